@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The HTTP/1.1 server: plain, meant for loopback behind a reverse proxy. */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "base/err.h"
+#include "http/message.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	HTTP_THREADS_DEFAULT = 32,
+	HTTP_HEAD_MAX = 16384, /* request line and headers */
+	HTTP_BODY_TIMEOUT_MS = 10000
+};
+
+struct http_server;
+
+/* The callbacks run on worker threads, several at a time, with no lock held. */
+struct http_params {
+	const char *host; /* "127.0.0.1", "::1" or "[::1]": an address, never a name */
+	uint16_t port; /* 0: any free one, see http_server_port */
+	unsigned threads; /* requests under way at a time; 0: HTTP_THREADS_DEFAULT */
+	unsigned body_timeout_ms; /* for a whole body; 0: HTTP_BODY_TIMEOUT_MS */
+	/* The most bytes that this route takes; longer bodies are answered 413 unread.
+	 * With 0 (no such route, or one without a body) `handle` still answers; it sees
+	 * no body, and the connection closes if there was one. */
+	size_t (*body_limit)(void *ctx, const char *method, const char *path);
+	void (*handle)(
+		void *ctx, const struct http_request *req, struct http_response *res);
+	/* Writes the body of an error that the server finds by itself; the status is set
+	 * already. */
+	void (*refuse)(
+		void *ctx, int status, const char *message, struct http_response *res);
+	void *ctx; /* borrowed until http_server_stop has returned */
+};
+
+/* Serves when it returns. *out is owned by the caller, http_server_stop ends it. host is
+ * copied. ERR_CONFLICT when the address is taken ("cannot listen on 127.0.0.1:8090:
+ * address already in use"), ERR_INVALID for a host that is no address, ERR_FORBIDDEN,
+ * ERR_UNAVAILABLE otherwise. */
+int http_server_start(const struct http_params *params, struct http_server **out,
+	struct err *err) MUST_CHECK;
+
+/* The port that it listens on. */
+uint16_t http_server_port(const struct http_server *server);
+
+/* Takes no new connections, waits for requests under way, frees the server. NULL is
+ * allowed. */
+void http_server_stop(struct http_server *server);
+
+#endif
