@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Roles: named permissions and limits, minted as scoped signing keys. */
+#ifndef MODEL_ROLE_H
+#define MODEL_ROLE_H
+
+#include "base/strlist.h"
+#include "model/collection.h"
+
+struct role {
+	struct record_head head;
+	char *name;
+	char *description;
+	bool is_default; /* the role of users that name none; at most one */
+	struct strlist publish_permissions;
+	struct strlist subscribe_permissions;
+	struct strlist publish_deny_permissions;
+	struct strlist subscribe_deny_permissions;
+	bool allow_response;
+	int64_t allow_response_max; /* -1 unlimited; 0 means 1 */
+	int64_t allow_response_ttl; /* seconds; 0: the server's default */
+	int64_t max_subscriptions;
+	int64_t max_data; /* no server enforces it */
+	int64_t max_payload;
+};
+
+extern const struct collection role_collection;
+
+int role_init(void *row, struct err *err) MUST_CHECK;
+
+#endif

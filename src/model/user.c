@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/user.h"
+
+#include "base/str.h"
+#include "model/account.h"
+#include "model/limits.h"
+#include "model/role.h"
+
+#define USER(member) ((int)offsetof(struct user, member))
+
+static const struct field fields[] = {
+	{ .name = "id", .type = FIELD_ID, .column = "id", .flags = FIELD_IMMUTABLE,
+		.offset = USER(head.id) },
+	{ .name = "nats_username", .type = FIELD_TEXT, .column = "nats_username",
+		.flags = FIELD_REQUIRED | FIELD_UNIQUE, .max = LIMIT_NAME_CHARS,
+		.offset = USER(nats_username) },
+	{ .name = "full_name", .type = FIELD_TEXT, .column = "full_name",
+		.max = LIMIT_NAME_CHARS, .offset = USER(full_name) },
+	{ .name = "description", .type = FIELD_TEXT, .column = "description",
+		.flags = FIELD_MULTILINE, .max = LIMIT_DESCRIPTION_CHARS,
+		.offset = USER(description) },
+	{ .name = "account_id", .type = FIELD_RELATION, .column = "account",
+		.flags = FIELD_REQUIRED, .relation = &account_collection,
+		.offset = USER(account_id) },
+	{ .name = "role_id", .type = FIELD_RELATION, .column = "role",
+		.flags = FIELD_REQUIRED, .relation = &role_collection,
+		.offset = USER(role_id) },
+	{ .name = "public_key", .type = FIELD_KEY, .role = NKEY_USER, .column = "public_key",
+		.flags = FIELD_READ_ONLY, .offset = USER(public_key) },
+	{ .name = "active", .type = FIELD_BOOL, .column = "active", .offset = USER(active) },
+	{ .name = "issued_at", .type = FIELD_DATE, .column = "issued_at",
+		.flags = FIELD_READ_ONLY, .offset = USER(issued_at) },
+	{ .name = "email", .type = FIELD_EMAIL, .column = "email", .flags = FIELD_UNIQUE,
+		.max = LIMIT_EMAIL_CHARS, .offset = USER(email) },
+	{ .name = "emailVisibility", .type = FIELD_BOOL, .column = "email_visibility",
+		.offset = USER(email_visibility) },
+	{ .name = "verified", .type = FIELD_BOOL, .column = "verified",
+		.offset = USER(verified) },
+	{ .name = "password", .type = FIELD_PASSWORD, .offset = USER(password) },
+	{ .name = "passwordConfirm", .type = FIELD_PASSWORD, .offset = USER(password_confirm) },
+	{ .name = "password_hash", .type = FIELD_TEXT, .column = "password_hash",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY, .offset = USER(password_hash) },
+	{ .name = "token_key", .type = FIELD_TEXT, .column = "token_key",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY, .offset = USER(token_key) },
+	{ .name = "iat", .type = FIELD_INT, .column = "iat",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY, .offset = USER(iat) },
+	{ .name = "jwt", .type = FIELD_TEXT, .flags = FIELD_READ_ONLY | FIELD_ON_DEMAND,
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "creds_file", .type = FIELD_TEXT,
+		.flags = FIELD_READ_ONLY | FIELD_ON_DEMAND, .offset = FIELD_NO_OFFSET },
+	{ .name = "created", .type = FIELD_DATE, .column = "created",
+		.flags = FIELD_READ_ONLY, .offset = USER(head.created) },
+	{ .name = "updated", .type = FIELD_DATE, .column = "updated",
+		.flags = FIELD_READ_ONLY, .offset = USER(head.updated) },
+};
+
+static const char *const passed_over[] = { "private_key", "seed", "tokenKey", NULL };
+
+const struct collection user_collection = {
+	.kind = COLLECTION_USERS,
+	.name = "nats_users",
+	.alias = "users",
+	.id = "pbc_4097575383",
+	.is_auth = true,
+	.noun = "user",
+	.table = "users",
+	.joins = "",
+	.fields = fields,
+	.field_count = sizeof(fields) / sizeof(fields[0]),
+	.passed_over = passed_over,
+	.row_size = sizeof(struct user),
+};
+
+int
+user_init(void *row, struct err *err)
+{
+	struct user *user = row;
+	*user = (struct user){
+		.nats_username = str_dup(""),
+		.full_name = str_dup(""),
+		.description = str_dup(""),
+		.email = str_dup(""),
+		.active = true,
+	};
+	if (user->nats_username == NULL || user->full_name == NULL ||
+		user->description == NULL || user->email == NULL) {
+		record_release(&user_collection, user);
+		return err_nomem(err);
+	}
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What accounts need beyond store/record.h. */
+#ifndef STORE_ACCOUNT_H
+#define STORE_ACCOUNT_H
+
+#include "model/account.h"
+#include "store/store.h"
+
+/* Marks the account deleted (its row stays for the tombstone); version as store_record_delete. */
+int store_account_mark_deleted(struct store_tx *tx, const struct record_head *head,
+	struct err *err) MUST_CHECK;
+
+/* Is the account deleted, and since when (ms; 0: no)? */
+int store_account_deleted(struct store_conn *conn, int64_t seq, int64_t *out_when,
+	struct err *err) MUST_CHECK;
+
+/* Users of the account, counted up to `most`. */
+int store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
+	int64_t *out_count, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signing keys: the operator's, an account's plain ones, and its scoped one for each role. */
+#ifndef STORE_SIGNING_KEY_H
+#define STORE_SIGNING_KEY_H
+
+#include "base/nkey_text.h"
+#include "store/store.h"
+
+/* account 0: the operator's. role 0: a plain key. */
+struct store_signing_key {
+	int64_t seq;
+	char id[RAND_ID_SIZE];
+	int64_t account;
+	int64_t role;
+	struct nkey_public public_key;
+};
+
+/* The newest plain key of the account (0: of the operator). ERR_NOT_FOUND. */
+int store_signing_key_plain(struct store_conn *conn, int64_t account,
+	struct store_signing_key *out, struct err *err) MUST_CHECK;
+
+/* The scoped key of (account, role): 1 found, 0 none, -1 error. */
+int store_signing_key_find_scope(struct store_conn *conn, int64_t account, int64_t role,
+	struct store_signing_key *out, struct err *err) MUST_CHECK;
+
+/* All keys of the account, oldest first; the caller frees *out. */
+int store_signing_key_list(struct store_conn *conn, int64_t account,
+	struct store_signing_key **out, size_t *out_len, struct err *err) MUST_CHECK;
+
+/* All scoped keys of a role, by account; the caller frees *out. */
+int store_signing_key_list_role(struct store_conn *conn, int64_t role,
+	struct store_signing_key **out, size_t *out_len, struct err *err) MUST_CHECK;
+
+/* Inserts and sets seq; 1 inserted, 0 when (account, role) has a scoped key already, -1 error. */
+int store_signing_key_insert(struct store_tx *tx, struct store_signing_key *key,
+	struct err *err) MUST_CHECK;
+
+int store_signing_key_delete(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What users need beyond store/record.h. */
+#ifndef STORE_USER_H
+#define STORE_USER_H
+
+#include "base/nkey_text.h"
+#include "model/user.h"
+#include "store/store.h"
+#include "store/vault.h"
+
+/* All that a user's JWT and creds are made of, in one query. user is released by record_release. */
+struct store_user_issue {
+	struct user user;
+	int64_t account_seq;
+	bool account_active;
+	struct nkey_public account_key;
+	struct store_vault_seed signing_seed; /* of the scoped key of (account, role) */
+	struct store_vault_seed user_seed;
+};
+int store_user_issue(struct store_conn *conn, const char *id, struct store_user_issue *out,
+	struct err *err) MUST_CHECK;
+
+/* Sets issued_at once; nothing when it is set already. No audit: it is no change of the identity. */
+int store_user_mark_issued(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
+
+#endif
