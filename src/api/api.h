@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The REST API: one table of routes, two dialects, over the use cases of service. */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "http/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api;
+struct service;
+
+/* How it stands with NATS, for /readyz. Texts are "" where there is nothing to say. */
+struct api_nats_status {
+	bool connected;
+	char url[128];
+	char server[64];
+	char version[32];
+	char error[160];
+	int64_t since_ms; /* wall, of the last change between connected and not */
+	int64_t servers;
+	int64_t open_accounts; /* not proven */
+};
+
+/* All borrowed for the API's life. */
+struct api_params {
+	struct service *service;
+	const struct clock *clock;
+	/* Fills *out, which comes zeroed; called by any worker thread. NULL: no NATS. */
+	void (*nats_status)(void *ctx, struct api_nats_status *out);
+	void *status_ctx;
+	const char *version;
+};
+
+/* ERR_NOMEM. The caller frees *out when the server that calls it has stopped. */
+int api_new(const struct api_params *params, struct api **out, struct err *err) MUST_CHECK;
+void api_free(struct api *api);
+
+/* The callbacks of struct http_params; the first argument is the struct api. Thread-safe. */
+void api_handle(void *api, const struct http_request *req, struct http_response *res);
+size_t api_body_limit(void *api, const char *method, const char *path);
+
+/* An error that the server found by itself, in PocketBase's envelope: the path is not
+ * known. */
+void api_refuse(void *api, int status, const char *message, struct http_response *res);
+
+#endif
