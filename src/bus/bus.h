@@ -14,13 +14,15 @@
 enum {
 	BUS_URLS_MAX = 16,
 	BUS_SUBSCRIPTIONS_MAX = 32,
-	BUS_REQUESTS_MAX = 4096, /* open at a time */
-	BUS_PAYLOAD_MAX =
-		1024 * 1024, /* of a request; the server's max_payload may be lower */
-	BUS_SUBJECT_MAX = 512, /* bytes */
-	BUS_URL_SIZE = 256,
+	/* Open at a time. */
+	BUS_REQUESTS_MAX = 4096,
+	/* Of a request, in bytes; the server's max_payload may be lower. */
+	BUS_PAYLOAD_MAX = 1024 * 1024,
+	BUS_SUBJECT_MAX = 512,
+	BUS_NAME_MAX = 64,
+	BUS_URL_SIZE = 320,
 	BUS_SERVER_ID_SIZE = 64,
-	BUS_ERROR_SIZE = 192,
+	BUS_ERROR_SIZE = 160,
 	BUS_INBOX_SIZE = 32,
 	BUS_SIGNATURE_LEN = 64
 };
@@ -28,20 +30,24 @@ enum {
 enum bus_state { BUS_DOWN, BUS_CONNECTING, BUS_UP };
 
 enum bus_event_kind {
-	BUS_EVENT_UP, /* connected and subscribed: before any other event of its epoch */
-	BUS_EVENT_DOWN, /* after the expiry of the requests that were open */
-	BUS_EVENT_REPLY, /* one answer to a request; or the news that nobody listens
-			    (no_responders) */
-	BUS_EVENT_EXPIRED, /* the request is over: its time is up, or the connection is
-			      down */
-	BUS_EVENT_MESSAGE /* on a subject of bus_subscribe */
+	/* Connected and subscribed; before any other event of its epoch. */
+	BUS_EVENT_UP,
+	/* After the expiry of the requests that were open. */
+	BUS_EVENT_DOWN,
+	/* One answer to a request, or the news that nobody listens (no_responders). */
+	BUS_EVENT_REPLY,
+	/* A request is over: its time is up, or the connection is down. */
+	BUS_EVENT_EXPIRED,
+	/* On a subject of bus_subscribe. */
+	BUS_EVENT_MESSAGE
 };
 
-/* subject and data are borrowed for the time of the call; data is NUL-terminated after
- * len bytes and never NULL in REPLY and MESSAGE; both are NULL in the other kinds. */
+/* subject and data are borrowed for the time of the call. In REPLY and MESSAGE data is
+ * never NULL and NUL-terminated after len bytes; in the other kinds both are NULL. */
 struct bus_event {
 	enum bus_event_kind kind;
-	uint64_t epoch; /* number of the connection; grows at each UP */
+	uint64_t
+		epoch; /* number of the connection; grows at each UP, not always by one */
 	uint64_t request; /* REPLY and EXPIRED: the caller's number; otherwise 0 */
 	const char *subject;
 	const char *data;
@@ -56,30 +62,31 @@ struct bus_params {
 	size_t url_count;
 	const char *name; /* as servers show it in CONNZ */
 
-	/* Both NULL: no credentials. The first mints the JWT for one connect: a heap
-	 * string, which the bus wipes and frees. The second signs the server's nonce.
-	 * Called on the bus thread, no lock held. */
+	/* Both NULL: no credentials. The first mints the JWT for one connect, a heap
+	 * string that nats.c takes and frees. The second signs the server's nonce. Called
+	 * on a thread of the bus, never two at a time, no lock held. */
 	int (*user_jwt)(void *ctx, char **out_jwt, struct err *err);
 	int (*sign_nonce)(void *ctx, const char *nonce,
 		uint8_t sig[static BUS_SIGNATURE_LEN], struct err *err);
 	void *auth_ctx;
 
 	/* From nats.c's threads and the bus thread, several at a time, no lock held. It
-	 * must only copy and enqueue: it may call bus_request, bus_cancel and bus_status,
-	 * but neither wait nor stop the bus. */
+	 * must only copy and enqueue: it may call bus_cancel and bus_status, but neither
+	 * wait nor stop the bus. */
 	void (*on_event)(void *ctx, const struct bus_event *event);
 	void *event_ctx;
 
 	const struct clock *clock;
-	int64_t backoff_min_ms; /* [200] pause after the first failed round over the URLs
-				 */
-	int64_t backoff_max_ms; /* [5000] it doubles up to this, with jitter */
-	int64_t connect_timeout_ms; /* [2000] for each step of a connect */
-	int64_t write_deadline_ms; /* [2000] a write that blocks for so long ends the
-				      connection */
-	int64_t ping_interval_ms; /* [5000] a silent server is given up after pings_out +
-				     1 of these */
-	int pings_out; /* [2] */
+	/* [200] The pause after the first failed round over the URLs; it doubles, with
+	 * jitter, up to backoff_max_ms [5000]. */
+	int64_t backoff_min_ms;
+	int64_t backoff_max_ms;
+	int64_t connect_timeout_ms; /* [2000] */
+	/* [2000] A write that blocks for so long ends the connection. */
+	int64_t write_deadline_ms;
+	/* [5000], [2] A silent server is given up after pings_out + 1 intervals. */
+	int64_t ping_interval_ms;
+	int pings_out;
 };
 
 /* What people may see of it: no password, no token. */
@@ -88,19 +95,17 @@ struct bus_status {
 	uint64_t epoch; /* of the connection that is or was up last; 0: none yet */
 	size_t url_index; /* of the URL connected, being tried, or tried last */
 	char url[BUS_URL_SIZE]; /* that one, without user and password */
-	char server_id[BUS_SERVER_ID_SIZE]; /* while UP: the key of the server's
-					       incarnation */
+	char server_id[BUS_SERVER_ID_SIZE]; /* while UP: the server's incarnation */
 	int64_t max_payload; /* while UP: the server's, in bytes */
-	char last_error[BUS_ERROR_SIZE]; /* why it is down, or was last; "" when it never
-					    was */
-	int64_t since_ms; /* wall clock, when the state began */
+	char last_error[BUS_ERROR_SIZE]; /* why it is down, or was last; "" when never */
+	int64_t since_ms; /* wall clock: when it came up, or went down, or was started */
 	uint64_t attempts; /* connects tried since it was up last */
 	size_t open_requests;
 };
 
 struct bus;
 
-/* Nothing is connected yet. ERR_INVALID (no or malformed URLs), ERR_NOMEM. */
+/* Nothing is connected yet. ERR_INVALID (no or malformed URLs, a bad name), ERR_NOMEM. */
 int bus_new(const struct bus_params *params, struct bus **out_bus,
 	struct err *err) MUST_CHECK;
 
@@ -109,27 +114,27 @@ int bus_new(const struct bus_params *params, struct bus **out_bus,
  * ERR_NOMEM. */
 int bus_subscribe(struct bus *bus, const char *subject, struct err *err) MUST_CHECK;
 
-/* Starts the bus thread and returns at once; whether a server is there does not matter.
- * Once only. */
+/* Starts the bus thread and returns at once, whether a server is there or not. Once only.
+ * Like nats.c, it makes the process ignore SIGPIPE. */
 int bus_start(struct bus *bus, struct err *err) MUST_CHECK;
 
-/* Sends what was published, closes, joins the thread and waits for nats.c's callbacks:
- * after it no event comes any more. Open requests expire first. Any number of times, from
- * one thread at a time; not from on_event. It takes no longer than one connect step and
- * one write deadline. */
+/* Sends what was published, closes and joins: after it no event comes any more; before
+ * that, open requests expire. Any number of times, from one thread at a time; not from
+ * on_event. Takes no longer than a connect (and the resolver) or a few write deadlines.
+ */
 void bus_stop(struct bus *bus);
 
 /* Stops and frees; NULL is allowed. Nobody else may be inside a call. */
 void bus_free(struct bus *bus);
 
 /* Publishes with a reply subject of its own. Each answer is a BUS_EVENT_REPLY with the
- * caller's request number until BUS_EVENT_EXPIRED (once, after timeout_ms or at DOWN) or
+ * caller's request number until BUS_EVENT_EXPIRED (once: after timeout_ms, or at DOWN) or
  * bus_cancel. It waits for the network only when the socket's buffer is full, up to the
- * write deadline. Threads: any. An answer that is being delivered while the request
- * expires or is cancelled may arrive just afterwards: ignore numbers that are not known
- * any more. On failure there are no events. ERR_UNAVAILABLE: not UP, or the write failed;
- * ERR_LIMITED: BUS_REQUESTS_MAX are open; ERR_CONFLICT: that number is open;
- * ERR_TOO_LARGE; ERR_INVALID. */
+ * write deadline. An answer that is being delivered while its request expires or is
+ * cancelled may arrive just afterwards: ignore numbers that are not known any more. A
+ * failed call has no events. ERR_UNAVAILABLE: not UP, or the write failed; ERR_LIMITED:
+ * BUS_REQUESTS_MAX are open; ERR_CONFLICT: that number is open; ERR_TOO_LARGE;
+ * ERR_INVALID. Threads: any. */
 int bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
 	size_t len, int64_t timeout_ms, struct err *err) MUST_CHECK;
 
@@ -140,8 +145,8 @@ void bus_cancel(struct bus *bus, uint64_t request);
 /* Threads: any. */
 void bus_status(struct bus *bus, struct bus_status *out);
 
-/* "_INBOX.<22 random>": replies come to "<inbox>.*", so that the JWT's permissions can be
- * narrowed to it. Lives as long as the bus. */
+/* "_INBOX.<22 random>": replies come to "<inbox>.*", so that the permissions of the JWT
+ * can be narrowed to it. Lives as long as the bus. */
 const char *bus_inbox(const struct bus *bus);
 
 /* "down", "connecting", "up"; static storage. */

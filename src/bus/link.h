@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One connection of nats.c, from its connect to its end: it never reconnects by itself.
+ */
+#ifndef BUS_LINK_H
+#define BUS_LINK_H
+
+#include "bus/bus.h"
+#include "bus/url.h"
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bus_link;
+
+struct bus_link_message {
+	uint64_t epoch;
+	bool is_reply;
+	uint64_t token; /* of a reply */
+	const char *subject;
+	const char *data; /* not NULL */
+	size_t len;
+	bool no_responders;
+};
+
+/* Called on nats.c's threads, no lock held. `text` is safe to show. */
+struct bus_link_handler {
+	void (*on_message)(void *ctx, const struct bus_link_message *message);
+	/* The connection is over; once, if it had been made. */
+	void (*on_lost)(void *ctx, uint64_t epoch, const char *text);
+	/* The connection goes on, but something was refused or dropped. */
+	void (*on_trouble)(void *ctx, uint64_t epoch, const char *text);
+};
+
+/* Everything is borrowed until bus_link_free. */
+struct bus_link_params {
+	const struct bus_params *bus; /* credentials, name, timeouts; no zeros */
+	const struct bus_url *url;
+	const char *inbox;
+	const char *const *subjects;
+	size_t subject_count;
+	uint64_t epoch;
+	const struct bus_link_handler *handler;
+	void *ctx;
+};
+
+/* Starts nats.c's own threads, once for the process. */
+int bus_link_library_open(struct err *err) MUST_CHECK;
+
+/* Connects and subscribes; blocks. Messages wait until bus_link_deliver. Errors:
+ * ERR_UNAUTHENTICATED (refused), ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_NOMEM, ERR_INTERNAL,
+ * or those of the credential callbacks. */
+int bus_link_open(const struct bus_link_params *params, struct bus_link **out_link,
+	struct err *err) MUST_CHECK;
+
+void bus_link_deliver(struct bus_link *link);
+
+/* Threads: any, until bus_link_free. ERR_UNAVAILABLE, ERR_TOO_LARGE, ERR_INVALID. */
+int bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,
+	const void *data, size_t len, struct err *err) MUST_CHECK;
+
+/* What the server said of itself. */
+void bus_link_server(struct bus_link *link, char out_id[static BUS_SERVER_ID_SIZE],
+	int64_t *out_max_payload);
+
+/* Ends it; with flush_ms > 0 what was published is sent first. Publishing fails from now
+ * on. */
+void bus_link_close(struct bus_link *link, int64_t flush_ms);
+
+/* Closes; waits for handlers that are running, and no other one begins. NULL is allowed.
+ * Not from a handler. */
+void bus_link_free(struct bus_link *link);
+
+#endif
