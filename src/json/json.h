@@ -46,6 +46,6 @@ int json_read_list(const json_t *array, const char *what, struct strlist *out,
 
 /* Writes the value, object keys sorted by bytes as Go does with maps. ERR_INVALID for
  * numbers with a fraction, which the emitter does not know. */
-int json_emit(const json_t *value, struct emit *emit, struct err *err) MUST_CHECK;
+int json_emit(json_t *value, struct emit *emit, struct err *err) MUST_CHECK;
 
 #endif

@@ -45,12 +45,13 @@ check_token(struct token token, bool last, size_t position, struct err *err)
 	for (size_t i = 0; i < token.len; i++) {
 		unsigned char c = (unsigned char)token.text[i];
 		if (c == ' ') {
-			return err_set(err, ERR_INVALID, "space in the token at position %zu",
-				position);
+			return err_set(err, ERR_INVALID,
+				"space in the token at position %zu", position);
 		}
 		if (c < 0x20 || c == 0x7f) {
 			return err_set(err, ERR_INVALID,
-				"control character in the token at position %zu", position);
+				"control character in the token at position %zu",
+				position);
 		}
 	}
 	if (token_is(token, '>') && !last) {
@@ -136,7 +137,8 @@ static bool
 is_call(const char *text, size_t len, const char *name)
 {
 	size_t name_len = strlen(name);
-	return len > name_len + 1 && memcmp(text, name, name_len) == 0 && text[len - 1] == ')' &&
+	return len > name_len + 1 && memcmp(text, name, name_len) == 0 &&
+		text[len - 1] == ')' &&
 		memchr(text + name_len, ')', len - name_len) == text + len - 1;
 }
 
@@ -157,13 +159,16 @@ subject_check_templates(const char *text, struct err *err)
 		p += 2;
 		const char *end = strstr(p, "}}");
 		if (end == NULL) {
-			return err_set(err, ERR_INVALID, "\"{{\" at byte %zu is not closed",
+			return err_set(err, ERR_INVALID,
+				"\"{{\" at byte %zu is not closed",
 				(size_t)(p - text) - 1);
 		}
 		if (!is_template(p, (size_t)(end - p))) {
 			return err_set(err, ERR_INVALID,
-				"unknown template \"{{%.*s}}\"; there are name(), subject(), "
-				"account-name(), account-subject(), tag(x) and account-tag(x)",
+				"unknown template \"{{%.*s}}\"; there are name(), "
+				"subject(), "
+				"account-name(), account-subject(), tag(x) and "
+				"account-tag(x)",
 				end - p > 40 ? 40 : (int)(end - p), p);
 		}
 		p = end + 2;
