@@ -22,4 +22,7 @@ int service_new(const struct service_params *params, struct service **out, struc
 	MUST_CHECK;
 void service_free(struct service *service);
 
+/* Are the database and the vault well? A cheap look, for health checks. */
+int service_check(struct service *service, struct err *err) MUST_CHECK;
+
 #endif

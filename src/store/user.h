@@ -20,7 +20,10 @@ struct store_user_issue {
 int store_user_issue(struct store_conn *conn, const char *id, struct store_user_issue *out,
 	struct err *err) MUST_CHECK;
 
-/* Sets issued_at once; nothing when it is set already. No audit: it is no change of the identity. */
-int store_user_mark_issued(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
+/* Sets issued_at where seq and version are the given ones, and bumps version: a change that was prepared
+ * for a user without a JWT must not be written after one left. ERR_STALE: somebody else was faster. No
+ * audit: it is no change of the identity. */
+int store_user_mark_issued(struct store_tx *tx, const struct record_head *head, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mint/account.h"
+
+#include "base/str.h"
+#include "jwt/encode.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define NANOSECONDS_PER_SECOND ((int64_t)1000000000)
+
+enum { BODY_MAX = 2 * 1024 * 1024 };
+
+void
+mint_account_release(struct mint_account *mint)
+{
+	jwt_claims_release(&mint->claims);
+	*mint = (struct mint_account){ 0 };
+}
+
+static void
+set_limits(const struct account *row, bool tombstone, struct jwt_account_limits *limits)
+{
+	limits->conn = tombstone ? 0 : row->max_connections;
+	limits->leaf = tombstone ? 0 : JWT_UNLIMITED;
+	limits->subs = row->max_subscriptions;
+	limits->data = row->max_data;
+	limits->payload = row->max_payload;
+	limits->jetstream.disk_storage = row->max_jetstream_disk_storage;
+	limits->jetstream.mem_storage = row->max_jetstream_memory_storage;
+	if (limits->jetstream.disk_storage != 0 || limits->jetstream.mem_storage != 0) {
+		limits->jetstream.streams = JWT_UNLIMITED;
+		limits->jetstream.consumer = JWT_UNLIMITED;
+	}
+}
+
+static int
+add_export(struct jwt_export *item, const char *name, const char *subject,
+	enum jwt_export_type type, int64_t token_position, const char *description,
+	struct err *err)
+{
+	item->name = str_dup(name);
+	item->subject = str_dup(subject);
+	item->type = type;
+	item->account_token_position = token_position;
+	item->description = str_dup(description);
+	if (type == JWT_EXPORT_SERVICE) {
+		item->response_type = str_dup("Stream");
+		if (item->response_type == NULL) {
+			return err_nomem(err);
+		}
+	}
+	if (item->name == NULL || item->subject == NULL || item->description == NULL) {
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+/* What an account may ask and hear about itself; the token position ties both to its own id. */
+static int
+add_monitoring_exports(struct jwt_account *account, struct err *err)
+{
+	account->exports = calloc(2, sizeof(*account->exports));
+	if (account->exports == NULL) {
+		return err_nomem(err);
+	}
+	account->exports_len = 2;
+	if (add_export(&account->exports[0], "account-monitoring-services",
+		    "$SYS.REQ.ACCOUNT.*.*", JWT_EXPORT_SERVICE, 4,
+		    "Connections, subscriptions, leaf nodes and JetStream of the importing account",
+		    err) != 0) {
+		return -1;
+	}
+	return add_export(&account->exports[1], "account-monitoring-streams",
+		"$SYS.ACCOUNT.*.>", JWT_EXPORT_STREAM, 3,
+		"Events of the importing account", err);
+}
+
+static int
+append_revocation(struct jwt_account *account, char *key, int64_t at, struct err *err)
+{
+	/* Doubling at powers of two keeps the struct free of a capacity. */
+	size_t len = account->revocations_len;
+	if (key == NULL) {
+		return err_nomem(err);
+	}
+	if ((len & (len - 1)) == 0) {
+		size_t cap = len == 0 ? 1 : len * 2;
+		struct jwt_revocation *grown =
+			realloc(account->revocations, cap * sizeof(*grown));
+		if (grown == NULL) {
+			free(key);
+			return err_nomem(err);
+		}
+		account->revocations = grown;
+	}
+	account->revocations[len] = (struct jwt_revocation){ .key = key, .at = at };
+	account->revocations_len = len + 1;
+	return 0;
+}
+
+int
+mint_account_begin(const struct account *account, bool deleted, struct mint_account *mint,
+	struct err *err)
+{
+	*mint = (struct mint_account){ .tombstone = deleted || !account->active };
+	mint->claims.type = JWT_ACCOUNT;
+	jwt_account_init(&mint->claims.as.account);
+	mint->claims.name = str_dup(account->name);
+	mint->claims.sub = mint_key_text(NKEY_ACCOUNT, &account->public_key);
+	if (mint->claims.name == NULL || mint->claims.sub == NULL) {
+		return err_nomem(err);
+	}
+	set_limits(account, mint->tombstone, &mint->claims.as.account.limits);
+	if (account->is_system && add_monitoring_exports(&mint->claims.as.account, err) != 0) {
+		return -1;
+	}
+	if (mint->tombstone) {
+		/* The time is set when it is signed: it is the JWT's own. */
+		return append_revocation(&mint->claims.as.account, str_dup("*"), 0, err);
+	}
+	return 0;
+}
+
+static struct jwt_signing_key *
+append_key(struct jwt_account *account, const struct nkey_public *key, struct err *err)
+{
+	size_t len = account->signing_keys_len;
+	if ((len & (len - 1)) == 0) {
+		size_t cap = len == 0 ? 1 : len * 2;
+		struct jwt_signing_key *grown =
+			realloc(account->signing_keys, cap * sizeof(*grown));
+		if (grown == NULL) {
+			err_nomem(err);
+			return NULL;
+		}
+		account->signing_keys = grown;
+	}
+	struct jwt_signing_key *item = &account->signing_keys[len];
+	*item = (struct jwt_signing_key){ .key = mint_key_text(NKEY_ACCOUNT, key) };
+	if (item->key == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	account->signing_keys_len = len + 1;
+	return item;
+}
+
+int
+mint_account_add_key(struct mint_account *mint, const struct nkey_public *key, struct err *err)
+{
+	if (mint->tombstone) {
+		return 0;
+	}
+	return append_key(&mint->claims.as.account, key, err) != NULL ? 0 : -1;
+}
+
+/* An empty allow list means nothing is allowed; in a JWT it would mean that everything is. */
+static int
+set_permission(const struct strlist *allow, const struct strlist *deny,
+	struct jwt_permission *out, struct err *err)
+{
+	if (allow->len == 0) {
+		return strlist_add(&out->deny, ">", err);
+	}
+	if (strlist_copy(allow, &out->allow, err) != 0 ||
+		strlist_copy(deny, &out->deny, err) != 0) {
+		return -1;
+	}
+	strlist_canonical(&out->allow);
+	strlist_canonical(&out->deny);
+	return 0;
+}
+
+int
+mint_scope(const struct role *role, struct jwt_user_limits *out, struct err *err)
+{
+	*out = (struct jwt_user_limits){
+		.subs = role->max_subscriptions,
+		.data = JWT_UNLIMITED,
+		.payload = role->max_payload,
+	};
+	struct jwt_permissions *permissions = &out->permissions;
+	if (set_permission(&role->publish_permissions, &role->publish_deny_permissions,
+		    &permissions->pub, err) != 0 ||
+		set_permission(&role->subscribe_permissions,
+			&role->subscribe_deny_permissions, &permissions->sub, err) != 0) {
+		return -1;
+	}
+	if (role->allow_response) {
+		permissions->has_resp = true;
+		permissions->resp_max =
+			role->allow_response_max == 0 ? 1 : role->allow_response_max;
+		permissions->resp_ttl_ns = role->allow_response_ttl * NANOSECONDS_PER_SECOND;
+	}
+	return 0;
+}
+
+int
+mint_account_add_scope(struct mint_account *mint, const struct role *role,
+	const struct nkey_public *key, struct err *err)
+{
+	if (mint->tombstone) {
+		return 0;
+	}
+	struct jwt_signing_key *item = append_key(&mint->claims.as.account, key, err);
+	if (item == NULL) {
+		return -1;
+	}
+	item->scoped = true;
+	item->role = str_dup(role->head.id);
+	if (item->role == NULL) {
+		return err_nomem(err);
+	}
+	return mint_scope(role, &item->template_, err);
+}
+
+int
+mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user, int64_t at,
+	struct err *err)
+{
+	if (mint->tombstone) {
+		return 0; /* all are revoked */
+	}
+	return append_revocation(&mint->claims.as.account, mint_key_text(NKEY_USER, user), at,
+		err);
+}
+
+int
+mint_account_hash(const struct mint_account *mint, const struct nkey_public *issuer,
+	uint8_t out[static 32], struct err *err)
+{
+	struct buf text;
+	buf_init(&text, BODY_MAX);
+	int rc = jwt_encode_body(&mint->claims, &text, err);
+	if (rc == 0) {
+		/* The body ends in '}', so what follows cannot be taken for a part of it. */
+		buf_put_str(&text, mint->claims.name);
+		buf_put(&text, issuer->bytes, NKEY_PUBLIC_LEN);
+		rc = buf_finish(&text, err);
+	}
+	if (rc == 0) {
+		vault_hash(text.data, text.len, out);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int
+mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *stamp,
+	const struct vault *vault, const struct vault_seed *operator_seed, struct buf *out,
+	struct err *err)
+{
+	char tag[96];
+	struct jwt_account *account = &mint->claims.as.account;
+	if (str_fmt(tag, sizeof(tag), "natsid:%s:%" PRId64, stamp->database_uuid,
+		    stamp->generation) != 0) {
+		return err_set(err, ERR_INTERNAL, "the tag of an account JWT is too long");
+	}
+	if (strlist_add(&account->tags, tag, err) != 0) {
+		return -1;
+	}
+	mint->claims.iat = stamp->iat;
+	if (mint->tombstone) {
+		account->revocations[0].at = stamp->iat;
+	}
+	return mint_token(vault, operator_seed, &mint->claims, out, err);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mint/user.h"
+
+#include "base/secret.h"
+#include "base/str.h"
+#include "jwt/creds.h"
+
+static int
+start_claims(const char *name, const struct nkey_public *user_key,
+	const struct nkey_public *account_key, int64_t iat, struct jwt_claims *claims,
+	struct err *err)
+{
+	*claims = (struct jwt_claims){ .type = JWT_USER, .iat = iat };
+	claims->name = str_dup(name);
+	claims->sub = mint_key_text(NKEY_USER, user_key);
+	claims->as.user.issuer_account = mint_key_text(NKEY_ACCOUNT, account_key);
+	if (claims->name == NULL || claims->sub == NULL ||
+		claims->as.user.issuer_account == NULL) {
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+int
+mint_user(const struct vault *vault, const struct mint_user *mint, struct buf *out,
+	struct err *err)
+{
+	struct jwt_claims claims;
+	int rc = start_claims(mint->user->nats_username, &mint->user->public_key,
+		&mint->account_key, mint->user->iat, &claims, err);
+	if (rc == 0) {
+		rc = mint_token(vault, mint->issuer, &claims, out, err);
+	}
+	jwt_claims_release(&claims);
+	return rc;
+}
+
+int
+mint_creds(const struct vault *vault, const struct buf *token, const struct vault_seed *user_seed,
+	struct buf *out, struct err *err)
+{
+	uint8_t seed[VAULT_SEED_LEN];
+	if (vault_seed_open(vault, user_seed, seed, err) != 0) {
+		return -1;
+	}
+	int rc = jwt_creds_render(token->data, token->len, seed, out, err);
+	secret_wipe(seed, sizeof(seed));
+	return rc;
+}
+
+int
+mint_system_user(const struct vault *vault, const struct vault_seed *issuer,
+	const struct nkey_public *account_key, const struct nkey_public *user_key, int64_t iat,
+	struct buf *out, struct err *err)
+{
+	static const char *const publish[] = { "$SYS.REQ.CLAIMS.>",
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.>", "$SYS.REQ.SERVER.PING",
+		"$SYS.REQ.SERVER.PING.>" };
+	static const char *const subscribe[] = { "_INBOX.>", "$SYS.SERVER.*.STATSZ" };
+	struct jwt_claims claims;
+	int rc = start_claims("natsid", user_key, account_key, iat, &claims, err);
+	struct jwt_user_limits *limits = &claims.as.user.limits;
+	limits->subs = JWT_UNLIMITED;
+	limits->data = JWT_UNLIMITED;
+	limits->payload = JWT_UNLIMITED;
+	for (size_t i = 0; rc == 0 && i < sizeof(publish) / sizeof(publish[0]); i++) {
+		rc = strlist_add(&limits->permissions.pub.allow, publish[i], err);
+	}
+	for (size_t i = 0; rc == 0 && i < sizeof(subscribe) / sizeof(subscribe[0]); i++) {
+		rc = strlist_add(&limits->permissions.sub.allow, subscribe[i], err);
+	}
+	if (rc == 0) {
+		rc = mint_token(vault, issuer, &claims, out, err);
+	}
+	jwt_claims_release(&claims);
+	return rc;
+}
