@@ -22,9 +22,11 @@ struct http_header {
 
 /* Lives as long as the call of the handler; everything in it is borrowed. */
 struct http_request {
-	const char *method; /* upper case; HEAD is seen as HEAD */
-	const char *path; /* percent-decoded, without the query; begins with '/', valid
-			     UTF-8 */
+	/* Upper case. HEAD is shown as GET; the server drops the body. */
+	const char *method;
+	/* Percent-decoded, without the query. Begins with '/', is valid UTF-8, has no
+	 * control characters, no backslash and no "." or ".." segment. */
+	const char *path;
 	const char *query; /* raw, "" when absent */
 	const char *body; /* "" when absent; NUL-terminated after body_len bytes */
 	size_t body_len;
@@ -35,14 +37,14 @@ struct http_request {
 	size_t header_count;
 };
 
-/* The value of the first header of that name (in any case), NULL when absent. Borrowed.
- */
+/* The value of the first header of that name (in any case), NULL when absent. Borrowed;
+ * printable ASCII and bytes from 0x80 on, which may be no UTF-8. */
 const char *http_request_header(const struct http_request *req, const char *name);
 
-/* Appends the decoded value ('+' is a blank) of the first query parameter of that name to
- * out. 1 found, 0 absent, -1 malformed: bad percent-encoding, NUL or invalid UTF-8 in the
- * name or value; then, and when out is full (see buf_finish), the appended bytes are
- * meaningless. */
+/* Appends the decoded value ('+' is a blank) of the first query parameter of that name
+ * to out. 1 found, 0 absent, -1 malformed: bad percent-encoding in a name or the value,
+ * NUL or invalid UTF-8 in the value; out is then as it was. Whether the value fitted says
+ * buf_finish(out). */
 int http_request_query(
 	const struct http_request *req, const char *name, struct buf *out) MUST_CHECK;
 
@@ -50,8 +52,8 @@ int http_request_query(
  * body. */
 struct http_response {
 	int status;
-	const char *content_type; /* borrowed, static as a rule; "application/json" at
-				     start */
+	/* Borrowed, static as a rule; "application/json" at start. */
+	const char *content_type;
 	struct buf body;
 	struct {
 		char name[48];

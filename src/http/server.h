@@ -12,7 +12,10 @@
 enum {
 	HTTP_THREADS_DEFAULT = 32,
 	HTTP_HEAD_MAX = 16384, /* request line and headers */
-	HTTP_BODY_TIMEOUT_MS = 10000
+	HTTP_HEAD_TIMEOUT_MS = 5000, /* from the connection to the end of the headers */
+	HTTP_BODY_TIMEOUT_MS = 10000,
+	HTTP_SEND_TIMEOUT_MS = 60000,
+	HTTP_KEEP_ALIVE_MS = 500
 };
 
 struct http_server;
@@ -23,7 +26,12 @@ struct http_params {
 	uint16_t port; /* 0: any free one, see http_server_port */
 	unsigned threads; /* requests under way at a time; 0: HTTP_THREADS_DEFAULT */
 	unsigned body_timeout_ms; /* for a whole body; 0: HTTP_BODY_TIMEOUT_MS */
-	/* The most bytes that this route takes; longer bodies are answered 413 unread.
+	unsigned send_timeout_ms; /* for a whole answer; 0: HTTP_SEND_TIMEOUT_MS */
+	/* How long an idle connection keeps its thread; 0: HTTP_KEEP_ALIVE_MS. Behind a
+	 * proxy that holds few connections open, seconds are better. */
+	unsigned keep_alive_ms;
+	/* The most bytes that this route takes (method and path as in struct
+	 * http_request, so GET also for HEAD); longer bodies are answered 413 unread.
 	 * With 0 (no such route, or one without a body) `handle` still answers; it sees
 	 * no body, and the connection closes if there was one. */
 	size_t (*body_limit)(void *ctx, const char *method, const char *path);
@@ -46,8 +54,9 @@ int http_server_start(const struct http_params *params, struct http_server **out
 /* The port that it listens on. */
 uint16_t http_server_port(const struct http_server *server);
 
-/* Takes no new connections, waits for requests under way, frees the server. NULL is
- * allowed. */
+/* Waits for requests under way, answers new ones 503 meanwhile, then closes all
+ * connections and frees the server. NULL is allowed. Start and stop servers from one
+ * thread only. */
 void http_server_stop(struct http_server *server);
 
 #endif
