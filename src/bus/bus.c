@@ -447,6 +447,10 @@ go_down_locked(struct bus *bus, int64_t flush_ms)
 	else
 		bus->rounds++;
 	bus->retry_ms = now_ms(bus) + backoff_ms(bus);
+	pthread_mutex_unlock(&bus->lock);
+
+	bus_link_mute(link); /* the news of the end is the last that comes */
+	pthread_mutex_lock(&bus->lock);
 	while (expire_locked(bus, INT64_MAX, epoch))
 		;
 	pthread_mutex_unlock(&bus->lock);

@@ -32,7 +32,8 @@ enum bus_state { BUS_DOWN, BUS_CONNECTING, BUS_UP };
 enum bus_event_kind {
 	/* Connected and subscribed; before any other event of its epoch. */
 	BUS_EVENT_UP,
-	/* After the expiry of the requests that were open. */
+	/* After the expiry of the requests that were open; the last event of its epoch.
+	 */
 	BUS_EVENT_DOWN,
 	/* One answer to a request, or the news that nobody listens (no_responders). */
 	BUS_EVENT_REPLY,

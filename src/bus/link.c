@@ -127,6 +127,9 @@ status_err(
 	/* Nobody promises that nats.c's own words leave the URL's password out. */
 	if (text == NULL || last != status || link->params.url->has_userinfo)
 		text = natsStatus_GetText(status);
+	const char *place_end = strstr(text, "): "); /* "(conn.c:2088): what happened" */
+	if (text[0] == '(' && place_end != NULL)
+		text = place_end + 3;
 	copy_shown(shown, text);
 	return err_set(err, code_of(status), "%s: %s", what, shown);
 }
@@ -455,7 +458,13 @@ bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,
 		return err_set(err, ERR_INTERNAL, "the inbox prefix is too long");
 	natsStatus s =
 		natsConnection_PublishRequest(link->nc, subject, reply, data, (int)len);
-	return s == NATS_OK ? 0 : status_err(link, s, "cannot send to NATS", err);
+	if (s == NATS_OK)
+		return 0;
+	status_err(link, s, "cannot send to NATS", err);
+	/* That the socket took nothing in time is no timeout of the request. */
+	if (s == NATS_TIMEOUT && err != NULL)
+		err->code = ERR_UNAVAILABLE;
+	return -1;
 }
 
 void
@@ -479,23 +488,25 @@ bus_link_close(struct bus_link *link, int64_t flush_ms)
 }
 
 void
+bus_link_mute(struct bus_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	link->closing = true;
+	pthread_cond_broadcast(&link->changed);
+	while (link->active > 0)
+		pthread_cond_wait(&link->changed, &link->lock);
+	pthread_mutex_unlock(&link->lock);
+}
+
+void
 bus_link_free(struct bus_link *link)
 {
 	if (link == NULL)
 		return;
-	pthread_mutex_lock(&link->lock);
-	link->closing = true;
-	pthread_cond_broadcast(&link->changed);
-	pthread_mutex_unlock(&link->lock);
-
+	bus_link_mute(link);
 	natsConnection_Close(link->nc);
 	for (size_t i = 0; i < link->sub_count; i++)
 		natsSubscription_Destroy(link->subs[i]);
 	natsConnection_Destroy(link->nc);
-
-	pthread_mutex_lock(&link->lock);
-	while (link->active > 0)
-		pthread_cond_wait(&link->changed, &link->lock);
-	pthread_mutex_unlock(&link->lock);
 	link_put(link);
 }

@@ -65,12 +65,15 @@ int bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,
 void bus_link_server(struct bus_link *link, char out_id[static BUS_SERVER_ID_SIZE],
 	int64_t *out_max_payload);
 
+/* Waits for handlers that are running; no other one begins. Not from a handler, and with
+ * no lock that one takes. */
+void bus_link_mute(struct bus_link *link);
+
 /* Ends it; with flush_ms > 0 what was published is sent first. Publishing fails from now
  * on. */
 void bus_link_close(struct bus_link *link, int64_t flush_ms);
 
-/* Closes; waits for handlers that are running, and no other one begins. NULL is allowed.
- * Not from a handler. */
+/* Mutes, closes and frees; NULL is allowed. */
 void bus_link_free(struct bus_link *link);
 
 #endif
