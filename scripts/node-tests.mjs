@@ -1,0 +1,32 @@
+// Runs node:test files two at a time, prints them as they go, and leaves the counts for scripts/test.
+//
+//   node scripts/node-tests.mjs COUNTS-FILE TEST-FILE...
+//
+// `node --test` itself cannot be told how many files to run at once before node 20, and the
+// text that it prints differs from version to version; the events do not.
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const [countsFile, ...names] = process.argv.slice(2);
+const files = names.map((name) => resolve(name));
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+const count = (outcome) => (event) => {
+  // A describe() is not a test, nor is the file that some versions report around its tests.
+  // They fail when a test in them failed, which is counted already, or by themselves.
+  const isGroup = event.details?.type === 'suite' || files.includes(resolve(event.name));
+  if (isGroup && (outcome === 'passed' || event.details?.error?.failureType === 'subtestsFailed')) return;
+  const unproven = event.skip !== undefined || event.todo !== undefined;
+  counts[unproven ? 'skipped' : outcome] += 1;
+};
+
+const events = run({ files, concurrency: 2, timeout: 300_000 });
+events.on('test:pass', count('passed'));
+events.on('test:fail', count('failed'));
+events.on('end', () => {
+  writeFileSync(countsFile, `${counts.passed} ${counts.failed} ${counts.skipped}\n`);
+  process.exitCode = counts.failed > 0 ? 1 : 0;
+});
+events.compose(new spec()).pipe(process.stdout);
