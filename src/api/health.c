@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whether natsid lives, and whether it can work. */
+#include "api/call.h"
+
+#include "base/emit.h"
+#include "base/log.h"
+#include "service/record.h"
+
+int
+api_health_pocketbase(struct api_call *call, struct err *err)
+{
+	(void)err; /* an answer that is always the same cannot fail */
+	struct emit emit;
+	emit_init(&emit, &call->res->body);
+	emit_object_begin(&emit);
+	emit_kv_text(&emit, "message", "API is healthy.");
+	emit_kv_int(&emit, "code", 200);
+	emit_key(&emit, "data");
+	emit_object_begin(&emit);
+	emit_object_end(&emit);
+	emit_object_end(&emit);
+	return 0;
+}
+
+int
+api_health_alive(struct api_call *call, struct err *err)
+{
+	(void)err; /* an answer that is always the same cannot fail */
+	struct emit emit;
+	emit_init(&emit, &call->res->body);
+	emit_object_begin(&emit);
+	emit_kv_text(&emit, "status", "ok");
+	emit_object_end(&emit);
+	return 0;
+}
+
+static void
+emit_nats(struct emit *emit, const struct api *api)
+{
+	struct api_nats_status nats = { 0 };
+	char since[CLOCK_TEXT_MAX] = "";
+	if (api->params.nats_status != NULL) {
+		api->params.nats_status(api->params.status_ctx, &nats);
+	}
+	if (nats.since_ms > 0) {
+		clock_format(nats.since_ms, since);
+	}
+	emit_key(emit, "nats");
+	emit_object_begin(emit);
+	emit_kv_bool(emit, "connected", nats.connected);
+	emit_kv_text(emit, "url", nats.url);
+	emit_kv_text(emit, "server", nats.server);
+	emit_kv_text(emit, "version", nats.version);
+	emit_kv_text(emit, "error", nats.error);
+	emit_kv_text(emit, "since", since);
+	emit_kv_int(emit, "servers", nats.servers);
+	emit_kv_int(emit, "open_accounts", nats.open_accounts);
+	emit_object_end(emit);
+}
+
+static int
+ignore_record(void *ctx, const struct record_view *view, struct err *err)
+{
+	(void)ctx; /* that the database answers is all that counts */
+	(void)view;
+	(void)err;
+	return 0;
+}
+
+/* One row, read through everything that a request needs. */
+static int
+check_service(const struct api_call *call, struct err *err)
+{
+	struct actor system = { .kind = ACTOR_SYSTEM, .request_id = call->req->id };
+	struct record_list list = {
+		.collection = collection_of(COLLECTION_OPERATOR),
+		.page = 1,
+		.per_page = 1,
+		.skip_total = true,
+		.sort = "",
+	};
+	int64_t total = 0;
+	return service_record_list(call->api->params.service, &system, &list,
+		ignore_record, NULL, &total, err);
+}
+
+int
+api_health_ready(struct api_call *call, struct err *err)
+{
+	struct err why = { 0 };
+	struct emit emit;
+	bool ready = check_service(call, &why) == 0;
+	if (!ready) {
+		log_err("not ready", &why, LOG_STR("request", call->req->id));
+		call->res->status = 503;
+	}
+	(void)err; /* what is wrong is the answer */
+	emit_init(&emit, &call->res->body);
+	emit_object_begin(&emit);
+	emit_kv_text(&emit, "status", ready ? "ready" : "not ready");
+	emit_kv_text(&emit, "reason", why.msg);
+	emit_kv_text(&emit, "version", call->api->params.version);
+	emit_nats(&emit, call->api);
+	emit_object_end(&emit);
+	return 0;
+}
