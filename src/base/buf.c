@@ -39,6 +39,7 @@ buf_clear(struct buf *buf)
 	}
 	buf->len = 0;
 	buf->failed = false;
+	buf->too_large = false;
 	if (buf->data != NULL) {
 		buf->data[0] = '\0';
 	}
@@ -72,7 +73,11 @@ make_room(struct buf *buf, size_t need)
 char *
 buf_grow(struct buf *buf, size_t n)
 {
-	if (buf->failed || n > buf->max - buf->len || make_room(buf, buf->len + n) != 0) {
+	if (buf->failed) {
+		return NULL;
+	}
+	buf->too_large = n > buf->max - buf->len;
+	if (buf->too_large || make_room(buf, buf->len + n) != 0) {
 		buf->failed = true;
 		return NULL;
 	}
@@ -132,7 +137,7 @@ int
 buf_finish(struct buf *buf, struct err *err)
 {
 	if (buf->failed || make_room(buf, buf->len) != 0) {
-		return buf->len >= buf->max
+		return buf->too_large
 			? err_set(err, ERR_TOO_LARGE, "over the limit of %zu bytes", buf->max)
 			: err_nomem(err);
 	}

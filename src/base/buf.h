@@ -17,6 +17,7 @@ struct buf {
 	size_t cap;
 	size_t max;
 	bool failed;
+	bool too_large; /* why: over max */
 	bool secret; /* wiped when it grows, is cleared or released */
 };
 

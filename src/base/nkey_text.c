@@ -84,7 +84,7 @@ nkey_text_decode(enum nkey_role role, const char *text, size_t len, struct nkey_
 		return -1;
 	}
 	if (found != role) {
-		return err_set(err, ERR_INVALID, "expected the public key of an %s, not of an %s",
+		return err_set(err, ERR_INVALID, "expected a public key of role %s, not %s",
 			nkey_role_name(role), nkey_role_name(found));
 	}
 	*out_key = key;

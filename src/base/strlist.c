@@ -167,6 +167,9 @@ read_string(const char *p, const char *end, struct buf *out)
 	}
 	p++;
 	while (p < end && *p != '"') {
+		if ((unsigned char)*p < 0x20) {
+			return NULL; /* the emitter escapes these */
+		}
 		if (*p != '\\') {
 			buf_put_char(out, *p++);
 			continue;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The claims behind tests/golden/jwt-golden.txt, and keys from seeds of 32 equal bytes.
+ */
+#ifndef SUPPORT_JWT_SAMPLES_H
+#define SUPPORT_JWT_SAMPLES_H
+
+#include "base/buf.h"
+#include "jwt/claims.h"
+#include "jwt/encode.h"
+#include "jwt/nkey.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sample_key {
+	enum nkey_role role;
+	uint8_t seed[NKEY_SEED_LEN];
+	struct nkey_public pub;
+	char text[NKEY_TEXT_SIZE];
+};
+
+/* The key whose seed is 32 times the byte. */
+struct sample_key sample_key_make(enum nkey_role role, uint8_t byte);
+
+/* Borrows the key. */
+struct jwt_signer sample_signer(struct sample_key *key);
+
+/* One section of the golden file. */
+struct jwt_sample {
+	const char *name;
+	enum nkey_role role;
+	uint8_t signer;
+	void (*build)(struct jwt_claims *claims);
+};
+
+extern const struct jwt_sample jwt_samples[];
+extern const size_t jwt_samples_len;
+
+/* NULL when there is none of that name. */
+const struct jwt_sample *jwt_sample_find(const char *name);
+
+/* Appends the token of the sample; the process ends when it cannot be made. */
+void jwt_sample_put(const struct jwt_sample *sample, struct buf *out);
+
+#endif
