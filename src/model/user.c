@@ -22,9 +22,9 @@ static const struct field fields[] = {
 	{ .name = "account_id", .type = FIELD_RELATION, .column = "account",
 		.flags = FIELD_REQUIRED, .relation = &account_collection,
 		.offset = USER(account_id) },
+	/* not required: the default role stands in */
 	{ .name = "role_id", .type = FIELD_RELATION, .column = "role",
-		.flags = FIELD_REQUIRED, .relation = &role_collection,
-		.offset = USER(role_id) },
+		.relation = &role_collection, .offset = USER(role_id) },
 	{ .name = "public_key", .type = FIELD_KEY, .role = NKEY_USER, .column = "public_key",
 		.flags = FIELD_READ_ONLY, .offset = USER(public_key) },
 	{ .name = "active", .type = FIELD_BOOL, .column = "active", .offset = USER(active) },

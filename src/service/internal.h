@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of service share. */
+#ifndef SERVICE_INTERNAL_H
+#define SERVICE_INTERNAL_H
+
+#include "base/strlist.h"
+#include "model/account.h"
+#include "model/role.h"
+#include "model/superuser.h"
+#include "model/user.h"
+#include "service/record.h"
+#include "service/service.h"
+#include "service/throttle.h"
+#include "store/settings.h"
+#include "store/signing_key.h"
+#include "store/vault.h"
+
+#include <stdbool.h>
+
+struct service {
+	struct store *store;
+	struct vault *vault;
+	const struct clock *clock;
+	char uuid[STORE_UUID_SIZE];
+	struct throttle *throttle;
+	struct hashing *hashing;
+};
+
+/* A key made for a row that is about to be written. */
+struct new_key {
+	bool wanted;
+	char id[RAND_ID_SIZE];
+	struct store_vault_seed seed;
+};
+
+/* One create, update or delete on its way: rows before and after, and what was made outside of the
+ * transaction. */
+struct work {
+	struct service *service;
+	const struct actor *actor;
+	const struct collection *collection;
+	const struct record_ops *ops;
+	struct violations *violations;
+	uint64_t present;  /* fields that the request gave */
+	uint64_t changed;  /* fields in which before and after differ */
+	bool is_create;
+	bool remade;       /* the user's JWT is another one now */
+	union {
+		struct record_head head;
+		struct account account;
+		struct role role;
+		struct user user;
+		struct superuser superuser;
+	} before, after;
+	int64_t account_seq;      /* users: of the account after, */
+	int64_t role_seq;         /* of the role after, */
+	int64_t old_account_seq;  /* and of the account before */
+	struct new_key identity;  /* accounts, users */
+	struct new_key signing;   /* accounts: plain; users: scoped, when (account, role) has none */
+};
+
+/* What differs between the collections. prepare runs outside of the transaction and may add violations;
+ * write and remove run inside, after the row itself was written, and before it is removed. */
+struct record_ops {
+	int (*prepare)(struct work *work, struct err *err);
+	int (*write)(struct store_tx *tx, struct work *work, struct err *err);
+	int (*remove)(struct store_tx *tx, struct work *work, struct err *err);
+};
+
+extern const struct record_ops account_ops;
+extern const struct record_ops role_ops;
+extern const struct record_ops user_ops;
+extern const struct record_ops superuser_ops;
+
+/* Did the change touch this field? */
+bool work_changes(const struct work *work, const char *field);
+
+/* Any of these? NULL ends the list. */
+bool work_changes_any(const struct work *work, const char *const *fields);
+
+/* Draws and seals a key for the row `id` of a table. */
+int new_key_make(struct service *service, struct new_key *key, const char *table,
+	const char *column, const char *id, enum nkey_role role, struct err *err) MUST_CHECK;
+
+/* The sealed seed as the vault takes it; borrows from the stored one. */
+struct vault_seed sealed_seed(const struct store_vault_seed *stored);
+
+/* Runs fn under one read snapshot. */
+int service_read(struct service *service,
+	int (*fn)(struct store_conn *conn, void *ctx, struct err *err), void *ctx,
+	struct err *err) MUST_CHECK;
+
+/* One audit row. fields NULL: none named. */
+int service_audit(struct store_tx *tx, const struct actor *actor, const char *action,
+	const struct collection *collection, const char *id, const struct strlist *fields,
+	struct err *err) MUST_CHECK;
+
+/* Hashes a password under the bound on parallel hashes; ERR_BUSY when too many wait. */
+int service_hash_password(struct service *service, const char *password, char **out_hash,
+	struct err *err) MUST_CHECK;
+
+/* 1 matches, 0 does not, -1 ERR_BUSY. */
+int service_verify_password(struct service *service, const char *hash, const char *password,
+	struct err *err) MUST_CHECK;
+
+/* A fresh token key; NULL when out of memory. */
+char *service_token_key(void) MUST_CHECK;
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/internal.h"
+
+#include "base/str.h"
+#include "model/limits.h"
+#include "store/record.h"
+
+#include <string.h>
+
+enum { RACES_MAX = 5 };
+
+static const struct record_ops *
+ops_of(const struct collection *collection)
+{
+	switch (collection->kind) {
+	case COLLECTION_ACCOUNTS:
+		return &account_ops;
+	case COLLECTION_ROLES:
+		return &role_ops;
+	case COLLECTION_USERS:
+		return &user_ops;
+	case COLLECTION_SUPERUSERS:
+		return &superuser_ops;
+	case COLLECTION_OPERATOR:
+	case COLLECTION_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* authorise refuses writes to collections without use cases; this is for actors above the policy. */
+static int
+find_ops(const struct collection *collection, const struct record_ops **out, struct err *err)
+{
+	*out = ops_of(collection);
+	if (*out != NULL) {
+		return 0;
+	}
+	return err_set(err, ERR_FORBIDDEN, "The %s cannot be changed this way.",
+		collection->noun);
+}
+
+bool
+work_changes(const struct work *work, const char *field)
+{
+	return (work->changed & collection_field_bit(work->collection, field)) != 0;
+}
+
+bool
+work_changes_any(const struct work *work, const char *const *fields)
+{
+	for (; *fields != NULL; fields++) {
+		if (work_changes(work, *fields)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+work_release(struct work *work)
+{
+	record_release(work->collection, &work->before);
+	record_release(work->collection, &work->after);
+}
+
+/* The names that the audit shows: what a client sees, so a password and not its hash. */
+static int
+changed_names(const struct work *work, struct strlist *out, struct err *err)
+{
+	for (size_t i = 0; i < work->collection->field_count; i++) {
+		const struct field *field = &work->collection->fields[i];
+		bool named = (work->changed >> i & 1) != 0 &&
+			(field->flags & (FIELD_INTERNAL | FIELD_READ_ONLY)) == 0 &&
+			!str_equal(field->name, "passwordConfirm");
+		if (named && strlist_add(out, field->name, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Turns a refused UNIQUE or relation into the field's violation. */
+static int
+explain_refusal(struct work *work, const struct field *field, struct err *err)
+{
+	if (field == NULL) {
+		return -1;
+	}
+	if (field->type == FIELD_RELATION) {
+		violations_add(work->violations, field->name, VIOLATION_MISSING_REL,
+			"There is no %s with this id.", field->relation->noun);
+	} else if (str_equal(field->name, "is_default")) {
+		violations_add(work->violations, field->name, VIOLATION_NOT_UNIQUE,
+			"Another role is the default already.");
+	} else {
+		violations_add(work->violations, field->name, VIOLATION_NOT_UNIQUE,
+			"Value must be unique.");
+	}
+	return violations_check(work->violations, err);
+}
+
+struct write {
+	struct work *work;
+	const struct field *refused;
+	struct strlist names;
+};
+
+static int
+write_row(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct write *write = ctx;
+	struct work *work = write->work;
+	int rc = work->is_create
+		? store_record_insert(tx, work->collection, &work->after, &write->refused, err)
+		: store_record_update(tx, work->collection, &work->after, &write->refused, err);
+	if (rc != 0 || work->ops->write(tx, work, err) != 0) {
+		return -1;
+	}
+	return service_audit(tx, work->actor, work->is_create ? "create" : "update",
+		work->collection, work->after.head.id, &write->names, err);
+}
+
+/* Validates, prepares and writes what work->after holds. */
+static int
+work_commit(struct work *work, struct err *err)
+{
+	struct write write = { .work = work };
+
+	record_validate(work->collection, &work->after, work->present, work->violations);
+	if (violations_check(work->violations, err) != 0 || work->ops->prepare(work, err) != 0 ||
+		violations_check(work->violations, err) != 0) {
+		return -1;
+	}
+	/* prepare may have filled in more than the request gave */
+	work->changed = work->is_create
+		? work->present
+		: record_diff(work->collection, &work->before, &work->after);
+	int rc = changed_names(work, &write.names, err);
+	if (rc == 0) {
+		rc = store_write(work->service->store, write_row, &write, err);
+	}
+	if (rc != 0 && write.refused != NULL &&
+		(err->code == ERR_CONFLICT || err->code == ERR_INVALID)) {
+		rc = explain_refusal(work, write.refused, err);
+	}
+	strlist_release(&write.names);
+	return rc;
+}
+
+int
+service_record_create(struct service *service, const struct actor *actor,
+	const struct record_change *change, char out_id[static RAND_ID_SIZE],
+	struct violations *violations, struct err *err)
+{
+	struct work work = {
+		.service = service,
+		.actor = actor,
+		.collection = change->collection,
+		.violations = violations,
+		.present = change->present,
+		.is_create = true,
+	};
+	int rc = -1;
+
+	if (authorise(actor, VERB_CREATE, change->collection, NULL, err) != 0 ||
+		find_ops(change->collection, &work.ops, err) != 0 ||
+		record_init(change->collection, &work.after, err) != 0 ||
+		record_apply(change->collection, change->row, change->present, &work.after,
+			err) != 0) {
+		goto out;
+	}
+	if (work.after.head.id[0] == '\0') {
+		rand_id(service->clock, work.after.head.id);
+	}
+	if (work_commit(&work, err) != 0) {
+		goto out;
+	}
+	memcpy(out_id, work.after.head.id, RAND_ID_SIZE);
+	rc = 0;
+out:
+	work_release(&work);
+	return rc;
+}
+
+struct lookup {
+	const struct collection *collection;
+	const char *id;
+	void *row;
+};
+
+static int
+read_record(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct lookup *lookup = ctx;
+	return store_record_get(conn, lookup->collection, lookup->id, lookup->row, err);
+}
+
+/* One try of an update; ERR_STALE when somebody else was faster. */
+static int
+update_once(struct work *work, const char *id, const struct record_change *change,
+	struct err *err)
+{
+	struct lookup lookup = { .collection = work->collection, .id = id, .row = &work->before };
+	if (service_read(work->service, read_record, &lookup, err) != 0 ||
+		authorise(work->actor, VERB_UPDATE, work->collection, &work->before, err) != 0 ||
+		record_copy(work->collection, &work->before, &work->after, err) != 0 ||
+		record_apply(work->collection, change->row, change->present, &work->after,
+			err) != 0) {
+		return -1;
+	}
+	if (!str_equal(work->after.head.id, work->before.head.id)) {
+		violations_add(work->violations, "id", VIOLATION_PK_CHANGE,
+			"The record id cannot be changed.");
+		return violations_check(work->violations, err);
+	}
+	work->changed = record_diff(work->collection, &work->before, &work->after);
+	if (work->changed == 0) {
+		return 0; /* saved unchanged: nothing to write, nobody to cut */
+	}
+	return work_commit(work, err);
+}
+
+int
+service_record_update(struct service *service, const struct actor *actor, const char *id,
+	const struct record_change *change, bool *out_remade, struct violations *violations,
+	struct err *err)
+{
+	int rc = -1;
+	const struct record_ops *ops = NULL;
+	if (authorise(actor, VERB_UPDATE, change->collection, NULL, err) != 0 ||
+		find_ops(change->collection, &ops, err) != 0) {
+		return -1;
+	}
+	for (int race = 0; race < RACES_MAX; race++) {
+		struct work work = {
+			.service = service,
+			.actor = actor,
+			.collection = change->collection,
+			.ops = ops,
+			.violations = violations,
+			.present = change->present,
+		};
+		err_clear(err);
+		rc = update_once(&work, id, change, err);
+		bool remade = work.remade;
+		work_release(&work);
+		if (rc == 0 && out_remade != NULL) {
+			*out_remade = remade;
+		}
+		if (rc == 0 || err->code != ERR_STALE) {
+			return rc;
+		}
+	}
+	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
+		change->collection->noun);
+}
+
+static int
+remove_row(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct work *work = ctx;
+	if (work->ops->remove(tx, work, err) != 0) {
+		return -1;
+	}
+	return service_audit(tx, work->actor, "delete", work->collection, work->before.head.id,
+		NULL, err);
+}
+
+int
+service_record_delete(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, struct err *err)
+{
+	const struct record_ops *ops = NULL;
+	if (authorise(actor, VERB_DELETE, collection, NULL, err) != 0 ||
+		find_ops(collection, &ops, err) != 0) {
+		return -1;
+	}
+	for (int race = 0; race < RACES_MAX; race++) {
+		struct work work = {
+			.service = service,
+			.actor = actor,
+			.collection = collection,
+			.ops = ops,
+		};
+		struct lookup lookup = { .collection = collection, .id = id, .row = &work.before };
+		err_clear(err);
+		int rc = service_read(service, read_record, &lookup, err);
+		if (rc == 0) {
+			rc = authorise(actor, VERB_DELETE, collection, &work.before, err);
+		}
+		if (rc == 0) {
+			rc = store_write(service->store, remove_row, &work, err);
+		}
+		work_release(&work);
+		if (rc == 0 || err->code != ERR_STALE) {
+			return rc;
+		}
+	}
+	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
+		collection->noun);
+}
+
+int
+service_record_view(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, record_fn fn, void *ctx,
+	struct err *err)
+{
+	struct store_conn *conn = NULL;
+	if (authorise(actor, VERB_VIEW, collection, NULL, err) != 0 ||
+		store_read_begin(service->store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_record_view(conn, collection, id, fn, ctx, err);
+	store_read_end(service->store, conn);
+	return rc;
+}
+
+/* One part of the sort parameter: "-created", "+name", "@rowid". */
+static int
+parse_sort_key(const struct collection *collection, const char *part, size_t len,
+	struct store_sort_key *out, struct err *err)
+{
+	char name[64];
+	while (len > 0 && *part == ' ') {
+		part++;
+		len--;
+	}
+	while (len > 0 && part[len - 1] == ' ') {
+		len--;
+	}
+	out->descending = len > 0 && *part == '-';
+	if (len > 0 && (*part == '-' || *part == '+')) {
+		part++;
+		len--;
+	}
+	if (len == 0 || str_fmt(name, sizeof(name), "%.*s", (int)len, part) != 0) {
+		return err_set(err, ERR_INVALID, "sort: an empty or over-long field name");
+	}
+	out->field = NULL;
+	if (str_equal(name, "@rowid")) {
+		return 0;
+	}
+	int index = collection_field_index(collection, name);
+	if (index < 0 || !store_record_can_sort(&collection->fields[index])) {
+		return err_set(err, ERR_INVALID, "sort: %s has no field \"%s\" to sort by",
+			collection->name, name);
+	}
+	out->field = &collection->fields[index];
+	return 0;
+}
+
+static int
+parse_sort(const struct collection *collection, const char *sort,
+	struct store_sort_key keys[static LIMIT_SORT_KEYS], size_t *out_count, struct err *err)
+{
+	size_t count = 0;
+	const char *part = sort;
+	while (*part != '\0') {
+		size_t len = strcspn(part, ",");
+		if (count == LIMIT_SORT_KEYS) {
+			return err_set(err, ERR_INVALID, "sort: more than %d fields",
+				LIMIT_SORT_KEYS);
+		}
+		if (parse_sort_key(collection, part, len, &keys[count], err) != 0) {
+			return -1;
+		}
+		count++;
+		part += len;
+		if (*part == ',') {
+			part++;
+		}
+	}
+	*out_count = count;
+	return 0;
+}
+
+int
+service_record_list(struct service *service, const struct actor *actor,
+	const struct record_list *list, record_fn fn, void *ctx, int64_t *out_total,
+	struct err *err)
+{
+	struct store_conn *conn = NULL;
+	struct store_sort_key keys[LIMIT_SORT_KEYS];
+	struct store_list_query query = {
+		.collection = list->collection,
+		.limit = list->per_page,
+		.skip_total = list->skip_total,
+		.sort = keys,
+	};
+	if (authorise(actor, VERB_LIST, list->collection, NULL, err) != 0 ||
+		parse_sort(list->collection, list->sort, keys, &query.sort_count, err) != 0) {
+		return -1;
+	}
+	if (list->page > INT64_MAX / LIMIT_PAGE_MAX) {
+		return err_set(err, ERR_INVALID, "page: too large");
+	}
+	query.offset = (list->page - 1) * list->per_page;
+	if (store_read_begin(service->store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_record_list(conn, &query, fn, ctx, out_total, err);
+	store_read_end(service->store, conn);
+	return rc;
+}
