@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-#include <nats.h>
+#include <nats/nats.h>
 
 #include <inttypes.h>
 #include <pthread.h>

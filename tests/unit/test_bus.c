@@ -9,7 +9,7 @@
 
 #include "support/nats_server.h"
 
-#include <nats.h>
+#include <nats/nats.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
