@@ -6,19 +6,28 @@ CREATE TABLE settings (
 	value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Rows of the large tables, so that a page of a list can tell the total without counting them. The
+-- triggers at the end of this file keep them, for every way that a row can come or go.
+CREATE TABLE counters (
+	name TEXT PRIMARY KEY NOT NULL, -- table
+	total INTEGER NOT NULL CHECK (total >= 0) -- rows that the API sees
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters (name, total) VALUES ('accounts', 0), ('users', 0);
+
 -- Key slots: the root key, wrapped once for each way to open the vault.
 CREATE TABLE vault_slots (
 	seq INTEGER PRIMARY KEY,
 	kind TEXT NOT NULL CHECK (kind IN ('file')), -- what the wrapping key comes from
 	key_id BLOB NOT NULL CHECK (length(key_id) = 16), -- fingerprint of the wrapping key
-	wrapped BLOB NOT NULL, -- nonce, ciphertext, tag
+	wrapped BLOB NOT NULL CHECK (length(wrapped) = 72), -- nonce, ciphertext, tag
 	created INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX vault_slots_file ON vault_slots (kind) WHERE kind = 'file';
 
 -- Data keys, wrapped under the root key. The newest seals; older ones still open.
 CREATE TABLE vault_keys (
 	id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 4294967295), -- the id in each sealed seed
-	wrapped BLOB NOT NULL, -- nonce, ciphertext, tag
+	wrapped BLOB NOT NULL CHECK (length(wrapped) = 72), -- nonce, ciphertext, tag
 	created INTEGER NOT NULL
 ) STRICT;
 
@@ -191,3 +200,20 @@ CREATE TABLE audit (
 	hash BLOB NOT NULL CHECK (length(hash) = 32) -- of previous and all columns above, length-prefixed
 ) STRICT;
 CREATE INDEX audit_record ON audit (collection, record_id);
+
+CREATE TRIGGER accounts_count_insert AFTER INSERT ON accounts WHEN new.deleted = 0 BEGIN
+	UPDATE counters SET total = total + 1 WHERE name = 'accounts';
+END;
+CREATE TRIGGER accounts_count_delete AFTER DELETE ON accounts WHEN old.deleted = 0 BEGIN
+	UPDATE counters SET total = total - 1 WHERE name = 'accounts';
+END;
+CREATE TRIGGER accounts_count_mark AFTER UPDATE OF deleted ON accounts
+WHEN (old.deleted = 0) <> (new.deleted = 0) BEGIN
+	UPDATE counters SET total = total + iif(new.deleted = 0, 1, -1) WHERE name = 'accounts';
+END;
+CREATE TRIGGER users_count_insert AFTER INSERT ON users BEGIN
+	UPDATE counters SET total = total + 1 WHERE name = 'users';
+END;
+CREATE TRIGGER users_count_delete AFTER DELETE ON users BEGIN
+	UPDATE counters SET total = total - 1 WHERE name = 'users';
+END;

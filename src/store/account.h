@@ -6,9 +6,10 @@
 #include "model/account.h"
 #include "store/store.h"
 
-/* Marks the account deleted (its row stays for the tombstone); version as store_record_delete. */
-int store_account_mark_deleted(struct store_tx *tx, const struct record_head *head,
-	struct err *err) MUST_CHECK;
+/* Marks the account deleted (its row stays for the tombstone); version as
+ * store_record_delete. */
+int store_account_mark_deleted(
+	struct store_tx *tx, const struct record_head *head, struct err *err) MUST_CHECK;
 
 /* Is the account deleted, and since when (ms; 0: no)? */
 int store_account_deleted(struct store_conn *conn, int64_t seq, int64_t *out_when,

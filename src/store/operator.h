@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 /* 1 found, 0 there is none yet, -1 error. record_release frees the row. */
-int store_operator_find(struct store_conn *conn, struct operator_row *out, struct err *err)
-	MUST_CHECK;
+int store_operator_find(
+	struct store_conn *conn, struct operator_row *out, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What is wanted on the NATS servers for each account, what was minted and what is proven. */
+ * What is wanted on the NATS servers for each account, what was minted and what is
+ * proven. */
 #ifndef STORE_PUBLISH_H
 #define STORE_PUBLISH_H
 
@@ -9,7 +10,8 @@ enum store_publish_state {
 	STORE_PUBLISH_PENDING,
 	STORE_PUBLISH_PARTIAL, /* some servers hold it, some did not answer */
 	STORE_PUBLISH_REFUSED, /* a server said no for good */
-	STORE_PUBLISH_HELD     /* natsid itself holds it back (clock set back, too large, ...) */
+	STORE_PUBLISH_HELD /* natsid itself holds it back (clock set back, too large, ...)
+			    */
 };
 
 enum { STORE_PUBLISH_MESSAGE_MAX = 256 };
@@ -20,7 +22,7 @@ struct store_publish {
 	int64_t urgent_generation;
 	int64_t minted_generation;
 	int64_t proven_generation;
-	int64_t last_iat;  /* unix seconds */
+	int64_t last_iat; /* unix seconds */
 	int64_t minted_at; /* ms */
 	bool has_claims_hash;
 	uint8_t claims_hash[STORE_HASH_LEN];
@@ -32,19 +34,23 @@ struct store_publish {
 int store_publish_get(struct store_conn *conn, int64_t account, struct store_publish *out,
 	struct err *err) MUST_CHECK;
 
-/* The row of a new account: generation 1, urgent. Adds STORE_WANTED to the commit's list. */
-int store_publish_insert(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
+/* The row of a new account: generation 1, urgent. Adds STORE_WANTED to the commit's list.
+ */
+int
+store_publish_insert(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
 
-/* generation + 1; state pending, attempts 0; urgent: urgent_generation follows. Adds STORE_WANTED. */
-int store_publish_bump(struct store_tx *tx, int64_t account, bool urgent, struct err *err)
-	MUST_CHECK;
+/* generation + 1; state pending, attempts 0; urgent: urgent_generation follows. Adds
+ * STORE_WANTED. */
+int store_publish_bump(
+	struct store_tx *tx, int64_t account, bool urgent, struct err *err) MUST_CHECK;
 
 /* The same for every account that has a scoped key of the role, in one statement. */
-int store_publish_bump_role(struct store_tx *tx, int64_t role, bool urgent, struct err *err)
-	MUST_CHECK;
+int store_publish_bump_role(
+	struct store_tx *tx, int64_t role, bool urgent, struct err *err) MUST_CHECK;
 
-/* Records a mint: bytes (NULL: the old ones stand, the claims are equal), hash, iat, wall time, and the
- * generation that they say. Only when last_iat is still expected_last_iat: else ERR_STALE. */
+/* Records a mint: bytes (NULL: the old ones stand, the claims are equal), hash, iat, wall
+ * time, and the generation that they say. Only when last_iat is still expected_last_iat:
+ * else ERR_STALE. */
 struct store_mint {
 	int64_t account;
 	int64_t expected_last_iat;
@@ -53,26 +59,28 @@ struct store_mint {
 	const char *jwt;
 	const uint8_t *claims_hash; /* STORE_HASH_LEN bytes */
 };
-int store_publish_minted(struct store_tx *tx, const struct store_mint *mint, struct err *err)
-	MUST_CHECK;
+int store_publish_minted(
+	struct store_tx *tx, const struct store_mint *mint, struct err *err) MUST_CHECK;
 
-/* The bytes in force: the caller frees *out_jwt. ERR_NOT_FOUND when nothing was minted yet. */
+/* The bytes in force: the caller frees *out_jwt. ERR_NOT_FOUND when nothing was minted
+ * yet. */
 int store_publish_jwt(struct store_conn *conn, int64_t account, char **out_jwt,
 	int64_t *out_generation, struct err *err) MUST_CHECK;
 
-/* proven_generation = generation when that is newer; state and message are cleared when nothing newer
- * is wanted. */
+/* proven_generation = generation when that is newer; state and message are cleared when
+ * nothing newer is wanted. */
 int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generation,
 	struct err *err) MUST_CHECK;
 
-/* Says why it is not proven: state and message; attempts + 1 with `failed`. Nothing when the wanted
- * generation is no longer the given one. */
+/* Says why it is not proven: state and message; attempts + 1 with `failed`. Nothing when
+ * the wanted generation is no longer the given one. */
 int store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
-	enum store_publish_state state, const char *message, bool failed, struct err *err)
-	MUST_CHECK;
+	enum store_publish_state state, const char *message, bool failed,
+	struct err *err) MUST_CHECK;
 
-/* Calls fn for the accounts after seq `after`, at most `limit`, in order of seq; open_only: only those
- * with generation > proven_generation. Deleted accounts (tombstones) are among them. */
+/* Calls fn for the accounts after seq `after`, at most `limit`, in order of seq;
+ * open_only: only those with generation > proven_generation. Deleted accounts
+ * (tombstones) are among them. */
 struct store_publish_item {
 	int64_t account;
 	char public_key[NKEY_TEXT_SIZE]; /* A... */
@@ -81,8 +89,9 @@ struct store_publish_item {
 	int64_t minted_generation;
 	int64_t proven_generation;
 };
-int store_publish_scan(struct store_conn *conn, int64_t after, int64_t limit, bool open_only,
-	int (*fn)(void *ctx, const struct store_publish_item *item, struct err *err), void *ctx,
-	struct err *err) MUST_CHECK;
+int
+store_publish_scan(struct store_conn *conn, int64_t after, int64_t limit, bool open_only,
+	int (*fn)(void *ctx, const struct store_publish_item *item, struct err *err),
+	void *ctx, struct err *err) MUST_CHECK;
 
 #endif

@@ -20,8 +20,8 @@ struct store_revocation {
 
 /* Sets (or moves forward, never back) the entry of (account, key, cause). */
 int store_revocation_put(struct store_tx *tx, int64_t account,
-	const struct nkey_public *public_key, enum store_revocation_cause cause, int64_t at,
-	struct err *err) MUST_CHECK;
+	const struct nkey_public *public_key, enum store_revocation_cause cause,
+	int64_t at, struct err *err) MUST_CHECK;
 
 /* Lifts it; *out_lifted tells whether there was one. */
 int store_revocation_lift(struct store_tx *tx, int64_t account,

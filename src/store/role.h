@@ -6,8 +6,8 @@
 #include "model/role.h"
 #include "store/store.h"
 
-/* The roles that have a scoped key in the account, by seq of the key; one callback each. The row is
- * the callback's only while it runs. */
+/* The roles that have a scoped key in the account, by seq of the key; one callback each.
+ * The row is the callback's only while it runs. */
 int store_role_scopes(struct store_conn *conn, int64_t account,
 	int (*fn)(void *ctx, const struct role *role, const struct nkey_public *key,
 		struct err *err),

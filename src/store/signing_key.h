@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Signing keys: the operator's, an account's plain ones, and its scoped one for each role. */
+ * Signing keys: the operator's, an account's plain ones, and its scoped one for each
+ * role. */
 #ifndef STORE_SIGNING_KEY_H
 #define STORE_SIGNING_KEY_H
 
@@ -31,10 +32,12 @@ int store_signing_key_list(struct store_conn *conn, int64_t account,
 int store_signing_key_list_role(struct store_conn *conn, int64_t role,
 	struct store_signing_key **out, size_t *out_len, struct err *err) MUST_CHECK;
 
-/* Inserts and sets seq; 1 inserted, 0 when (account, role) has a scoped key already, -1 error. */
-int store_signing_key_insert(struct store_tx *tx, struct store_signing_key *key,
-	struct err *err) MUST_CHECK;
+/* Inserts and sets seq; 1 inserted, 0 when (account, role) has a scoped key already, -1
+ * error. */
+int store_signing_key_insert(
+	struct store_tx *tx, struct store_signing_key *key, struct err *err) MUST_CHECK;
 
-int store_signing_key_delete(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
+int
+store_signing_key_delete(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
 
 #endif

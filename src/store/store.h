@@ -14,8 +14,8 @@
 
 struct store;
 
-/* One connection with its statement cache: what every read function takes. Used by one thread at a
- * time. */
+/* One connection with its statement cache: what every read function takes. Used by one
+ * thread at a time. */
 struct store_conn;
 
 /* A write under way: belongs to the callback of store_write. */
@@ -47,9 +47,10 @@ struct store_params {
 	void (*hash)(const void *data, size_t len, uint8_t out[static STORE_HASH_LEN]);
 };
 
-/* Opens the file (creating it, 0600, with `create`), migrates it to the newest schema and checks it.
- * ERR_NOT_FOUND: no file and not `create`. ERR_CONFLICT: a newer natsid made the schema. ERR_CORRUPT:
- * not a database, or damaged. The parameters' clock is borrowed for the store's life. */
+/* Opens the file (creating it, 0600, with `create`), migrates it to the newest schema and
+ * checks it. ERR_NOT_FOUND: no file and not `create`. ERR_CONFLICT: a newer natsid made
+ * the schema. ERR_CORRUPT: not a database, or damaged. The parameters' clock is borrowed
+ * for the store's life. */
 int store_open(const struct store_params *params, bool create, struct store **out,
 	struct err *err) MUST_CHECK;
 
@@ -59,40 +60,47 @@ void store_close(struct store *store);
 /* The newest schema version that this build knows. */
 int store_schema_version(void);
 
-/* Called after each commit with its changes in order, by the thread that committed, no lock held.
- * Must only enqueue. Set before threads start. */
+/* Called after each commit with its changes in order, by the thread that committed, no
+ * lock held; group after group in the order of the commits, and before any store_write of
+ * the group returns. Must only enqueue. Set before threads start. */
 void store_on_commit(struct store *store,
 	void (*fn)(void *ctx, const struct store_change *changes, size_t n), void *ctx);
 
 /* ---- reading ---- */
 
-/* Takes a connection from the pool (waits up to 5 s, then ERR_BUSY) and begins a snapshot. The reads
- * until store_read_end see one state. A read that goes on for over 5 s fails with ERR_UNAVAILABLE. */
-int store_read_begin(struct store *store, struct store_conn **out, struct err *err) MUST_CHECK;
+/* Takes a connection from the pool (waits up to 5 s, then ERR_BUSY) and begins a
+ * snapshot. The reads until store_read_end see one state. A read that goes on for over 5
+ * s fails with ERR_UNAVAILABLE. */
+int store_read_begin(
+	struct store *store, struct store_conn **out, struct err *err) MUST_CHECK;
 
 /* Gives it back; NULL is allowed. */
 void store_read_end(struct store *store, struct store_conn *conn);
 
 /* ---- writing ---- */
 
-/* SQL only, at most 1 ms: no crypto, no network, no waiting. May run again only when called again. */
+/* SQL only, at most 1 ms: no crypto, no network, no waiting. May run again only when
+ * called again. */
 typedef int (*store_write_fn)(struct store_tx *tx, void *ctx, struct err *err);
 
-/* Runs fn in a savepoint of a group commit and returns after the commit is durable (synchronous=FULL).
- * When fn fails, only its own changes are undone and its error is returned. ERR_BUSY: the queue is
- * full. ERR_UNAVAILABLE: the disk is full. ERR_INTERNAL/ERR_CORRUPT: the database failed; nothing of
- * the group is committed. Thread-safe; never call it inside fn. */
-int store_write(struct store *store, store_write_fn fn, void *ctx, struct err *err) MUST_CHECK;
+/* Runs fn in a savepoint of a group commit and returns after the commit is durable
+ * (synchronous=FULL). When fn fails, only its own changes are undone and its error is
+ * returned. ERR_BUSY: the queue is full. ERR_UNAVAILABLE: the disk is full.
+ * ERR_INTERNAL/ERR_CORRUPT: the database failed; nothing of the group is committed.
+ * Thread-safe; never call it inside fn. */
+int store_write(
+	struct store *store, store_write_fn fn, void *ctx, struct err *err) MUST_CHECK;
 
 /* The connection of the write: reads through it see the changes made so far. */
 struct store_conn *store_tx_conn(struct store_tx *tx);
 
-/* The wall clock of this write (ms); the same throughout, and never before an earlier write's. */
+/* The wall clock of this write (ms); the same throughout, and never before an earlier
+ * write's. */
 int64_t store_tx_now(const struct store_tx *tx);
 
 /* Adds to the list that store_on_commit gets, should the write commit. */
-int store_tx_changed(struct store_tx *tx, const struct store_change *change, struct err *err)
-	MUST_CHECK;
+int store_tx_changed(struct store_tx *tx, const struct store_change *change,
+	struct err *err) MUST_CHECK;
 
 /* PRAGMA integrity_check and foreign_key_check; ERR_CORRUPT with the first finding. */
 int store_check(struct store_conn *conn, struct err *err) MUST_CHECK;

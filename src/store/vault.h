@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Key slots, data keys and sealed seeds as stored. Their meaning is the vault module's. */
+ * Key slots, data keys and sealed seeds as stored. Their meaning is the vault module's.
+ */
 #ifndef STORE_VAULT_H
 #define STORE_VAULT_H
 
@@ -18,7 +19,8 @@ struct store_vault_key {
 	uint8_t wrapped[STORE_WRAPPED_LEN];
 };
 
-/* One sealed seed. table and column have static storage when written, and are the row's when read. */
+/* One sealed seed. table and column have static storage when written, and are the row's
+ * when read. */
 struct store_vault_seed {
 	char owner_table[24];
 	char owner_column[24];
@@ -35,8 +37,8 @@ int store_vault_slot_insert(struct store_tx *tx, const struct store_vault_slot *
 	struct err *err) MUST_CHECK;
 
 /* All data keys, oldest first; the caller frees *out. */
-int store_vault_keys(struct store_conn *conn, struct store_vault_key **out, size_t *out_len,
-	struct err *err) MUST_CHECK;
+int store_vault_keys(struct store_conn *conn, struct store_vault_key **out,
+	size_t *out_len, struct err *err) MUST_CHECK;
 int store_vault_key_insert(struct store_tx *tx, const struct store_vault_key *key,
 	struct err *err) MUST_CHECK;
 

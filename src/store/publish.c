@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/publish.h"
+
+#include "base/str.h"
+#include "store/conn.h"
+
+static const char *const state_names[] = {
+	[STORE_PUBLISH_PENDING] = "pending",
+	[STORE_PUBLISH_PARTIAL] = "partial",
+	[STORE_PUBLISH_REFUSED] = "refused",
+	[STORE_PUBLISH_HELD] = "held",
+};
+
+static int
+read_state(const struct store_stmt *stmt, int column, enum store_publish_state *out,
+	struct err *err)
+{
+	size_t len = 0;
+	const char *name = store_stmt_text(stmt, column, &len);
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++) {
+		if (str_equal(name, state_names[i])) {
+			*out = (enum store_publish_state)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CORRUPT, "unknown publish state of an account");
+}
+
+static int
+no_account(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "there is no such account");
+}
+
+int
+store_publish_get(struct store_conn *conn, int64_t account, struct store_publish *out,
+	struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_GET,
+		    "SELECT generation, urgent_generation, minted_generation, "
+		    "proven_generation, "
+		    "last_iat, minted_at, claims_hash, state, attempts, message "
+		    "FROM account_publish WHERE account = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : no_account(err);
+	}
+	struct store_publish row = {
+		.account = account,
+		.generation = store_stmt_int(&stmt, 0),
+		.urgent_generation = store_stmt_int(&stmt, 1),
+		.minted_generation = store_stmt_int(&stmt, 2),
+		.proven_generation = store_stmt_int(&stmt, 3),
+		.last_iat = store_stmt_int(&stmt, 4),
+		.minted_at = store_stmt_int(&stmt, 5),
+		.has_claims_hash = !store_stmt_is_null(&stmt, 6),
+		.attempts = store_stmt_int(&stmt, 8),
+	};
+	if ((row.has_claims_hash &&
+		    store_stmt_blob(&stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
+			    0) ||
+		read_state(&stmt, 7, &row.state, err) != 0 ||
+		store_stmt_copy(&stmt, 9, row.message, sizeof(row.message), err) != 0) {
+		return -1;
+	}
+	*out = row;
+	return 0;
+}
+
+/* Adds STORE_WANTED for each row (account, id) that the statement gives; *out_count: how
+ * many. */
+static int
+note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, size_t *out_count,
+	struct err *err)
+{
+	size_t count = 0;
+	int rc = store_stmt_step(stmt, err);
+	while (rc > 0) {
+		struct store_change change = { .collection = COLLECTION_ACCOUNTS,
+			.action = STORE_WANTED,
+			.seq = store_stmt_int(stmt, 0),
+			.urgent = urgent };
+		if (store_stmt_copy(stmt, 1, change.id, sizeof(change.id), err) != 0 ||
+			store_tx_changed(tx, &change, err) != 0) {
+			return -1;
+		}
+		count++;
+		rc = store_stmt_step(stmt, err);
+	}
+	*out_count = count;
+	return rc;
+}
+
+int
+store_publish_insert(struct store_tx *tx, int64_t account, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	size_t count = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_INSERT,
+		    "INSERT INTO account_publish (account, generation, "
+		    "urgent_generation) "
+		    "VALUES (?1, 1, 1) "
+		    "RETURNING account, (SELECT id FROM accounts WHERE seq = account)",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	return note_wanted(tx, &stmt, true, &count, err);
+}
+
+#define PUBLISH_BUMP \
+	"UPDATE account_publish SET generation = generation + 1, urgent_generation = " \
+	"iif(?2, generation + 1, urgent_generation), state = 'pending', attempts = 0, " \
+	"message = '' WHERE account "
+#define PUBLISH_BUMPED " RETURNING account, (SELECT id FROM accounts WHERE seq = account)"
+
+int
+store_publish_bump(struct store_tx *tx, int64_t account, bool urgent, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	size_t count = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_BUMP,
+		    PUBLISH_BUMP "= ?1" PUBLISH_BUMPED, err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, urgent ? 1 : 0);
+	if (note_wanted(tx, &stmt, urgent, &count, err) != 0) {
+		return -1;
+	}
+	return count == 0 ? no_account(err) : 0;
+}
+
+int
+store_publish_bump_role(struct store_tx *tx, int64_t role, bool urgent, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	size_t count = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_BUMP_ROLE,
+		    PUBLISH_BUMP "IN (SELECT account FROM signing_keys WHERE role = "
+				 "?1)" PUBLISH_BUMPED,
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, role);
+	store_stmt_bind_int(&stmt, 2, urgent ? 1 : 0);
+	return note_wanted(tx, &stmt, urgent, &count, err);
+}
+
+static int
+put_jwt(struct store_tx *tx, int64_t account, const char *jwt, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_JWT_PUT,
+		    "INSERT INTO account_jwt (account, jwt) VALUES (?1, ?2) "
+		    "ON CONFLICT (account) DO UPDATE SET jwt = excluded.jwt",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_text(&stmt, 2, jwt);
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+int
+store_publish_minted(struct store_tx *tx, const struct store_mint *mint, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	int64_t changes = 0;
+	/* Without new bytes nothing was signed: their iat and the time of the signature
+	 * stand. */
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_MINTED,
+		    "UPDATE account_publish SET minted_generation = "
+		    "max(minted_generation, ?3), "
+		    "claims_hash = ?4, last_iat = iif(?5, ?6, last_iat), "
+		    "minted_at = iif(?5, ?7, minted_at) WHERE account = ?1 AND last_iat "
+		    "= ?2",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, mint->account);
+	store_stmt_bind_int(&stmt, 2, mint->expected_last_iat);
+	store_stmt_bind_int(&stmt, 3, mint->generation);
+	store_stmt_bind_blob(&stmt, 4, mint->claims_hash, STORE_HASH_LEN);
+	store_stmt_bind_int(&stmt, 5, mint->jwt != NULL ? 1 : 0);
+	store_stmt_bind_int(&stmt, 6, mint->iat);
+	store_stmt_bind_int(&stmt, 7, store_tx_now(tx));
+	if (store_stmt_run(&stmt, &changes, err) != 0) {
+		return -1;
+	}
+	if (changes == 0) {
+		return err_set(err, ERR_STALE, "the account was minted meanwhile");
+	}
+	return mint->jwt != NULL ? put_jwt(tx, mint->account, mint->jwt, err) : 0;
+}
+
+int
+store_publish_jwt(struct store_conn *conn, int64_t account, char **out_jwt,
+	int64_t *out_generation, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	size_t len = 0;
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_JWT,
+		    "SELECT j.jwt, p.minted_generation FROM account_jwt j "
+		    "JOIN account_publish p ON p.account = j.account WHERE j.account = "
+		    "?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1
+			      : err_set(err, ERR_NOT_FOUND,
+					"nothing was minted for the account yet");
+	}
+	const char *text = store_stmt_text(&stmt, 0, &len);
+	char *jwt = str_dup_n(text, len);
+	if (jwt == NULL) {
+		return err_nomem(err);
+	}
+	*out_jwt = jwt;
+	*out_generation = store_stmt_int(&stmt, 1);
+	return 0;
+}
+
+int
+store_publish_proven(
+	struct store_tx *tx, int64_t account, int64_t generation, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	int64_t changes = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_PROVEN,
+		    "UPDATE account_publish SET "
+		    "proven_generation = max(proven_generation, min(?2, generation)), "
+		    "state = iif(generation <= ?2, 'pending', state), "
+		    "attempts = iif(generation <= ?2, 0, attempts), "
+		    "message = iif(generation <= ?2, '', message) WHERE account = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, generation);
+	if (store_stmt_run(&stmt, &changes, err) != 0) {
+		return -1;
+	}
+	return changes == 0 ? no_account(err) : 0;
+}
+
+int
+store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
+	enum store_publish_state state, const char *message, bool failed, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	char cut[STORE_PUBLISH_MESSAGE_MAX];
+	str_fmt_cut(cut, sizeof(cut), "%s", message);
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_NOTE,
+		    "UPDATE account_publish SET state = ?3, message = ?4, "
+		    "attempts = attempts + ?5 WHERE account = ?1 AND generation = ?2",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, generation);
+	store_stmt_bind_text(&stmt, 3, state_names[state]);
+	store_stmt_bind_text(&stmt, 4, cut);
+	store_stmt_bind_int(&stmt, 5, failed ? 1 : 0);
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+#define PUBLISH_SCAN \
+	"SELECT p.account, a.public_key, p.generation, p.urgent_generation, " \
+	"p.minted_generation, p.proven_generation FROM account_publish p " \
+	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 "
+#define PUBLISH_SCAN_ORDER "ORDER BY p.account LIMIT ?2"
+
+static int
+open_scan(
+	struct store_stmt *stmt, struct store_conn *conn, bool open_only, struct err *err)
+{
+	if (open_only) {
+		return store_stmt_open(stmt, conn, STORE_STMT_PUBLISH_SCAN_OPEN,
+			PUBLISH_SCAN
+			"AND p.generation > p.proven_generation " PUBLISH_SCAN_ORDER,
+			err);
+	}
+	return store_stmt_open(stmt, conn, STORE_STMT_PUBLISH_SCAN_ALL,
+		PUBLISH_SCAN PUBLISH_SCAN_ORDER, err);
+}
+
+static int
+read_item(const struct store_stmt *stmt, struct store_publish_item *out, struct err *err)
+{
+	struct nkey_public key;
+	if (store_stmt_blob(stmt, 1, key.bytes, sizeof(key.bytes), err) != 0) {
+		return -1;
+	}
+	*out = (struct store_publish_item){
+		.account = store_stmt_int(stmt, 0),
+		.generation = store_stmt_int(stmt, 2),
+		.urgent_generation = store_stmt_int(stmt, 3),
+		.minted_generation = store_stmt_int(stmt, 4),
+		.proven_generation = store_stmt_int(stmt, 5),
+	};
+	nkey_text_encode(NKEY_ACCOUNT, &key, out->public_key);
+	return 0;
+}
+
+int
+store_publish_scan(struct store_conn *conn, int64_t after, int64_t limit, bool open_only,
+	int (*fn)(void *ctx, const struct store_publish_item *item, struct err *err),
+	void *ctx, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (open_scan(&stmt, conn, open_only, err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, after);
+	store_stmt_bind_int(&stmt, 2, limit);
+	int rc = store_stmt_step(&stmt, err);
+	while (rc > 0) {
+		struct store_publish_item item;
+		if (read_item(&stmt, &item, err) != 0 || fn(ctx, &item, err) != 0) {
+			return -1;
+		}
+		rc = store_stmt_step(&stmt, err);
+	}
+	return rc;
+}

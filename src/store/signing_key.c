@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/signing_key.h"
+
+#include "store/conn.h"
+
+#include <stdlib.h>
+
+#define SIGNING_KEY_SELECT \
+	"SELECT seq, id, coalesce(account, 0), coalesce(role, 0), public_key FROM " \
+	"signing_keys "
+
+static int
+read_key(const struct store_stmt *stmt, struct store_signing_key *out, struct err *err)
+{
+	struct store_signing_key key = {
+		.seq = store_stmt_int(stmt, 0),
+		.account = store_stmt_int(stmt, 2),
+		.role = store_stmt_int(stmt, 3),
+	};
+	if (store_stmt_copy(stmt, 1, key.id, sizeof(key.id), err) != 0 ||
+		store_stmt_blob(stmt, 4, key.public_key.bytes,
+			sizeof(key.public_key.bytes), err) != 0) {
+		return -1;
+	}
+	*out = key;
+	return 0;
+}
+
+int
+store_signing_key_plain(struct store_conn *conn, int64_t account,
+	struct store_signing_key *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_PLAIN,
+		    SIGNING_KEY_SELECT
+		    "WHERE account IS ?1 AND role IS NULL ORDER BY seq DESC LIMIT 1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_ref(&stmt, 1, account);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc < 0) {
+		return -1;
+	}
+	if (rc == 0) {
+		return err_set(err, ERR_NOT_FOUND, "the %s has no signing key",
+			account == 0 ? "operator" : "account");
+	}
+	return read_key(&stmt, out, err);
+}
+
+int
+store_signing_key_find_scope(struct store_conn *conn, int64_t account, int64_t role,
+	struct store_signing_key *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_SCOPE,
+		    SIGNING_KEY_SELECT "WHERE account = ?1 AND role = ?2", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, role);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc > 0 && read_key(&stmt, out, err) != 0) {
+		return -1;
+	}
+	return rc;
+}
+
+static int
+read_keys(struct store_stmt *stmt, struct store_signing_key **out, size_t *out_len,
+	struct err *err)
+{
+	struct store_signing_key *keys = NULL;
+	size_t len = 0;
+	size_t cap = 0;
+	int rc = store_stmt_step(stmt, err);
+	while (rc > 0) {
+		if (len == cap) {
+			cap = cap == 0 ? 16 : cap * 2;
+			struct store_signing_key *more =
+				realloc(keys, cap * sizeof(*keys));
+			if (more == NULL) {
+				free(keys);
+				return err_nomem(err);
+			}
+			keys = more;
+		}
+		if (read_key(stmt, &keys[len++], err) != 0) {
+			free(keys);
+			return -1;
+		}
+		rc = store_stmt_step(stmt, err);
+	}
+	if (rc < 0) {
+		free(keys);
+		return -1;
+	}
+	*out = keys;
+	*out_len = len;
+	return 0;
+}
+
+int
+store_signing_key_list(struct store_conn *conn, int64_t account,
+	struct store_signing_key **out, size_t *out_len, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_LIST,
+		    SIGNING_KEY_SELECT "WHERE account IS ?1 ORDER BY seq", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_ref(&stmt, 1, account);
+	return read_keys(&stmt, out, out_len, err);
+}
+
+int
+store_signing_key_list_role(struct store_conn *conn, int64_t role,
+	struct store_signing_key **out, size_t *out_len, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_LIST_ROLE,
+		    SIGNING_KEY_SELECT "WHERE role = ?1 ORDER BY account", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, role);
+	return read_keys(&stmt, out, out_len, err);
+}
+
+int
+store_signing_key_insert(
+	struct store_tx *tx, struct store_signing_key *key, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	struct store_conn *conn = store_tx_conn(tx);
+	int64_t changes = 0;
+	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_INSERT,
+		    "INSERT INTO signing_keys (id, account, role, public_key, created) "
+		    "VALUES (?1, ?2, ?3, ?4, ?5) "
+		    "ON CONFLICT (account, role) WHERE role IS NOT NULL DO NOTHING",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_text(&stmt, 1, key->id);
+	store_stmt_bind_ref(&stmt, 2, key->account);
+	store_stmt_bind_ref(&stmt, 3, key->role);
+	store_stmt_bind_key(&stmt, 4, &key->public_key);
+	store_stmt_bind_int(&stmt, 5, store_tx_now(tx));
+	if (store_stmt_run(&stmt, &changes, err) != 0) {
+		return -1;
+	}
+	if (changes == 0) {
+		return 0;
+	}
+	key->seq = sqlite3_last_insert_rowid(conn->db);
+	return 1;
+}
+
+int
+store_signing_key_delete(struct store_tx *tx, int64_t seq, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	int64_t changes = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_SIGNING_KEY_DELETE,
+		    "DELETE FROM signing_keys WHERE seq = ?1", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, seq);
+	if (store_stmt_run(&stmt, &changes, err) != 0) {
+		return -1;
+	}
+	return changes == 0 ? err_set(err, ERR_NOT_FOUND, "there is no such signing key")
+			    : 0;
+}

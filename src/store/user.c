@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/user.h"
+
+#include "base/buf.h"
+#include "store/conn.h"
+#include "store/state.h"
+
+#include <string.h>
+
+static int
+open_issue(struct store_stmt *stmt, struct store_conn *conn, struct err *err)
+{
+	struct buf sql;
+	buf_init(&sql, 16 * 1024);
+	buf_put_str(&sql, "SELECT ");
+	buf_put_str(&sql,
+		conn->store->record_sql[COLLECTION_USERS][STORE_RECORD_ROW_COLUMNS]);
+	buf_put_str(&sql,
+		", a.seq, a.active, a.public_key, " STORE_VAULT_SEED_COLUMNS(
+			"s") ", " STORE_VAULT_SEED_COLUMNS("u") " FROM users t "
+								"JOIN accounts a ON "
+								"a.seq = t.account AND "
+								"a.deleted = 0 "
+								"LEFT JOIN signing_keys "
+								"k ON k.account = "
+								"t.account AND k.role = "
+								"t.role "
+								"LEFT JOIN vault s ON "
+								"s.public_key = "
+								"k.public_key "
+								"LEFT JOIN vault u ON "
+								"u.public_key = "
+								"t.public_key WHERE t.id "
+								"= ?1");
+	int rc = buf_finish(&sql, err);
+	if (rc == 0) {
+		rc = store_stmt_open(stmt, conn, STORE_STMT_USER_ISSUE, sql.data, err);
+	}
+	buf_release(&sql);
+	return rc;
+}
+
+static int
+read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct err *err)
+{
+	int at = store_row_columns(&user_collection);
+	int signing = at + 3;
+	int own = signing + STORE_VAULT_SEED_COLUMN_COUNT;
+	if (store_stmt_is_null(stmt, signing)) {
+		return err_set(
+			err, ERR_CORRUPT, "the key that signs for the user is missing");
+	}
+	if (store_stmt_is_null(stmt, own)) {
+		return err_set(err, ERR_CORRUPT, "the seed of the user is missing");
+	}
+	out->account_seq = store_stmt_int(stmt, at);
+	out->account_active = store_stmt_int(stmt, at + 1) != 0;
+	if (store_stmt_blob(stmt, at + 2, out->account_key.bytes,
+		    sizeof(out->account_key.bytes), err) != 0 ||
+		store_vault_seed_read(stmt, signing, &out->signing_seed, err) != 0 ||
+		store_vault_seed_read(stmt, own, &out->user_seed, err) != 0) {
+		return -1;
+	}
+	return store_row_read(stmt, 0, &user_collection, &out->user, err);
+}
+
+int
+store_user_issue(struct store_conn *conn, const char *id, struct store_user_issue *out,
+	struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	struct store_user_issue issue = { 0 };
+	if (open_issue(&stmt, conn, err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_text(&stmt, 1, id);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "there is no such user");
+	}
+	if (read_issue(&stmt, &issue, err) != 0) {
+		return -1;
+	}
+	*out = issue;
+	return 0;
+}
+
+static int
+mark_issued(struct store_tx *tx, const struct record_head *head, int64_t *out_changes,
+	struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_USER_MARK_ISSUED,
+		    "UPDATE users SET issued_at = iif(issued_at = 0, ?3, issued_at), "
+		    "version = version + 1 WHERE seq = ?1 AND version = ?2",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, head->seq);
+	store_stmt_bind_int(&stmt, 2, head->version);
+	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	return store_stmt_run(&stmt, out_changes, err);
+}
+
+int
+store_user_mark_issued(
+	struct store_tx *tx, const struct record_head *head, struct err *err)
+{
+	int64_t changes = 0;
+	if (mark_issued(tx, head, &changes, err) != 0) {
+		return -1;
+	}
+	if (changes == 0) {
+		return err_set(
+			err, ERR_STALE, "the user was changed or deleted meanwhile");
+	}
+	struct store_change change = {
+		.collection = COLLECTION_USERS, .action = STORE_UPDATED, .seq = head->seq
+	};
+	memcpy(change.id, head->id, sizeof(change.id));
+	return store_tx_changed(tx, &change, err);
+}
