@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish/inbox.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct inbox {
+	pthread_mutex_t lock;
+	pthread_cond_t arrived;
+	struct note_list notes;
+	bool lost;
+	bool closed;
+};
+
+int
+inbox_new(struct inbox **out, struct err *err)
+{
+	pthread_condattr_t attr;
+	struct inbox *inbox = calloc(1, sizeof(*inbox));
+	if (inbox == NULL) {
+		return err_nomem(err);
+	}
+	pthread_mutex_init(&inbox->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&inbox->arrived, &attr);
+	pthread_condattr_destroy(&attr);
+	STAILQ_INIT(&inbox->notes);
+	*out = inbox;
+	return 0;
+}
+
+void
+inbox_free(struct inbox *inbox)
+{
+	if (inbox == NULL) {
+		return;
+	}
+	while (!STAILQ_EMPTY(&inbox->notes)) {
+		struct note *note = STAILQ_FIRST(&inbox->notes);
+		STAILQ_REMOVE_HEAD(&inbox->notes, link);
+		free(note);
+	}
+	pthread_cond_destroy(&inbox->arrived);
+	pthread_mutex_destroy(&inbox->lock);
+	free(inbox);
+}
+
+static void
+put(struct inbox *inbox, struct note *note)
+{
+	pthread_mutex_lock(&inbox->lock);
+	if (note == NULL) {
+		inbox->lost = true;
+	} else {
+		STAILQ_INSERT_TAIL(&inbox->notes, note, link);
+	}
+	pthread_cond_signal(&inbox->arrived);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+void
+inbox_put_bus(struct inbox *inbox, const struct bus_event *event)
+{
+	struct note *note = calloc(1, sizeof(*note) + event->len + 1);
+	if (note != NULL) {
+		note->kind = NOTE_BUS;
+		note->bus = event->kind;
+		note->epoch = event->epoch;
+		note->request = event->request;
+		note->no_responders = event->no_responders;
+		note->len = event->len;
+		if (event->len > 0) {
+			memcpy(note->data, event->data, event->len);
+		}
+	}
+	put(inbox, note);
+}
+
+void
+inbox_put_wanted(struct inbox *inbox, int64_t account, bool urgent)
+{
+	struct note *note = calloc(1, sizeof(*note) + 1);
+	if (note != NULL) {
+		note->kind = NOTE_WANTED;
+		note->account = account;
+		note->urgent = urgent;
+	}
+	put(inbox, note);
+}
+
+void
+inbox_close(struct inbox *inbox)
+{
+	pthread_mutex_lock(&inbox->lock);
+	inbox->closed = true;
+	pthread_cond_broadcast(&inbox->arrived);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+bool
+inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *out_lost)
+{
+	int64_t until = clock_mono_ms(&clock_system) + wait_ms;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(until / 1000),
+		.tv_nsec = (long)(until % 1000) * 1000000,
+	};
+	int rc = 0;
+	pthread_mutex_lock(&inbox->lock);
+	while (STAILQ_EMPTY(&inbox->notes) && !inbox->closed && !inbox->lost && rc == 0) {
+		if (wait_ms < 0) {
+			pthread_cond_wait(&inbox->arrived, &inbox->lock);
+		} else {
+			rc = pthread_cond_timedwait(&inbox->arrived, &inbox->lock, &deadline);
+		}
+	}
+	STAILQ_INIT(out);
+	STAILQ_CONCAT(out, &inbox->notes);
+	*out_lost = inbox->lost;
+	inbox->lost = false;
+	bool open = !inbox->closed;
+	pthread_mutex_unlock(&inbox->lock);
+	return open;
+}

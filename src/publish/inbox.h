@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What other threads tell the publisher: bus events and committed changes, in order. */
+#ifndef PUBLISH_INBOX_H
+#define PUBLISH_INBOX_H
+
+#include "bus/bus.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+enum note_kind { NOTE_BUS, NOTE_WANTED };
+
+struct note {
+	STAILQ_ENTRY(note) link;
+	enum note_kind kind;
+	/* NOTE_BUS */
+	enum bus_event_kind bus;
+	uint64_t epoch;
+	uint64_t request;
+	bool no_responders;
+	/* NOTE_WANTED */
+	int64_t account;
+	bool urgent;
+	size_t len;
+	char data[]; /* len bytes and a NUL */
+};
+
+STAILQ_HEAD(note_list, note);
+
+struct inbox;
+int inbox_new(struct inbox **out, struct err *err) MUST_CHECK;
+void inbox_free(struct inbox *inbox);
+
+/* From any thread; never waits. Out of memory they set a flag that inbox_take hands out: what was lost
+ * is found again by looking everything up. */
+void inbox_put_bus(struct inbox *inbox, const struct bus_event *event);
+void inbox_put_wanted(struct inbox *inbox, int64_t account, bool urgent);
+
+/* Makes inbox_take return false from now on. */
+void inbox_close(struct inbox *inbox);
+
+/* Waits at most wait_ms (-1: until something comes) and moves all notes to *out, which may stay empty;
+ * the caller frees each. False after inbox_close. */
+bool inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *out_lost);
+
+#endif

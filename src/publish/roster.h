@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The servers that answered a round of PING. */
+#ifndef PUBLISH_ROSTER_H
+#define PUBLISH_ROSTER_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ROSTER_MAX = 64, SERVER_NAME_SIZE = 64, SERVER_ID_SIZE = 64, SERVER_VERSION_SIZE = 32 };
+
+/* id is one incarnation: it changes at each start; (cluster, name) is the server. */
+struct server {
+	char id[SERVER_ID_SIZE];
+	char name[SERVER_NAME_SIZE];
+	char cluster[SERVER_NAME_SIZE];
+	char version[SERVER_VERSION_SIZE];
+};
+
+struct roster {
+	struct server servers[ROSTER_MAX];
+	size_t len;
+	int64_t active; /* how many the servers themselves know of; 0: unknown */
+};
+
+/* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server changes nothing.
+ * ERR_INVALID: not such an answer. ERR_LIMITED: more than ROSTER_MAX. */
+int roster_add(struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
+
+/* All that the servers know of have answered. */
+bool roster_is_complete(const struct roster *roster);
+
+/* Position by id, or -1. */
+int roster_index(const struct roster *roster, const char *id);
+
+/* Names, comma separated, of the servers whose bit in `mask` is not set. */
+void roster_missing(const struct roster *roster, uint64_t mask, char *out, size_t size);
+
+#endif
