@@ -49,6 +49,6 @@ api_suggest_is_near(const char *given, const char *known)
 	if (given_len > NAME_MAX_BYTES || known_len > NAME_MAX_BYTES || given_len == 0) {
 		return false;
 	}
-	size_t slips = known_len >= 8 ? 2 : 1;
+	size_t slips = known_len < 8 ? 1 : known_len < 16 ? 2 : 3;
 	return distance(given, given_len, known, known_len) <= slips;
 }

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* The two are one slip apart, or two when they are long: a letter changed, added, left
- * out or swapped with its neighbour. Case does not count. */
+/* The two are a slip apart, or two or three when they are long: a letter changed, added,
+ * left out or swapped with its neighbour. Case does not count. */
 bool api_suggest_is_near(const char *given, const char *known);
 
 #endif
