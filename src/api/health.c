@@ -4,7 +4,7 @@
 
 #include "base/emit.h"
 #include "base/log.h"
-#include "service/record.h"
+#include "service/service.h"
 
 int
 api_health_pocketbase(struct api_call *call, struct err *err)
@@ -58,38 +58,12 @@ emit_nats(struct emit *emit, const struct api *api)
 	emit_object_end(emit);
 }
 
-static int
-ignore_record(void *ctx, const struct record_view *view, struct err *err)
-{
-	(void)ctx; /* that the database answers is all that counts */
-	(void)view;
-	(void)err;
-	return 0;
-}
-
-/* One row, read through everything that a request needs. */
-static int
-check_service(const struct api_call *call, struct err *err)
-{
-	struct actor system = { .kind = ACTOR_SYSTEM, .request_id = call->req->id };
-	struct record_list list = {
-		.collection = collection_of(COLLECTION_OPERATOR),
-		.page = 1,
-		.per_page = 1,
-		.skip_total = true,
-		.sort = "",
-	};
-	int64_t total = 0;
-	return service_record_list(call->api->params.service, &system, &list,
-		ignore_record, NULL, &total, err);
-}
-
 int
 api_health_ready(struct api_call *call, struct err *err)
 {
 	struct err why = { 0 };
 	struct emit emit;
-	bool ready = check_service(call, &why) == 0;
+	bool ready = service_check(call->api->params.service, &why) == 0;
 	if (!ready) {
 		log_err("not ready", &why, LOG_STR("request", call->req->id));
 		call->res->status = 503;
