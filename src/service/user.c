@@ -39,6 +39,7 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 	struct account account = { 0 };
 	struct role role = { 0 };
 	struct store_signing_key key;
+	int found = 0;
 	int rc = -1;
 
 	if (user->role_id[0] == '\0' &&
@@ -69,7 +70,7 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 	}
 	work->account_seq = account.head.seq;
 	work->role_seq = role.head.seq;
-	int found = store_signing_key_find_scope(conn, account.head.seq, role.head.seq, &key, err);
+	found = store_signing_key_find_scope(conn, account.head.seq, role.head.seq, &key, err);
 	work->signing.wanted = found == 0;
 	rc = found < 0 ? -1 : 0;
 out:

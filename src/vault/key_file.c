@@ -120,6 +120,7 @@ vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], str
 	char text[LINE_LEN + 3] = { 0 };
 	uint8_t key[VAULT_KEY_LEN];
 	size_t key_len = 0;
+	ssize_t n = 0;
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
@@ -130,7 +131,7 @@ vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], str
 	if (check_access(fd, path, err) != 0) {
 		goto out;
 	}
-	ssize_t n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, sizeof(text) - 1);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) {
 		text[--n] = '\0';
 	}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The commands of the command line. */
+#ifndef APP_COMMANDS_H
+#define APP_COMMANDS_H
+
+#include "app/exit_code.h"
+#include "app/options.h"
+#include "base/err.h"
+
+struct command {
+	const char *words[2]; /* "superuser", "upsert"; the second may be NULL */
+	const char *arguments; /* for the usage line */
+	const char *help;
+	unsigned options; /* mask of OPTION_BIT */
+	size_t positionals;
+	/* Runs with its options; prints what it has to say, errors too. */
+	enum exit_code (*run)(const struct options *options);
+};
+
+enum exit_code command_init(const struct options *options);
+enum exit_code command_serve(const struct options *options);
+enum exit_code command_superuser_upsert(const struct options *options);
+enum exit_code command_export_operator_jwt(const struct options *options);
+enum exit_code command_export_nats_conf(const struct options *options);
+enum exit_code command_version(const struct options *options);
+
+/* Prints "natsid: message" and returns the exit code that fits the error. */
+enum exit_code command_failed(const struct err *err);
+
+#endif

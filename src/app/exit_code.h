@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the process ends with; documented in docs/cli.md. */
+#ifndef APP_EXIT_CODE_H
+#define APP_EXIT_CODE_H
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,  /* wrong command line, environment or configuration file */
+	EXIT_IN_USE = 3, /* the data directory, or the port, is another process's */
+	EXIT_DATA = 4    /* the database or the master key: missing, wrong, damaged, too new */
+};
+
+#endif

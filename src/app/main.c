@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * natsid: the identity control plane for NATS. */
+#include "app/commands.h"
+
+#include "base/str.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define DATA_OPTIONS                                                                     \
+	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | OPTION_BIT(OPTION_CONFIG))
+
+static const struct command commands[] = {
+	{ { "init", NULL }, "", "make a data directory with an operator and its system account",
+		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR), 0, command_init },
+	{ { "serve", NULL }, "", "serve the API and keep the NATS servers up to date",
+		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | OPTION_BIT(OPTION_LISTEN) |
+			OPTION_BIT(OPTION_NATS),
+		0, command_serve },
+	{ { "superuser", "upsert" }, "EMAIL (PASSWORD | -)",
+		"make a superuser or set its password; - reads it from standard input",
+		DATA_OPTIONS, 2, command_superuser_upsert },
+	{ { "export", "operator-jwt" }, "", "print the operator's JWT",
+		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT), 0, command_export_operator_jwt },
+	{ { "export", "nats-conf" }, "", "print a complete configuration for a nats-server",
+		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_SERVER_NAME) |
+			OPTION_BIT(OPTION_PORT) | OPTION_BIT(OPTION_JETSTREAM),
+		0, command_export_nats_conf },
+	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
+		command_version },
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+static void
+print_commands(FILE *out)
+{
+	fprintf(out, "natsid: the identity control plane for NATS\n\nusage:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *c = &commands[i];
+		char usage[64];
+		str_fmt_cut(usage, sizeof(usage), "natsid %s%s%s%s%s", c->words[0],
+			c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
+			c->arguments[0] != '\0' ? " " : "", c->arguments);
+		fprintf(out, "  %-44s %s\n", usage, c->help);
+	}
+	fprintf(out, "\nnatsid COMMAND --help tells its options. Exit codes: 0 done, 1 failed, "
+		     "2 wrong usage or\nconfiguration, 3 data directory or port in use, 4 database "
+		     "or master key unusable.\n");
+}
+
+static void
+print_command(const struct command *c)
+{
+	printf("usage: natsid %s%s%s%s%s [OPTIONS]\n\n%s\n", c->words[0],
+		c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
+		c->arguments[0] != '\0' ? " " : "", c->arguments, c->help);
+	if (c->options != 0) {
+		printf("\noptions:\n");
+		options_print(c->options);
+	}
+}
+
+static const struct command *
+find_command(int argc, char **argv, int *out_words)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *c = &commands[i];
+		bool first = argc > 1 && str_equal(argv[1], c->words[0]);
+		bool second = c->words[1] == NULL ||
+			(argc > 2 && str_equal(argv[2], c->words[1]));
+		if (first && second) {
+			*out_words = c->words[1] != NULL ? 2 : 1;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* Before anything else runs: what is written is the owner's alone, memory is never dumped, threads share
+ * two arenas, and a closed socket is an error code. */
+static void
+harden(void)
+{
+	struct rlimit no_core = { 0, 0 };
+	umask(077);
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	mallopt(M_ARENA_MAX, 2);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err err = { 0 };
+	struct options options = { 0 };
+	int words = 0;
+
+	harden();
+	if (argc > 1 && (str_equal(argv[1], "--help") || str_equal(argv[1], "-h") ||
+				str_equal(argv[1], "help"))) {
+		print_commands(stdout);
+		return EXIT_OK;
+	}
+	const struct command *command = find_command(argc, argv, &words);
+	if (command == NULL) {
+		print_commands(stderr);
+		return EXIT_USAGE;
+	}
+	if (sodium_init() < 0) {
+		err_set(&err, ERR_INTERNAL, "libsodium cannot start");
+		return command_failed(&err);
+	}
+	enum exit_code code = EXIT_OK;
+	if (options_read(argc - 1 - words, argv + 1 + words, command->options,
+		    command->positionals, &options, &err) != 0) {
+		command_failed(&err);
+		fprintf(stderr, "Try: natsid %s%s%s --help\n", command->words[0],
+			command->words[1] != NULL ? " " : "",
+			command->words[1] != NULL ? command->words[1] : "");
+		code = EXIT_USAGE;
+	} else if (options.help) {
+		print_command(command);
+	} else {
+		code = command->run(&options);
+	}
+	options_release(&options);
+	return code;
+}

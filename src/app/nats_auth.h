@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How natsid itself logs in to NATS: for each connection a fresh key pair in locked memory, and a JWT of
+ * the system account for it. */
+#ifndef APP_NATS_AUTH_H
+#define APP_NATS_AUTH_H
+
+#include "bus/bus.h"
+#include "service/service.h"
+
+struct nats_auth;
+int nats_auth_new(struct service *service, struct nats_auth **out, struct err *err) MUST_CHECK;
+void nats_auth_free(struct nats_auth *auth);
+
+/* The callbacks of struct bus_params; ctx is the struct nats_auth. */
+int nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err);
+int nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
+	struct err *err);
+
+#endif

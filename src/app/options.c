@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/options.h"
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONFIG_MAX = 64 * 1024 };
+
+struct option {
+	const char *name;
+	const char *env;
+	const char *key;
+	const char *value_name;
+	const char *fallback;
+	const char *help;
+};
+
+static const struct option options_table[OPTION_COUNT] = {
+	[OPTION_DATA] = { "data", "NATSID_DATA", "data", "DIR", "./natsid-data",
+		"the data directory" },
+	[OPTION_KEY_FILE] = { "key-file", "NATSID_KEY_FILE", "key_file", "FILE", NULL,
+		"the master key (DIR/master.key)" },
+	[OPTION_CONFIG] = { "config", "NATSID_CONFIG", NULL, "FILE", NULL,
+		"a JSON file with any of these options as keys" },
+	[OPTION_OPERATOR] = { "operator", "NATSID_OPERATOR", "operator", "NAME", "natsid",
+		"the operator's name, when it is made" },
+	[OPTION_LISTEN] = { "listen", "NATSID_LISTEN", "listen", "HOST:PORT",
+		"127.0.0.1:8090", "where to serve; port 0 is any free one" },
+	[OPTION_NATS] = { "nats", "NATSID_NATS", "nats", "URL[,URL...]",
+		"nats://127.0.0.1:4222", "servers of the NATS system, in order of preference" },
+	[OPTION_OUTPUT] = { "output", "NATSID_OUTPUT", "output", "FILE", NULL,
+		"write to this file (standard output)" },
+	[OPTION_SERVER_NAME] = { "server-name", "NATSID_SERVER_NAME", "server_name", "NAME",
+		"natsid-1", "the server's name, its own in the system" },
+	[OPTION_PORT] = { "port", "NATSID_PORT", "port", "N", "4222",
+		"the port that the server listens on" },
+	[OPTION_JETSTREAM] = { "jetstream", "NATSID_JETSTREAM", "jetstream", "DIR", NULL,
+		"switch JetStream on, with its store there" },
+};
+
+void
+options_release(struct options *options)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		free(options->values[i]);
+	}
+	*options = (struct options){ 0 };
+}
+
+static int
+set_value(struct options *options, enum option_id id, const char *value, struct err *err)
+{
+	char *copy = str_dup(value);
+	if (copy == NULL) {
+		return err_nomem(err);
+	}
+	free(options->values[id]);
+	options->values[id] = copy;
+	return 0;
+}
+
+static int
+find_option(const char *name, size_t len, unsigned mask)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *known = options_table[i].name;
+		if ((mask & OPTION_BIT(i)) != 0 && strlen(known) == len &&
+			strncmp(known, name, len) == 0) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+static int
+read_flag(int argc, char *const *argv, int *at, unsigned mask, struct options *out,
+	struct err *err)
+{
+	const char *arg = argv[*at];
+	const char *name = arg + 2;
+	size_t len = strcspn(name, "=");
+	int id = find_option(name, len, mask);
+	if (id < 0) {
+		return err_set(err, ERR_INVALID, "unknown option --%.*s", (int)len, name);
+	}
+	if (name[len] == '=') {
+		return set_value(out, (enum option_id)id, name + len + 1, err);
+	}
+	if (*at + 1 >= argc) {
+		return err_set(err, ERR_INVALID, "--%s needs a value: %s",
+			options_table[id].name, options_table[id].value_name);
+	}
+	(*at)++;
+	return set_value(out, (enum option_id)id, argv[*at], err);
+}
+
+static int
+read_flags(int argc, char *const *argv, unsigned mask, size_t positionals, struct options *out,
+	struct err *err)
+{
+	for (int i = 0; i < argc; i++) {
+		if (str_equal(argv[i], "--help") || str_equal(argv[i], "-h")) {
+			out->help = true;
+		} else if (str_starts_with(argv[i], "--")) {
+			if (read_flag(argc, argv, &i, mask, out, err) != 0) {
+				return -1;
+			}
+		} else if (out->positional_count < positionals) {
+			out->positional[out->positional_count++] = argv[i];
+		} else {
+			return err_set(err, ERR_INVALID, "unexpected argument \"%s\"", argv[i]);
+		}
+	}
+	return 0;
+}
+
+static int
+read_environment(unsigned mask, struct options *out, struct err *err)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *value = getenv(options_table[i].env);
+		if ((mask & OPTION_BIT(i)) == 0 || out->values[i] != NULL || value == NULL ||
+			value[0] == '\0') {
+			continue;
+		}
+		if (set_value(out, (enum option_id)i, value, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+read_file(const char *path, struct buf *out, struct err *err)
+{
+	char chunk[4096];
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		return err_set(err, ERR_INVALID, "cannot read the configuration %s: %s", path,
+			strerror(errno));
+	}
+	size_t n = 0;
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
+		buf_put(out, chunk, n);
+	}
+	int failed = ferror(file);
+	fclose(file);
+	if (failed) {
+		return err_set(err, ERR_INVALID, "cannot read the configuration %s", path);
+	}
+	return buf_finish(out, err);
+}
+
+static int
+config_key(const char *key)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (options_table[i].key != NULL && str_equal(options_table[i].key, key)) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+/* Keys of other commands are known, so that one file serves all of them. */
+static int
+apply_config(json_t *root, unsigned mask, struct options *out, struct err *err)
+{
+	const char *key = NULL;
+	json_t *value = NULL;
+	json_object_foreach(root, key, value)
+	{
+		char number[24];
+		const char *text = json_string_value(value);
+		int id = config_key(key);
+		if (id < 0) {
+			return err_set(err, ERR_INVALID, "unknown key \"%s\"", key);
+		}
+		if (json_is_integer(value)) {
+			str_fmt_cut(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+				json_integer_value(value));
+			text = number;
+		}
+		if (text == NULL) {
+			return err_set(err, ERR_INVALID, "\"%s\" is not a string", key);
+		}
+		if ((mask & OPTION_BIT(id)) != 0 && out->values[id] == NULL &&
+			set_value(out, (enum option_id)id, text, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+read_config(const char *path, unsigned mask, struct options *out, struct err *err)
+{
+	struct buf text;
+	json_t *root = NULL;
+	buf_init(&text, CONFIG_MAX);
+	int rc = read_file(path, &text, err);
+	if (rc == 0) {
+		rc = json_parse(text.data, text.len, CONFIG_MAX, &root, err);
+		if (rc == 0 && !json_is_object(root)) {
+			rc = err_set(err, ERR_INVALID, "not a JSON object");
+		}
+		if (rc == 0) {
+			rc = apply_config(root, mask, out, err);
+		}
+		if (rc != 0) {
+			err_prefix(err, "configuration %s", path);
+		}
+	}
+	json_decref(root);
+	buf_release(&text);
+	return rc;
+}
+
+int
+options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
+	struct options *out, struct err *err)
+{
+	if (read_flags(argc, argv, mask, positionals, out, err) != 0) {
+		return -1;
+	}
+	if (out->help) {
+		return 0;
+	}
+	if (read_environment(mask, out, err) != 0) {
+		return -1;
+	}
+	if (out->values[OPTION_CONFIG] != NULL &&
+		read_config(out->values[OPTION_CONFIG], mask, out, err) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *fallback = options_table[i].fallback;
+		if ((mask & OPTION_BIT(i)) != 0 && out->values[i] == NULL && fallback != NULL &&
+			set_value(out, (enum option_id)i, fallback, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+options_print(unsigned mask)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *option = &options_table[i];
+		char flag[64];
+		if ((mask & OPTION_BIT(i)) == 0) {
+			continue;
+		}
+		str_fmt_cut(flag, sizeof(flag), "--%s %s", option->name, option->value_name);
+		printf("  %-22s %s%s%s%s\n", flag, option->help,
+			option->fallback != NULL ? " (" : "",
+			option->fallback != NULL ? option->fallback : "",
+			option->fallback != NULL ? ")" : "");
+	}
+	printf("  %-22s %s\n", "--help", "this text");
+	printf("\nEach option may also come from the environment (NATSID_DATA for --data) or, but\n"
+	       "for --config, from the JSON file: flag over environment over file over default.\n");
+}
+
+int
+options_port(const char *text, uint16_t *out_port, struct err *err)
+{
+	int64_t port = 0;
+	if (str_to_int(text, 1, UINT16_MAX, &port) != 0) {
+		return err_set(err, ERR_INVALID, "\"%s\" is not a port (1 to 65535)", text);
+	}
+	*out_port = (uint16_t)port;
+	return 0;
+}
+
+int
+options_split_address(const char *text, char **out_host, uint16_t *out_port, struct err *err)
+{
+	int64_t port = 0;
+	const char *colon = strrchr(text, ':');
+	if (colon == NULL || colon == text ||
+		str_to_int(colon + 1, 0, UINT16_MAX, &port) != 0) {
+		return err_set(err, ERR_INVALID, "\"%s\" is not HOST:PORT, as in 127.0.0.1:8090",
+			text);
+	}
+	size_t len = (size_t)(colon - text);
+	const char *host = text;
+	if (text[0] == '[' && text[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	char *copy = str_dup_n(host, len);
+	if (copy == NULL) {
+		return err_nomem(err);
+	}
+	*out_host = copy;
+	*out_port = (uint16_t)port;
+	return 0;
+}

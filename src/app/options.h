@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Options: flag over environment over configuration file over default. */
+#ifndef APP_OPTIONS_H
+#define APP_OPTIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Each is --name, NATSID_NAME, and the key name (with _ for -) of the JSON file. */
+enum option_id {
+	OPTION_DATA,
+	OPTION_KEY_FILE,
+	OPTION_CONFIG,
+	OPTION_OPERATOR,
+	OPTION_LISTEN,
+	OPTION_NATS,
+	OPTION_OUTPUT,
+	OPTION_SERVER_NAME,
+	OPTION_PORT,
+	OPTION_JETSTREAM,
+	OPTION_COUNT
+};
+
+#define OPTION_BIT(id) (1U << (id))
+
+enum { OPTION_POSITIONAL_MAX = 2 };
+
+/* Values are owned; NULL when neither given nor with a default. Zeroed is valid. */
+struct options {
+	char *values[OPTION_COUNT];
+	const char *positional[OPTION_POSITIONAL_MAX]; /* of argv */
+	size_t positional_count;
+	bool help;
+};
+
+void options_release(struct options *options);
+
+/* Reads argv (after the command's words) for a command that takes the options of the mask and up to
+ * `positionals` other arguments, then the environment, then the file. ERR_INVALID names the option and
+ * where it was given. */
+int options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
+	struct options *out, struct err *err) MUST_CHECK;
+
+/* The help lines of the options in the mask, to stdout. */
+void options_print(unsigned mask);
+
+/* "127.0.0.1:8090", "[::1]:8090". The caller frees *out_host. */
+int options_split_address(const char *text, char **out_host, uint16_t *out_port,
+	struct err *err) MUST_CHECK;
+
+/* "4222"; 0 is not a port here. */
+int options_port(const char *text, uint16_t *out_port, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/commands.h"
+
+#include "api/api.h"
+#include "app/data_dir.h"
+#include "app/nats_auth.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "bus/bus.h"
+#include "http/server.h"
+#include "publish/publisher.h"
+#include "service/operator.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything that runs, in the order in which it starts. */
+struct daemon {
+	struct data_dir dir;
+	struct publisher *publisher;
+	struct nats_auth *auth;
+	struct bus *bus;
+	struct api *api;
+	struct http_server *http;
+};
+
+static void
+nats_status(void *ctx, struct api_nats_status *out)
+{
+	struct daemon *daemon = ctx;
+	struct bus_status bus;
+	struct publisher_status publisher;
+	bus_status(daemon->bus, &bus);
+	publisher_status(daemon->publisher, &publisher);
+	out->connected = bus.state == BUS_UP;
+	str_fmt_cut(out->url, sizeof(out->url), "%s", bus.url);
+	str_fmt_cut(out->error, sizeof(out->error), "%s",
+		bus.state == BUS_UP ? "" : bus.last_error);
+	out->since_ms = bus.since_ms;
+	out->servers = (int64_t)publisher.roster.len;
+	out->open_accounts = (int64_t)publisher.open;
+	int index = roster_index(&publisher.roster, bus.server_id);
+	if (index >= 0) {
+		const struct server *server = &publisher.roster.servers[index];
+		str_fmt_cut(out->server, sizeof(out->server), "%s", server->name);
+		str_fmt_cut(out->version, sizeof(out->version), "%s", server->version);
+	}
+}
+
+static int
+ensure_operator(struct daemon *daemon, const char *name, struct err *err)
+{
+	static const struct actor system = { .kind = ACTOR_SYSTEM };
+	if (service_operator_init(daemon->dir.service, &system, name, err) == 0) {
+		log_info("made a new operator", LOG_STR("name", name),
+			LOG_STR("data", daemon->dir.path));
+		return 0;
+	}
+	if (err->code != ERR_CONFLICT) {
+		return -1;
+	}
+	err_clear(err);
+	return 0;
+}
+
+/* Splits the comma separated list in place. */
+static int
+split_urls(char *list, const char **urls, size_t *out_count, struct err *err)
+{
+	size_t count = 0;
+	for (char *at = list; at != NULL;) {
+		char *comma = strchr(at, ',');
+		if (comma != NULL) {
+			*comma = '\0';
+		}
+		if (count == BUS_URLS_MAX) {
+			return err_set(err, ERR_INVALID, "--nats: more than %d URLs",
+				BUS_URLS_MAX);
+		}
+		urls[count++] = at;
+		at = comma != NULL ? comma + 1 : NULL;
+	}
+	*out_count = count;
+	return 0;
+}
+
+static int
+start_nats(struct daemon *daemon, const char *nats, struct err *err)
+{
+	const char *urls[BUS_URLS_MAX];
+	char *list = str_dup(nats);
+	if (list == NULL) {
+		return err_nomem(err);
+	}
+	struct publisher_params publisher_params = {
+		.store = daemon->dir.store,
+		.service = daemon->dir.service,
+		.clock = &clock_system,
+	};
+	struct bus_params bus_params = {
+		.urls = urls,
+		.name = "natsid",
+		.user_jwt = nats_auth_user_jwt,
+		.sign_nonce = nats_auth_sign,
+		.on_event = publisher_on_bus,
+		.clock = &clock_system,
+	};
+	int rc = split_urls(list, urls, &bus_params.url_count, err);
+	if (rc == 0) {
+		rc = publisher_new(&publisher_params, &daemon->publisher, err);
+	}
+	if (rc == 0) {
+		rc = nats_auth_new(daemon->dir.service, &daemon->auth, err);
+	}
+	if (rc == 0) {
+		bus_params.auth_ctx = daemon->auth;
+		bus_params.event_ctx = daemon->publisher;
+		rc = bus_new(&bus_params, &daemon->bus, err);
+	}
+	free(list);
+	if (rc != 0) {
+		return -1;
+	}
+	store_on_commit(daemon->dir.store, publisher_on_commit, daemon->publisher);
+	if (publisher_start(daemon->publisher, daemon->bus, err) != 0) {
+		return -1;
+	}
+	return bus_start(daemon->bus, err);
+}
+
+static int
+start_http(struct daemon *daemon, const char *listen, struct err *err)
+{
+	char *host = NULL;
+	char address[80];
+	struct http_params params = {
+		.body_limit = api_body_limit,
+		.handle = api_handle,
+		.refuse = api_refuse,
+	};
+	struct api_params api_params = {
+		.service = daemon->dir.service,
+		.clock = &clock_system,
+		.nats_status = nats_status,
+		.status_ctx = daemon,
+		.version = NATSID_VERSION,
+	};
+	if (options_split_address(listen, &host, &params.port, err) != 0) {
+		return err_prefix(err, "--listen");
+	}
+	int rc = api_new(&api_params, &daemon->api, err);
+	if (rc == 0) {
+		params.host = host;
+		params.ctx = daemon->api;
+		rc = http_server_start(&params, &daemon->http, err);
+		if (rc != 0 && err->code == ERR_CONFLICT) {
+			/* its code says which exit code; its message gains the way out */
+			err_prefix(err, "--listen");
+		}
+	}
+	if (rc == 0) {
+		str_fmt_cut(address, sizeof(address), strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d",
+			host, http_server_port(daemon->http));
+		log_info("listening", LOG_STR("address", address),
+			LOG_STR("data", daemon->dir.path), LOG_STR("version", NATSID_VERSION));
+	}
+	free(host);
+	return rc;
+}
+
+/* Is the address one of this host's own? Plain HTTP is for those only. */
+static int
+check_loopback(const char *listen, struct err *err)
+{
+	char *host = NULL;
+	uint16_t port = 0;
+	if (options_split_address(listen, &host, &port, err) != 0) {
+		return err_prefix(err, "--listen");
+	}
+	bool loopback = str_starts_with(host, "127.") || str_equal(host, "::1");
+	if (!loopback) {
+		err_set(err, ERR_INVALID,
+			"--listen %s: natsid speaks plain HTTP and serves on loopback only; put a "
+			"TLS proxy in front of 127.0.0.1",
+			listen);
+	}
+	free(host);
+	return loopback ? 0 : -1;
+}
+
+/* In the reverse order of the start: no request without a store, no answer without a publisher. */
+static void
+daemon_stop(struct daemon *daemon)
+{
+	http_server_stop(daemon->http);
+	api_free(daemon->api);
+	if (daemon->publisher != NULL) {
+		publisher_stop(daemon->publisher);
+	}
+	bus_free(daemon->bus);
+	publisher_free(daemon->publisher);
+	nats_auth_free(daemon->auth);
+	data_dir_close(&daemon->dir);
+}
+
+static enum exit_code
+exit_code_of(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_INVALID:
+		return EXIT_USAGE;
+	case ERR_BUSY:
+	case ERR_CONFLICT:
+		return EXIT_IN_USE;
+	case ERR_CORRUPT:
+	case ERR_FORBIDDEN:
+		return EXIT_DATA;
+	case ERR_NONE:
+	case ERR_UNAUTHENTICATED:
+	case ERR_NOT_FOUND:
+	case ERR_STALE:
+	case ERR_TOO_LARGE:
+	case ERR_MEDIA_TYPE:
+	case ERR_LIMITED:
+	case ERR_INTERNAL:
+	case ERR_NOMEM:
+	case ERR_UNAVAILABLE:
+	case ERR_TIMEOUT:
+		break;
+	}
+	return EXIT_FAILED;
+}
+
+enum exit_code
+command_serve(const struct options *options)
+{
+	struct err err = { 0 };
+	struct daemon daemon = { .dir = { .lock_fd = -1 } };
+	struct data_dir_params params = {
+		.path = options->values[OPTION_DATA],
+		.key_file = options->values[OPTION_KEY_FILE],
+		.create = true,
+		.lock = true,
+	};
+	sigset_t signals;
+	int signal_number = 0;
+
+	/* Blocked in every thread; this one waits for them. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+	if (check_loopback(options->values[OPTION_LISTEN], &err) != 0 ||
+		data_dir_open(&params, &daemon.dir, &err) != 0) {
+		command_failed(&err);
+		return err.code == ERR_CONFLICT ? EXIT_DATA : exit_code_of(&err);
+	}
+	enum exit_code code = EXIT_OK;
+	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
+		start_nats(&daemon, options->values[OPTION_NATS], &err) != 0 ||
+		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0) {
+		command_failed(&err);
+		code = exit_code_of(&err);
+	} else {
+		while (sigwait(&signals, &signal_number) != 0) {
+			continue;
+		}
+		log_info("stopping", LOG_STR("signal",
+			signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
+	}
+	daemon_stop(&daemon);
+	if (code == EXIT_OK) {
+		log_info("stopped", LOG_INT("signal", signal_number));
+	}
+	return code;
+}
