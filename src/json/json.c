@@ -110,6 +110,13 @@ json_parse(const char *text, size_t len, size_t max, json_t **out, struct err *e
 		return err_set(err, ERR_TOO_LARGE,
 			"%zu bytes of JSON are over the limit of %zu", len, max);
 	}
+	/* jansson passes over some of them. */
+	const char *nul = memchr(text, '\0', len);
+	if (nul != NULL) {
+		struct place place = place_of(text, (size_t)(nul - text));
+		return err_set(err, ERR_INVALID, "line %zu column %zu: NUL byte",
+			place.line, place.column);
+	}
 	if (check_depth(text, len, err) != 0) {
 		return -1;
 	}

@@ -1075,6 +1075,9 @@ static const struct rule account_rules[] = {
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['{{name()}}','a q']}"), "queue" },
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['a q']}"), NULL },
 	{ NKEY_OPERATOR, SCOPE("'src':['x']"), "src" },
+	{ NKEY_OPERATOR, SCOPE("'subs':0"), "subs 0 cannot be said" },
+	{ NKEY_OPERATOR, SCOPE("'payload':0"), "payload 0 cannot be said" },
+	{ NKEY_OPERATOR, SCOPE("'data':0"), "data 0 cannot be said" },
 	/* mappings */
 	{ NKEY_OPERATOR,
 		OPEN "'mappings':{'a':[{'subject':'b','weight':60},{'subject':'c','"
