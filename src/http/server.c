@@ -261,11 +261,23 @@ answer_refusal(struct exchange *x, struct http_refusal why)
 /* ---- requests --------------------------------------------------------------- */
 
 static void
+new_id(char out[static HTTP_ID_SIZE])
+{
+	/* One system call for many ids. */
+	static _Thread_local uint8_t pool[ID_BYTES * 32];
+	static _Thread_local size_t left;
+	_Static_assert(CODEC_BASE32_LEN(ID_BYTES) + 1 == HTTP_ID_SIZE, "the id's size");
+	if (left == 0) {
+		rand_bytes(pool, sizeof(pool));
+		left = sizeof(pool);
+	}
+	left -= ID_BYTES;
+	codec_base32_encode(pool + left, ID_BYTES, out);
+}
+
+static void
 exchange_init(struct exchange *x, struct mg_connection *conn)
 {
-	uint8_t id[ID_BYTES];
-	_Static_assert(CODEC_BASE32_LEN(ID_BYTES) + 1 == HTTP_ID_SIZE, "the id's size");
-
 	x->server = mg_get_user_data(mg_get_context(conn));
 	x->conn = conn;
 	x->info = mg_get_request_info(conn);
@@ -283,8 +295,7 @@ exchange_init(struct exchange *x, struct mg_connection *conn)
 		.remote_ip = x->info->remote_addr,
 		.headers = x->headers,
 	};
-	rand_bytes(id, sizeof(id));
-	codec_base32_encode(id, sizeof(id), x->req.id);
+	new_id(x->req.id);
 }
 
 /* The place after the NUL that ends text. */

@@ -318,6 +318,23 @@ is_closed(int fd)
 	return receive(fd, &byte, 1) <= 0;
 }
 
+/* By a FIN: a reset can take away an answer that the client has not read yet. */
+static bool
+is_closed_gently(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	struct pollfd pollfd = { .fd = fd };
+	if (!is_closed(fd)) {
+		return false;
+	}
+	/* Both sides are done now, and poll waits for the end, of which kind ever. */
+	(void)shutdown(fd, SHUT_WR); /* fails after a reset */
+	assert_int_equal(poll(&pollfd, 1, DEADLINE_MS), 1);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	return error == 0;
+}
+
 static void
 release(struct answer *answer)
 {
@@ -648,7 +665,10 @@ test_body_limits(void **state)
 		{ "/unknown", 10, 404, true, "unknown" },
 		{ "/unknown", LARGE_LIMIT, 404, true, "unknown" },
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	/* Three rounds: whether a reset overtakes the end is a matter of luck. */
+	enum { COUNT = sizeof(cases) / sizeof(cases[0]) };
+	for (size_t round = 0; round < 3 * COUNT; round++) {
+		size_t i = round % COUNT;
 		struct answer answer;
 		int fd = dial(*state);
 		post(fd, cases[i].path, cases[i].length, cases[i].length);
@@ -659,7 +679,7 @@ test_body_limits(void **state)
 			&answer, "Connection", cases[i].closes ? "close" : "keep-alive");
 		release(&answer);
 		if (cases[i].closes) {
-			assert_true(is_closed(fd));
+			assert_true(is_closed_gently(fd));
 		} else {
 			send_text(fd, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
 			read_answer(fd, true, &answer);
@@ -1204,7 +1224,8 @@ test_query_decoding(void **state)
 		{ "filter=id%3D%22%C3%A9%22", "filter", 1, "id=\"\xc3\xa9\"" },
 		{ "a=%0a", "a", 1, "\n" }, { "a=%2", "a", -1, "" },
 		{ "a=%zz", "a", -1, "" }, { "a=%", "a", -1, "" },
-		{ "a=x%00y", "a", -1, "" }, { "a=%ff", "a", -1, "" },
+		{ "a=x%00y", "a", -1, "" }, { "a%00=1", "a", -1, "" },
+		{ "a%00b=1", "a", -1, "" }, { "a=%ff", "a", -1, "" },
 		{ "a=%c3", "a", -1, "" }, { "%zz=1&a=2", "a", -1, "" },
 		{ "b=%zz&a=2", "a", 1, "2" }, /* not asked for */
 		{ "a=2&b=%zz", "a", 1, "2" }, { "a=%e2%82%ac", "a", 1, "\xe2\x82\xac" },
