@@ -221,7 +221,7 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	/* Where it has expired meanwhile, that is the news of it and not the failure. */
 	if (rc != 0 && !bus_requests_remove_token(bus->requests, token))
 		rc = 0;
-	if (--bus->publishing == 0)
+	if (--bus->publishing == 0 && bus->link != link) /* it is waited for */
 		pthread_cond_signal(&bus->changed);
 	pthread_mutex_unlock(&bus->lock);
 	return rc;

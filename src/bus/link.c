@@ -60,6 +60,15 @@ link_hold(struct bus_link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
+/* Takes a hold back that is not the last. */
+static void
+link_unhold(struct bus_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	link->refs--;
+	pthread_mutex_unlock(&link->lock);
+}
+
 static bool
 handler_enter(struct bus_link *link, bool is_message)
 {
@@ -370,7 +379,7 @@ connect_link(struct bus_link *link, struct err *err)
 			*err = link->auth_err;
 		else
 			status_err(link, s, "cannot connect", err);
-		link_put(link);
+		link_unhold(link);
 		goto out;
 	}
 	rc = 0;
