@@ -4,15 +4,24 @@
 #define BASE_LOCK_H
 
 /*
- * 1. publish: struct publisher.lock   event queue of the publisher
- * 2. bus: struct bus.lock             connection state and the table of requests
- * 3. store: struct store.write_lock   queue of the group commit
- * 4. store: struct store.pool_lock    free read connections
- * 5. vault: struct vault.lock         key ring
- * 6. base/rand.c                      counter of ids
+ * All locks are leaves: a thread holds one at a time, and none over a callback or over I/O. They are
+ * listed from the outside in all the same, so that one that ever must nest knows its place.
  *
- * No callback and no I/O but the database's under any of them. Callbacks of nats.c, and the store's
- * list of committed changes, arrive with no lock held; they only enqueue.
+ *  1. http: struct http_server.lock      requests under way
+ *  2. http: struct http_guard.lock       deadlines of bodies and answers
+ *  3. publish: struct inbox.lock         notes for the publisher
+ *  4. publish: struct publisher.status_lock
+ *  5. bus: struct bus.lock               connection state and the table of requests
+ *  6. bus: struct bus_link.lock          one connection
+ *  7. service: struct throttle.lock      failed logins
+ *  8. service: struct hashing.lock       password hashes under way
+ *  9. store: struct store.write_lock     queue of the group commit
+ * 10. store: struct store.pool_lock      free read connections
+ * 11. base/rand.c                        counter of ids
+ *
+ * The leader of a group commit runs the others' writes without any of them: it is the only one that
+ * touches the write connection. Callbacks of nats.c and the store's list of committed changes arrive
+ * with no lock held; they only enqueue.
  */
 
 #endif
