@@ -3,6 +3,7 @@
 #include "app/commands.h"
 
 #include "base/str.h"
+#include "json/json.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -83,7 +84,7 @@ find_command(int argc, char **argv, int *out_words)
 }
 
 /* Before anything else runs: what is written is the owner's alone, memory is never dumped, threads share
- * two arenas, and a closed socket is an error code. */
+ * two arenas, a closed socket is an error code, and parsed passwords do not stay in freed memory. */
 static void
 harden(void)
 {
@@ -93,6 +94,7 @@ harden(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	mallopt(M_ARENA_MAX, 2);
 	signal(SIGPIPE, SIG_IGN);
+	json_wipe_on_free();
 }
 
 int

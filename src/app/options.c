@@ -296,7 +296,8 @@ options_split_address(const char *text, char **out_host, uint16_t *out_port, str
 		host++;
 		len -= 2;
 	}
-	char *copy = str_dup_n(host, len);
+	bool is_localhost = len == strlen("localhost") && strncmp(host, "localhost", len) == 0;
+	char *copy = is_localhost ? str_dup("127.0.0.1") : str_dup_n(host, len);
 	if (copy == NULL) {
 		return err_nomem(err);
 	}

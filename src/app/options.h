@@ -47,7 +47,7 @@ int options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
 /* The help lines of the options in the mask, to stdout. */
 void options_print(unsigned mask);
 
-/* "127.0.0.1:8090", "[::1]:8090". The caller frees *out_host. */
+/* "127.0.0.1:8090", "localhost:8090" (the same host), "[::1]:8090". The caller frees *out_host. */
 int options_split_address(const char *text, char **out_host, uint16_t *out_port,
 	struct err *err) MUST_CHECK;
 

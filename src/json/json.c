@@ -1,10 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json/json.h"
 
+#include "base/secret.h"
 #include "base/str.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void
+wipe_and_free(void *block)
+{
+	if (block != NULL) {
+		secret_wipe(block, malloc_usable_size(block));
+		free(block);
+	}
+}
+
+void
+json_wipe_on_free(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+}
 
 struct place {
 	size_t line;

@@ -16,6 +16,10 @@
 
 enum { JSON_DEPTH_MAX = 32 };
 
+/* Makes every value that is freed be wiped first: bodies hold passwords. Call once, before
+ * anything is parsed. */
+void json_wipe_on_free(void);
+
 /* One object or array of at most max bytes and JSON_DEPTH_MAX levels; no duplicate keys,
  * no NUL, valid UTF-8. ERR_TOO_LARGE, ERR_NOMEM, or ERR_INVALID with the place: `line 1
  * column 5: duplicate object key "name"`; of the text only such a key is repeated, as
