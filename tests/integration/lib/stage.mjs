@@ -1,0 +1,192 @@
+// A daemon and its nats-servers for the tests of one describe(): made before them, ended after them.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { assertRefused, Client } from './client.mjs';
+import { freePort, NatsServer, serverVersion } from './nats.mjs';
+import { initDataDir, must, startNatsid } from './natsid.mjs';
+import { until } from './processes.mjs';
+
+class Stage {
+  servers = [];
+  clients = [];
+  isBroken = false;
+  #logs = '';
+
+  constructor(options) {
+    this.options = { which: 'newest', servers: 1, ...options };
+  }
+
+  async up() {
+    this.directory = await mkdtemp(join(tmpdir(), 'natsid-stage-'));
+    this.data = join(this.directory, 'data');
+    await initDataDir(this.data);
+    const { which, servers } = this.options;
+    const routes = [];
+    for (let i = 0; servers > 1 && i < servers; i += 1) routes.push(await freePort());
+    for (let i = 0; i < servers; i += 1) this.servers.push(await this.makeServer(which, `s${i + 1}`, i, routes));
+    if (!this.options.serversLater) await Promise.all(this.servers.map((server) => server.start()));
+    await this.startDaemon();
+  }
+
+  async makeServer(which, name, index, routes) {
+    const port = await freePort();
+    const args = ['export', 'nats-conf', '--data', this.data, '--server-name', name, '--port', `${port}`];
+    let { stdout: configuration } = await must(args);
+    if (routes.length > 0) {
+      const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
+      configuration += `\ncluster: { name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }\n`;
+    }
+    const store = join(this.data, 'nats', name, 'jwt');
+    return new NatsServer({ which, name, port, directory: this.directory, configuration, store });
+  }
+
+  get urls() {
+    return this.servers.map((server) => server.url);
+  }
+
+  async startDaemon({ nats = this.urls.join(',') } = {}) {
+    this.daemon = await startNatsid({ dataDir: this.data, nats });
+  }
+
+  async stopDaemon() {
+    if (!this.daemon) return;
+    this.#logs += this.daemon.log();
+    await this.daemon.stop();
+    this.daemon = null;
+  }
+
+  /** Asks the API; fails unless the answer is 200 or 204. */
+  async api(method, path, body) {
+    const { status, body: json, text } = await this.daemon.api(method, path, body);
+    assert.ok(status === 200 || status === 204, `${method} ${path}: ${status} ${text}`);
+    return json;
+  }
+
+  create(collection, fields) {
+    return this.api('POST', `/api/collections/${collection}/records`, fields);
+  }
+
+  change({ collectionName, id }, fields) {
+    return this.api('PATCH', `/api/collections/${collectionName}/records/${id}`, fields);
+  }
+
+  read({ collectionName, id }) {
+    return this.api('GET', `/api/collections/${collectionName}/records/${id}`);
+  }
+
+  remove({ collectionName, id }) {
+    return this.api('DELETE', `/api/collections/${collectionName}/records/${id}`);
+  }
+
+  createAccount(name, fields) {
+    return this.create('nats_accounts', { name, ...fields });
+  }
+
+  /** publish and subscribe: what the role allows. */
+  createRole(name, publish, subscribe, fields) {
+    return this.create('nats_roles', { name, publish_permissions: publish, subscribe_permissions: subscribe, ...fields });
+  }
+
+  createUser(name, account, role, fields) {
+    return this.create('nats_users', { nats_username: name, account_id: account.id, role_id: role.id, ...fields });
+  }
+
+  /** The account's record once all servers hold its newest state. */
+  async proven(account, options) {
+    let last = {};
+    try {
+      return await until('proven', async () => {
+        last = await this.read(account);
+        return last.publish_status === 'proven' && last;
+      }, options);
+    } catch (error) {
+      throw new Error(`account ${account.name}: ${error.message}; ${last.publish_status} ${last.publish_message}`);
+    }
+  }
+
+  async creds(user) {
+    const { status, text } = await this.daemon.api('GET', `/api/v1/users/${user.id}/creds`);
+    assert.equal(status, 200, text);
+    return text;
+  }
+
+  async connect(creds, options) {
+    const client = await Client.connect(options?.servers ?? this.urls, creds, options);
+    this.clients.push(client);
+    return client;
+  }
+
+  assertRefused(creds) {
+    return assertRefused(this.urls, creds);
+  }
+
+  /** A client in the system account that hears every push and every lookup. */
+  async tap() {
+    const { items } = await this.api('GET', '/api/collections/nats_accounts/records?perPage=500');
+    const system = items.find(({ name }) => name === 'SYS');
+    const role = await this.createRole('tap', [], ['$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP']);
+    const user = await this.createUser('tap', system, role);
+    await this.proven(system);
+    const client = await this.connect(await this.creds(user));
+    const heard = { pushes: [], lookups: [] };
+    client.nc.subscribe('$SYS.REQ.CLAIMS.UPDATE', { callback: (_, message) => heard.pushes.push(message.string()) });
+    client.nc.subscribe('$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP', {
+      callback: (_, message) => heard.lookups.push(message.subject.split('.')[3]),
+    });
+    await client.nc.flush();
+    return heard;
+  }
+
+  async down() {
+    try {
+      await Promise.all(this.clients.map((client) => client.close()));
+      await this.stopDaemon();
+    } catch (error) {
+      this.isBroken = true;
+      throw error;
+    } finally {
+      await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
+      if (this.isBroken) this.printLogs();
+      await rm(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  printLogs() {
+    const lines = [`== natsid\n${this.#logs}${this.daemon?.log() ?? ''}`];
+    for (const server of this.servers) lines.push(`== ${server.name}\n${server.log}`);
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+}
+
+/**
+ * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater.
+ * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
+ */
+export function onStage(title, options, define) {
+  const stage = new Stage(options);
+  describe(title, () => {
+    before(async () => {
+      try {
+        await stage.up();
+      } catch (error) {
+        stage.isBroken = true;
+        await stage.down();
+        throw error;
+      }
+    });
+    after(() => stage.down());
+    define(stage, (name, body) => test(name, { timeout: 60_000 }, async (t) => {
+      if (!stage.versionPrinted) t.diagnostic(serverVersion(stage.options.which));
+      stage.versionPrinted = true;
+      try {
+        await body(t);
+      } catch (error) {
+        stage.isBroken = true;
+        throw error;
+      }
+    }));
+  });
+}
