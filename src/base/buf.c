@@ -45,7 +45,8 @@ buf_clear(struct buf *buf)
 	}
 }
 
-/* Room for `need` bytes and the NUL. realloc is not used for secrets: it may leave a copy. */
+/* Room for `need` bytes and the NUL. realloc is not used for secrets: it may leave a
+ * copy. */
 static int
 make_room(struct buf *buf, size_t need)
 {
@@ -99,6 +100,11 @@ buf_put(struct buf *buf, const void *data, size_t len)
 void
 buf_put_char(struct buf *buf, char c)
 {
+	if (!buf->failed && buf->len < buf->max && buf->len + 1 < buf->cap) {
+		buf->data[buf->len++] = c;
+		buf->data[buf->len] = '\0';
+		return;
+	}
 	buf_put(buf, &c, 1);
 }
 
@@ -137,9 +143,9 @@ int
 buf_finish(struct buf *buf, struct err *err)
 {
 	if (buf->failed || make_room(buf, buf->len) != 0) {
-		return buf->too_large
-			? err_set(err, ERR_TOO_LARGE, "over the limit of %zu bytes", buf->max)
-			: err_nomem(err);
+		return buf->too_large ? err_set(err, ERR_TOO_LARGE,
+						"over the limit of %zu bytes", buf->max)
+				      : err_nomem(err);
 	}
 	buf->data[buf->len] = '\0';
 	return 0;

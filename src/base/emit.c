@@ -72,7 +72,28 @@ emit_array_end(struct emit *emit)
 static bool
 is_plain(unsigned char c)
 {
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+	/* One bit for each of 0x00-0x7f; off are the controls, and `"`, `&`, `<`, `>`,
+	 * `\`. */
+	static const uint32_t plain[8] = { 0, 0xafffffbb, 0xefffffff, 0xffffffff };
+	return (plain[c >> 5] >> (c & 31) & 1) != 0;
+}
+
+/* Whether eight bytes are plain, all in one word: texts are long and escapes are rare. */
+static bool
+are_plain(const char *text)
+{
+	const uint64_t ones = 0x0101010101010101;
+	const uint64_t high = 0x8080808080808080;
+	uint64_t word = 0;
+	memcpy(&word, text, sizeof(word));
+	/* Each is a word with a zero byte where the character is. `<` and `>`, and `"`
+	 * and `&`, differ in one bit. */
+	uint64_t angle = (word | ones * 0x02) ^ ones * '>';
+	uint64_t quote = (word | ones * 0x04) ^ ones * '&';
+	uint64_t slash = word ^ ones * '\\';
+	uint64_t special = word | ((angle - ones) & ~angle) | ((quote - ones) & ~quote) |
+		((slash - ones) & ~slash) | ((word - ones * 0x20) & ~word);
+	return (special & high) == 0;
 }
 
 static void
@@ -136,6 +157,10 @@ put_string(struct buf *buf, const char *text, size_t len)
 	size_t start = 0;
 	size_t i = 0;
 	while (i < len) {
+		if (len - i >= 8 && are_plain(text + i)) {
+			i += 8;
+			continue;
+		}
 		unsigned char c = (unsigned char)text[i];
 		if (is_plain(c)) {
 			i++;

@@ -511,6 +511,42 @@ test_emit_escapes(void **state)
 	buf_release(&buf);
 }
 
+/* Each byte at each place of a long text, where eight bytes are looked at together. */
+static void
+test_emit_each_byte(void **state)
+{
+	(void)state;
+	for (int c = 1; c < 128; c++) {
+		char one[] = { (char)c, '\0' };
+		struct buf alone;
+		struct emit emit;
+		buf_init(&alone, 64);
+		emit_init(&emit, &alone);
+		emit_text(&emit, one);
+		assert_int_equal(buf_finish(&alone, NULL), 0);
+		for (size_t at = 0; at < 20; at++) {
+			char text[] = "~~~~ ~~~~~~~~!~~~~~~~";
+			struct buf buf;
+			struct buf expected;
+			buf_init(&buf, 64);
+			buf_init(&expected, 64);
+			emit_init(&emit, &buf);
+			buf_put_char(&expected, '"');
+			buf_put(&expected, text, at);
+			buf_put(&expected, alone.data + 1, alone.len - 2);
+			buf_put_str(&expected, text + at + 1);
+			buf_put_char(&expected, '"');
+			text[at] = (char)c;
+			emit_text(&emit, text);
+			assert_int_equal(buf_finish(&buf, NULL), 0);
+			assert_string_equal(buf.data, expected.data);
+			buf_release(&buf);
+			buf_release(&expected);
+		}
+		buf_release(&alone);
+	}
+}
+
 /* ---- strlist ---- */
 
 static void
@@ -918,6 +954,7 @@ main(void)
 		cmocka_unit_test(test_codec_put),
 		cmocka_unit_test(test_emit_structure),
 		cmocka_unit_test(test_emit_escapes),
+		cmocka_unit_test(test_emit_each_byte),
 		cmocka_unit_test(test_strlist),
 		cmocka_unit_test(test_strlist_round_trip),
 		cmocka_unit_test(test_strlist_malformed),
