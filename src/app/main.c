@@ -38,13 +38,17 @@ static const struct command commands[] = {
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
+/* Those whose first word is `group`; NULL: all. */
 static void
-print_commands(FILE *out)
+print_commands(FILE *out, const char *group)
 {
 	fprintf(out, "natsid: the identity control plane for NATS\n\nusage:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		const struct command *c = &commands[i];
 		char usage[64];
+		if (group != NULL && !str_equal(group, c->words[0])) {
+			continue;
+		}
 		str_fmt_cut(usage, sizeof(usage), "natsid %s%s%s%s%s", c->words[0],
 			c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
 			c->arguments[0] != '\0' ? " " : "", c->arguments);
@@ -83,6 +87,48 @@ find_command(int argc, char **argv, int *out_words)
 	return NULL;
 }
 
+static bool
+is_help(const char *word)
+{
+	return str_equal(word, "--help") || str_equal(word, "-h");
+}
+
+/* "superuser", "export": a first word that needs a second. */
+static bool
+is_group(const char *word)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (commands[i].words[1] != NULL && str_equal(commands[i].words[0], word)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What there is, when that was asked for; else what is wrong with what was. */
+static enum exit_code
+no_command(int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : "";
+	const char *second = argc > 2 ? argv[2] : "";
+	if (is_help(first) || str_equal(first, "help")) {
+		print_commands(stdout, NULL);
+		return EXIT_OK;
+	}
+	bool group = is_group(first);
+	if (group && is_help(second)) {
+		print_commands(stdout, first);
+		return EXIT_OK;
+	}
+	if (group && second[0] != '\0') {
+		fprintf(stderr, "natsid: unknown command \"%s %s\"\n\n", first, second);
+	} else if (argc > 1 && !group) {
+		fprintf(stderr, "natsid: unknown command \"%s\"\n\n", first);
+	}
+	print_commands(stderr, group ? first : NULL);
+	return EXIT_USAGE;
+}
+
 /* Before anything else runs: what is written is the owner's alone, memory is never dumped, threads share
  * two arenas, a closed socket is an error code, and parsed passwords do not stay in freed memory. */
 static void
@@ -105,15 +151,9 @@ main(int argc, char **argv)
 	int words = 0;
 
 	harden();
-	if (argc > 1 && (str_equal(argv[1], "--help") || str_equal(argv[1], "-h") ||
-				str_equal(argv[1], "help"))) {
-		print_commands(stdout);
-		return EXIT_OK;
-	}
 	const struct command *command = find_command(argc, argv, &words);
 	if (command == NULL) {
-		print_commands(stderr);
-		return EXIT_USAGE;
+		return no_command(argc, argv);
 	}
 	if (sodium_init() < 0) {
 		err_set(&err, ERR_INTERNAL, "libsodium cannot start");
