@@ -175,11 +175,10 @@ store_publish_minted(struct store_tx *tx, const struct store_mint *mint, struct 
 	/* Without new bytes nothing was signed: their iat and the time of the signature
 	 * stand. */
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_MINTED,
-		    "UPDATE account_publish SET minted_generation = "
-		    "max(minted_generation, ?3), "
+		    "UPDATE account_publish SET minted_generation = ?3, "
 		    "claims_hash = ?4, last_iat = iif(?5, ?6, last_iat), "
 		    "minted_at = iif(?5, ?7, minted_at) WHERE account = ?1 AND last_iat "
-		    "= ?2",
+		    "= ?2 AND minted_generation <= ?3",
 		    err) != 0) {
 		return -1;
 	}

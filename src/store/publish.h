@@ -49,8 +49,9 @@ int store_publish_bump_role(
 	struct store_tx *tx, int64_t role, bool urgent, struct err *err) MUST_CHECK;
 
 /* Records a mint: bytes (NULL: the old ones stand, the claims are equal), hash, iat, wall
- * time, and the generation that they say. Only when last_iat is still expected_last_iat:
- * else ERR_STALE. */
+ * time, and the generation that they say. Only when last_iat is still expected_last_iat
+ * and no newer generation was minted (one with equal claims leaves last_iat alone): else
+ * ERR_STALE. */
 struct store_mint {
 	int64_t account;
 	int64_t expected_last_iat;

@@ -565,6 +565,7 @@ store_record_delete(struct store_tx *tx, const struct collection *collection,
 	}
 	store_stmt_bind_int(&stmt, 1, head->seq);
 	store_stmt_bind_int(&stmt, 2, head->version);
+	store_stmt_bind_text(&stmt, 3, head->id);
 	if (write_row(&stmt, collection, &field, err) != 0) {
 		return -1;
 	}

@@ -45,7 +45,8 @@ bool store_record_can_sort(const struct field *field);
 /* Inserts all columns of the row and sets head.seq, version, created and updated; head.id
  * must be set. *out_field (may be NULL) names the field when a UNIQUE constraint refused
  * it (ERR_CONFLICT), or the relation that does not exist (ERR_INVALID); NULL otherwise.
- * Adds the change to the commit's list. */
+ * Adds the change to the commit's list. An account is seen by views and lists only with
+ * its row of store/publish.h. */
 int store_record_insert(struct store_tx *tx, const struct collection *collection,
 	void *row, const struct field **out_field, struct err *err) MUST_CHECK;
 

@@ -113,6 +113,7 @@ static void
 put_update(struct buf *buf, const struct collection *collection)
 {
 	int count = 0;
+	int id = 0;
 	buf_put_str(buf, "UPDATE ");
 	buf_put_str(buf, collection->table);
 	buf_put_str(buf, " SET version = version + 1");
@@ -122,14 +123,20 @@ put_update(struct buf *buf, const struct collection *collection)
 			continue;
 		}
 		count++;
-		if (field->type != FIELD_ID) {
-			buf_put_str(buf, ", ");
-			buf_put_str(buf, field->column);
-			buf_put_str(buf, " = ?");
-			buf_put_int(buf, count);
+		if (field->type == FIELD_ID) {
+			id = count;
+			continue;
 		}
+		buf_put_str(buf, ", ");
+		buf_put_str(buf, field->column);
+		buf_put_str(buf, " = ?");
+		buf_put_int(buf, count);
 	}
-	buf_put_str(buf, " WHERE seq = ?");
+	/* The id too: the seq and first version of a deleted row may be another's by now.
+	 */
+	buf_put_str(buf, " WHERE id = ?");
+	buf_put_int(buf, id);
+	buf_put_str(buf, " AND seq = ?");
 	buf_put_int(buf, count + 1);
 	buf_put_str(buf, " AND version = ?");
 	buf_put_int(buf, count + 2);
@@ -187,7 +194,7 @@ put_statement(
 	case STORE_RECORD_DELETE:
 		buf_put_str(buf, "DELETE FROM ");
 		buf_put_str(buf, collection->table);
-		buf_put_str(buf, " WHERE seq = ?1 AND version = ?2");
+		buf_put_str(buf, " WHERE seq = ?1 AND version = ?2 AND id = ?3");
 		break;
 	case STORE_RECORD_COUNT:
 		put_count(buf, collection);

@@ -92,13 +92,14 @@ mark_issued(struct store_tx *tx, const struct record_head *head, int64_t *out_ch
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_USER_MARK_ISSUED,
 		    "UPDATE users SET issued_at = iif(issued_at = 0, ?3, issued_at), "
-		    "version = version + 1 WHERE seq = ?1 AND version = ?2",
+		    "version = version + 1 WHERE seq = ?1 AND version = ?2 AND id = ?4",
 		    err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, head->seq);
 	store_stmt_bind_int(&stmt, 2, head->version);
 	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	store_stmt_bind_text(&stmt, 4, head->id);
 	return store_stmt_run(&stmt, out_changes, err);
 }
 
