@@ -109,9 +109,21 @@ status_has_body(int status)
 	return status >= 200 && status != 204 && status != 304;
 }
 
+/* How long the connection stays open, in whole seconds rounded down: a client that knows does
+ * not send a request into a connection that is just being closed. */
 static void
-put_head(
-	struct buf *out, const struct http_response *res, const char *id, bool keep_alive)
+put_connection(struct buf *out, bool keep_alive, unsigned keep_alive_ms)
+{
+	put_header(out, "Connection", keep_alive ? "keep-alive" : "close");
+	if (keep_alive) {
+		buf_put_str(out, "Keep-Alive: timeout=");
+		buf_put_int(out, keep_alive_ms / 1000);
+		buf_put_str(out, "\r\n");
+	}
+}
+
+static void
+put_head(struct buf *out, const struct http_response *res, const struct exchange *x)
 {
 	static const struct http_header defaults[] = {
 		{ "X-Content-Type-Options", "nosniff" },
@@ -131,8 +143,8 @@ put_head(
 		buf_put_int(out, (int64_t)res->body.len);
 		buf_put_str(out, "\r\n");
 	}
-	put_header(out, "Connection", keep_alive ? "keep-alive" : "close");
-	put_header(out, "X-Request-Id", id);
+	put_connection(out, x->keep_alive, x->server->params.keep_alive_ms);
+	put_header(out, "X-Request-Id", x->req.id);
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
 		if (!has_header(res, defaults[i].name)) {
 			put_header(out, defaults[i].name, defaults[i].value);
@@ -188,7 +200,7 @@ send_response(struct exchange *x, const struct http_response *res)
 	/* All the memory at once; appending then copies nothing twice. */
 	(void)!buf_grow(&out, HEAD_RESERVE + inlined);
 	buf_truncate(&out, 0);
-	put_head(&out, res, x->req.id, x->keep_alive);
+	put_head(&out, res, x);
 	if (inlined > 0) {
 		buf_put(&out, res->body.data, inlined);
 	}

@@ -391,6 +391,7 @@ test_answers_a_request(void **state)
 	assert_header(&answer, "Cache-Control", "no-store");
 	assert_header(&answer, "Vary", "Origin");
 	assert_header(&answer, "Connection", "keep-alive");
+	assert_header(&answer, "Keep-Alive", "timeout=0");
 	assert_header(&answer, "X-Saw", "yes \xc3\xa9");
 	assert_header(&answer, "X-Saw-Ip", "127.0.0.1");
 	assert_non_null(answer_header(&answer, "X-Request-Id", id));
