@@ -53,7 +53,15 @@ nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LE
 {
 	struct nats_auth *auth = ctx;
 	if (auth->pair == NULL) {
-		return err_set(err, ERR_INTERNAL, "a nonce to sign before there is a key");
+		return err_set(
+			err, ERR_INTERNAL, "a nonce to sign before there is a key");
+	}
+	/* Such a server would take the connection and then answer no system request. */
+	if (nonce[0] == '\0') {
+		return err_set(err, ERR_UNAVAILABLE,
+			"the server asks for no credentials, so it is not in operator "
+			"mode: start it "
+			"with the configuration that natsid exports");
 	}
 	vault_pair_sign(auth->pair, (const uint8_t *)nonce, strlen(nonce), sig);
 	return 0;
