@@ -123,6 +123,15 @@ class Stage {
     return assertRefused(this.urls, creds);
   }
 
+  /** The claims of the account's JWT in the server's directory, as soon as they fit. */
+  storedClaims(server, account, fits) {
+    return until(`${server.name} holds what is expected of ${account.name}`, async () => {
+      const jwt = await server.stored(account.public_key);
+      const claims = jwt && JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'));
+      return claims && fits(claims) && claims;
+    });
+  }
+
   /** A client in the system account that hears every push and every lookup. */
   async tap() {
     const { items } = await this.api('GET', '/api/collections/nats_accounts/records?perPage=500');
