@@ -149,16 +149,27 @@ put_times(struct emit *emit, const struct jwt_user_limits *limits)
 	emit_array_end(emit);
 }
 
+/* In a template a limit that is left out is unlimited. The reference library leaves zeros
+ * out all the same, and so makes "none" unlimited; servers honour a zero that is there.
+ */
 static void
-put_user_limits(struct emit *emit, const struct jwt_user_limits *limits)
+put_limit(struct emit *emit, const char *key, int64_t value, bool in_template)
+{
+	if (in_template || value != 0) {
+		emit_kv_int(emit, key, value);
+	}
+}
+
+static void
+put_user_limits(struct emit *emit, const struct jwt_user_limits *limits, bool in_template)
 {
 	put_permissions(emit, &limits->permissions);
 	put_opt_list(emit, "src", &limits->src);
 	put_times(emit, limits);
 	emit_opt_text(emit, "times_location", limits->times_location);
-	emit_opt_int(emit, "subs", limits->subs);
-	emit_opt_int(emit, "data", limits->data);
-	emit_opt_int(emit, "payload", limits->payload);
+	put_limit(emit, "subs", limits->subs, in_template);
+	put_limit(emit, "data", limits->data, in_template);
+	put_limit(emit, "payload", limits->payload, in_template);
 	emit_opt_bool(emit, "bearer_token", limits->bearer_token);
 	emit_opt_bool(emit, "proxy_required", limits->proxy_required);
 	put_opt_list(emit, "allowed_connection_types", &limits->allowed_connection_types);
@@ -383,7 +394,7 @@ put_signing_key(struct emit *emit, const struct jwt_signing_key *key)
 	put_text(emit, "role", key->role);
 	emit_key(emit, "template");
 	emit_object_begin(emit);
-	put_user_limits(emit, &key->template_);
+	put_user_limits(emit, &key->template_, true);
 	emit_object_end(emit);
 	put_text(emit, "description", key->description);
 	emit_object_end(emit);
@@ -511,7 +522,7 @@ put_operator(struct emit *emit, const struct jwt_operator *operator_)
 static void
 put_user(struct emit *emit, const struct jwt_user *user)
 {
-	put_user_limits(emit, &user->limits);
+	put_user_limits(emit, &user->limits, false);
 	emit_opt_text(emit, "issuer_account", user->issuer_account);
 	put_tail(emit, &user->tags, JWT_USER);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Claims to signed tokens, byte for byte as the reference library writes them. */
+ * Claims to signed tokens, byte for byte as the reference library writes them (but for a
+ * zero in a template, which it loses). */
 #ifndef JWT_ENCODE_H
 #define JWT_ENCODE_H
 

@@ -805,26 +805,11 @@ check_authorization(struct jwt_issues *out, const struct jwt_authorization *auth
 	check_opt_key(out, "authorization.xkey", NKEY_CURVE, authorization->xkey);
 }
 
-/* The encoder leaves zeros out, and in a template what is left out is unlimited. */
-static void
-check_template_limit(struct jwt_issues *out, const char *what, int64_t value)
-{
-	if (value == 0) {
-		block(out,
-			"template: %s 0 cannot be said, servers would take it for "
-			"unlimited",
-			what);
-	}
-}
-
 static void
 check_signing_key(struct jwt_issues *out, const struct jwt_signing_key *key)
 {
 	check_key(out, "signing_keys", NKEY_ACCOUNT, key->key);
 	if (key->scoped) {
-		check_template_limit(out, "subs", key->template_.subs);
-		check_template_limit(out, "data", key->template_.data);
-		check_template_limit(out, "payload", key->template_.payload);
 		check_lists(out, &key->template_.permissions, check_template_list);
 		check_user_limits(out, &key->template_);
 	}

@@ -87,25 +87,6 @@ put_signed(struct buf *out, const uint8_t *payload, size_t len, struct key *key)
 	must(buf_finish(out, NULL) == 0);
 }
 
-/* A zero in a template cannot be encoded (jwt_validate says so): it would come back as
- * unlimited. */
-static bool
-has_zero_template(const struct jwt_claims *claims)
-{
-	for (size_t i = 0;
-		claims->type == JWT_ACCOUNT && i < claims->as.account.signing_keys_len;
-		i++) {
-		const struct jwt_signing_key *key = &claims->as.account.signing_keys[i];
-		const struct jwt_user_limits *limits = &key->template_;
-		if (key->scoped &&
-			(limits->subs == 0 || limits->data == 0 ||
-				limits->payload == 0)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* What was decoded can be encoded, and that decodes to the same. */
 static void
 check_claims(const struct jwt_claims *claims, struct key *key)
@@ -134,10 +115,6 @@ check_claims(const struct jwt_claims *claims, struct key *key)
 	}
 	must(jwt_decode(token.data, token.len, &again, &err) == 0);
 	must(jwt_encode_body(&again, &second, &err) == 0);
-	if (has_zero_template(claims)) {
-		must(issues.blocking > 0);
-		goto out;
-	}
 	must(body.len == second.len && memcmp(body.data, second.data, body.len) == 0);
 out:
 	jwt_claims_release(&again);

@@ -350,10 +350,12 @@ static void
 test_codec_malformed(void **state)
 {
 	(void)state;
-	static const char *const base32[] = { "my", "M", "MZX", "MZXW6Y", "MZ",
-		"MY======", "MY ", "MY\n", "M1", "M0", "M8", "M\xc3\xa9", "MZXW7" };
-	static const char *const base64[] = { "Z", "Zg==", "Zm8=", "Zh", "Zm9", "Zm9vY",
-		"Z+8", "Z/8", "Zm 8", "Zm\n8", "Zm9v\n", "Zm9*", "\xff\xff" };
+	static const char *const base32[] = { "my", "A", "AAA", "AAAAAA", "M", "MZX",
+		"MZXW6Y", "MZ", "MY======", "MY ", "MY\n", "M1", "M0", "M8", "M\xc3\xa9",
+		"MZXW7" };
+	static const char *const base64[] = { "Z", "A", "AAAAA", "Zg==", "Zm8=", "Zh",
+		"Zm9", "Zm9vY", "Z+8", "Z/8", "Zm 8", "Zm\n8", "Zm9v\n", "Zm9*",
+		"\xff\xff" };
 	uint8_t bytes[64];
 	size_t n = 0;
 	for (size_t i = 0; i < COUNT(base32); i++) {

@@ -817,6 +817,27 @@ test_encode_body(void **state)
 	jwt_claims_release(&claims);
 }
 
+/* The Go library leaves these zeros out, and reads what is left out as unlimited. */
+static void
+test_encode_template_zero(void **state)
+{
+	(void)state;
+	struct jwt_claims claims = { 0 };
+	struct buf body;
+	buf_init(&body, 4096);
+	decode_nats("'type':'account','version':2,'signing_keys':[{'kind':'user_scope','"
+		    "key':'k',"
+		    "'template':{'subs':0,'data':0,'payload':0}}]",
+		NKEY_OPERATOR, &claims);
+	assert_int_equal(claims.as.account.signing_keys[0].template_.subs, 0);
+	assert_int_equal(jwt_encode_body(&claims, &body, NULL), 0);
+	assert_non_null(strstr(body.data,
+		"\"template\":{\"pub\":{},\"sub\":{},\"subs\":0,\"data\":0,\"payload\":"
+		"0}"));
+	buf_release(&body);
+	jwt_claims_release(&claims);
+}
+
 static void
 test_encode_leaves_claims_alone(void **state)
 {
@@ -1075,9 +1096,6 @@ static const struct rule account_rules[] = {
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['{{name()}}','a q']}"), "queue" },
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['a q']}"), NULL },
 	{ NKEY_OPERATOR, SCOPE("'src':['x']"), "src" },
-	{ NKEY_OPERATOR, SCOPE("'subs':0"), "subs 0 cannot be said" },
-	{ NKEY_OPERATOR, SCOPE("'payload':0"), "payload 0 cannot be said" },
-	{ NKEY_OPERATOR, SCOPE("'data':0"), "data 0 cannot be said" },
 	/* mappings */
 	{ NKEY_OPERATOR,
 		OPEN "'mappings':{'a':[{'subject':'b','weight':60},{'subject':'c','"
@@ -1561,6 +1579,7 @@ main(void)
 		cmocka_unit_test(test_decode_client_tls),
 		cmocka_unit_test(test_generic),
 		cmocka_unit_test(test_encode_body),
+		cmocka_unit_test(test_encode_template_zero),
 		cmocka_unit_test(test_encode_leaves_claims_alone),
 		cmocka_unit_test(test_encode_refused),
 		cmocka_unit_test(test_encode_duplicates),
