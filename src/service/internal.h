@@ -55,6 +55,7 @@ struct work {
 	int64_t account_seq;      /* users: of the account after, */
 	int64_t role_seq;         /* of the role after, */
 	int64_t old_account_seq;  /* and of the account before */
+	int64_t moved_at;         /* users that move: up to when their older JWTs are refused */
 	struct new_key identity;  /* accounts, users */
 	struct new_key signing;   /* accounts: plain; users: scoped, when (account, role) has none */
 };

@@ -136,6 +136,9 @@ work_commit(struct work *work, struct err *err)
 	work->changed = work->is_create
 		? work->present
 		: record_diff(work->collection, &work->before, &work->after);
+	if (work->changed == 0 && !work->is_create) {
+		return 0; /* what it filled in is what was there */
+	}
 	int rc = changed_names(work, &write.names, err);
 	if (rc == 0) {
 		rc = store_write(work->service->store, write_row, &write, err);

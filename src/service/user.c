@@ -70,6 +70,10 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 	}
 	work->account_seq = account.head.seq;
 	work->role_seq = role.head.seq;
+	if (!work->is_create) {
+		/* The default role may be the one that the user has: then it does not move. */
+		work->changed = record_diff(work->collection, &work->before, &work->after);
+	}
 	found = store_signing_key_find_scope(conn, account.head.seq, role.head.seq, &key, err);
 	work->signing.wanted = found == 0;
 	rc = found < 0 ? -1 : 0;
@@ -149,8 +153,10 @@ prepare(struct work *work, struct err *err)
 		}
 		user->public_key = work->identity.seed.public_key;
 	} else if (moves(work)) {
-		/* What was issued before is refused from now on; what is issued next is not. */
-		user->iat = revoke_time(service, &work->before.user) + 1;
+		/* What was issued before is refused from now on; what is issued next is not. Read
+		 * once: a second that passes before the write must not refuse the new JWT too. */
+		work->moved_at = revoke_time(service, &work->before.user);
+		user->iat = work->moved_at + 1;
 		user->issued_at = 0;
 	}
 	work->remade = work->is_create || moves(work) || work_changes(work, "nats_username");
@@ -182,15 +188,15 @@ write_scope(struct store_tx *tx, struct work *work, struct err *err)
 }
 
 static int
-revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause,
+revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause, int64_t at,
 	struct err *err)
 {
 	const struct user *user = &work->before.user;
 	if (user->issued_at == 0) {
 		return 0; /* no JWT ever left: there is nothing to refuse */
 	}
-	if (store_revocation_put(tx, work->old_account_seq, &user->public_key, cause,
-		    revoke_time(work->service, user), err) != 0) {
+	if (store_revocation_put(tx, work->old_account_seq, &user->public_key, cause, at, err) !=
+		0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->old_account_seq, true, err);
@@ -203,7 +209,8 @@ write_activity(struct store_tx *tx, struct work *work, struct err *err)
 {
 	const struct user *user = &work->after.user;
 	if (!user->active) {
-		return revoke(tx, work, STORE_REVOKED_SUSPEND, err);
+		return revoke(tx, work, STORE_REVOKED_SUSPEND,
+			revoke_time(work->service, &work->before.user), err);
 	}
 	bool lifted = false;
 	if (store_revocation_lift(tx, work->old_account_seq, &user->public_key,
@@ -225,7 +232,7 @@ write_user(struct store_tx *tx, struct work *work, struct err *err)
 	if (work->is_create) {
 		return 0;
 	}
-	if (moves(work) && revoke(tx, work, STORE_REVOKED_MOVE, err) != 0) {
+	if (moves(work) && revoke(tx, work, STORE_REVOKED_MOVE, work->moved_at, err) != 0) {
 		return -1;
 	}
 	return work_changes(work, "active") ? write_activity(tx, work, err) : 0;
@@ -242,7 +249,7 @@ remove_user(struct store_tx *tx, struct work *work, struct err *err)
 	}
 	work->old_account_seq = account.head.seq;
 	record_release(&account_collection, &account);
-	if (revoke(tx, work, STORE_REVOKED_DELETE, err) != 0 ||
+	if (revoke(tx, work, STORE_REVOKED_DELETE, revoke_time(work->service, user), err) != 0 ||
 		store_vault_seed_delete(tx, &user->public_key, err) != 0) {
 		return -1;
 	}
