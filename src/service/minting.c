@@ -156,6 +156,18 @@ check_claims(const struct jwt_claims *claims, int64_t now, struct minting *out)
 	return blocking == NULL;
 }
 
+/* What no try will ever make smaller needs a person; other errors stay errors. */
+static int
+hold_too_large(struct minting *out, const struct err *err)
+{
+	if (err->code != ERR_TOO_LARGE) {
+		return -1;
+	}
+	hold(out, "The JWT of this account would be larger than servers take. It has too many "
+		  "roles or revocations.");
+	return 0;
+}
+
 static int
 write_mint(struct store_tx *tx, void *ctx, struct err *err)
 {
@@ -184,6 +196,7 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent, struc
 
 	buf_init(&token, LIMIT_ACCOUNT_JWT_BYTES);
 	if (mint_account_hash(&snapshot->mint, &issuer.public_key, hash, err) != 0) {
+		rc = hold_too_large(out, err);
 		goto out;
 	}
 	out->new_bytes = !publish->has_claims_hash ||
@@ -201,12 +214,7 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent, struc
 		};
 		if (mint_account_sign(&snapshot->mint, &stamp, service->vault, &issuer, &token,
 			    err) != 0) {
-			if (err->code == ERR_TOO_LARGE) {
-				hold(out,
-					"The JWT of this account would be larger than servers "
-					"take. It has too many roles or revocations.");
-				rc = 0;
-			}
+			rc = hold_too_large(out, err);
 			goto out;
 		}
 		record.jwt = token.data;
