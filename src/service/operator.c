@@ -124,6 +124,9 @@ service_operator_init(struct service *service, const struct actor *actor, const 
 	struct violations violations = { 0 };
 	int rc = -1;
 
+	if (authorise(actor, VERB_CREATE, &operator_collection, NULL, err) != 0) {
+		return -1;
+	}
 	rand_id(service->clock, init.operator.head.id);
 	init.operator.name = str_dup(name);
 	if (init.operator.name == NULL || account_init(&init.system, err) != 0) {

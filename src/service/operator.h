@@ -7,7 +7,8 @@
 #include "service/authorise.h"
 #include "service/service.h"
 
-/* Makes operator, system account and their keys in one transaction. ERR_CONFLICT when there is one. */
+/* Makes operator, system account and their keys in one transaction. ERR_CONFLICT when there is one;
+ * ERR_FORBIDDEN for actors of the API. */
 int service_operator_init(struct service *service, const struct actor *actor, const char *name,
 	struct err *err) MUST_CHECK;
 
