@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { SLOTS = 1024, ADDRESS_SIZE = 48, HASHES_WAITING_MAX = 32 };
@@ -43,6 +44,19 @@ throttle_free(struct throttle *throttle)
 	}
 }
 
+/* What a slot keeps of an address: over-long ones that begin alike share a slot. */
+struct key {
+	char text[ADDRESS_SIZE];
+};
+
+static struct key
+key_of(const char *address)
+{
+	struct key key;
+	str_fmt_cut(key.text, sizeof(key.text), "%s", address);
+	return key;
+}
+
 /* The slot of the address, else the one whose window began first. */
 static struct slot *
 find_slot_locked(struct throttle *throttle, const char *address)
@@ -68,11 +82,12 @@ throttle_enter(struct throttle *throttle, const char *address, struct err *err)
 {
 	int rc = 0;
 	int64_t now = clock_mono_ms(throttle->clock);
+	struct key key = key_of(address);
 	pthread_mutex_lock(&throttle->lock);
-	struct slot *slot = find_slot_locked(throttle, address);
-	if (!str_equal(slot->address, address) ||
+	struct slot *slot = find_slot_locked(throttle, key.text);
+	if (!str_equal(slot->address, key.text) ||
 		now - slot->window_start >= THROTTLE_WINDOW_MS) {
-		str_fmt_cut(slot->address, sizeof(slot->address), "%s", address);
+		memcpy(slot->address, key.text, sizeof(slot->address));
 		slot->window_start = now;
 		slot->failures = 0;
 	}
@@ -89,9 +104,10 @@ throttle_enter(struct throttle *throttle, const char *address, struct err *err)
 void
 throttle_succeeded(struct throttle *throttle, const char *address)
 {
+	struct key key = key_of(address);
 	pthread_mutex_lock(&throttle->lock);
-	struct slot *slot = find_slot_locked(throttle, address);
-	if (str_equal(slot->address, address) && slot->failures > 0) {
+	struct slot *slot = find_slot_locked(throttle, key.text);
+	if (str_equal(slot->address, key.text) && slot->failures > 0) {
 		slot->failures--;
 	}
 	pthread_mutex_unlock(&throttle->lock);
