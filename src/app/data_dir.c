@@ -107,10 +107,15 @@ read_stored(struct store *store, struct stored_vault *out, struct err *err)
 			rc = 0;
 		}
 	}
-	if (rc == 0 && out->present) {
+	if (rc == 0) {
 		rc = store_vault_keys(conn, &out->keys, &out->key_count, err);
 	}
 	store_read_end(store, conn);
+	if (rc == 0 && !out->present && out->key_count > 0) {
+		/* Both are written at once: this is no interrupted start. */
+		return err_set(err, ERR_CORRUPT,
+			"natsid.db has lost its key slot: restore it from its backup");
+	}
 	return rc;
 }
 
@@ -133,6 +138,7 @@ make_vault(struct data_dir *dir, const uint8_t master_key[static VAULT_KEY_LEN],
 	if (vault_create(master_key, stored->uuid, &slot, &key, &dir->vault, err) != 0) {
 		return -1;
 	}
+	free(stored->keys);
 	stored->keys = calloc(1, sizeof(*stored->keys));
 	if (stored->keys == NULL) {
 		return err_nomem(err);
@@ -176,7 +182,12 @@ unlock_vault(struct data_dir *dir, const char *key_path, bool create, struct err
 	if (read_stored(dir->store, &stored, err) != 0) {
 		goto out;
 	}
-	if (!stored.present && create && access(key_path, F_OK) != 0 &&
+	if (!stored.present && !create) {
+		err_set(err, ERR_NOT_FOUND,
+			"the data directory was never finished: run natsid init, or natsid serve");
+		goto out;
+	}
+	if (!stored.present && access(key_path, F_OK) != 0 &&
 		vault_key_file_create(key_path, err) != 0) {
 		goto out;
 	}
