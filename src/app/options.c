@@ -285,16 +285,19 @@ options_split_address(const char *text, char **out_host, uint16_t *out_port, str
 {
 	int64_t port = 0;
 	const char *colon = strrchr(text, ':');
-	if (colon == NULL || colon == text ||
-		str_to_int(colon + 1, 0, UINT16_MAX, &port) != 0) {
-		return err_set(err, ERR_INVALID, "\"%s\" is not HOST:PORT, as in 127.0.0.1:8090",
-			text);
-	}
-	size_t len = (size_t)(colon - text);
 	const char *host = text;
-	if (text[0] == '[' && text[len - 1] == ']') {
+	size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+	bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
+	if (bracketed) {
 		host++;
 		len -= 2;
+	}
+	/* "::1" is an address without a port, not the host "::" and port 1 */
+	if (len == 0 || strcspn(host, "[]") < len ||
+		(!bracketed && strcspn(host, ":") < len) ||
+		str_to_int(colon + 1, 0, UINT16_MAX, &port) != 0) {
+		return err_set(err, ERR_INVALID,
+			"\"%s\" is not HOST:PORT, as in 127.0.0.1:8090 or [::1]:8090", text);
 	}
 	bool is_localhost = len == strlen("localhost") && strncmp(host, "localhost", len) == 0;
 	char *copy = is_localhost ? str_dup("127.0.0.1") : str_dup_n(host, len);
