@@ -117,7 +117,7 @@ int
 vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], struct err *err)
 {
 	int rc = -1;
-	char text[LINE_LEN + 3] = { 0 };
+	char text[LINE_LEN + 4] = { 0 }; /* room for more than a key file may hold */
 	uint8_t key[VAULT_KEY_LEN];
 	size_t key_len = 0;
 	ssize_t n = 0;
@@ -132,6 +132,14 @@ vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], str
 		goto out;
 	}
 	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0) {
+		err_set(err, ERR_UNAVAILABLE, "cannot read the master key %s: %s", path,
+			strerror(errno));
+		goto out;
+	}
+	if (n > LINE_LEN + 2) {
+		n = 0; /* what follows the line was not looked at: it might be another key */
+	}
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) {
 		text[--n] = '\0';
 	}
