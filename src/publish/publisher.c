@@ -119,7 +119,6 @@ want(struct publisher *p, int64_t account, bool urgent)
 	case JOB_DELAYED:
 		break;
 	}
-	job->look_first = false;
 	job->failures = 0;
 	if (urgent) {
 		jobs_make_ready(&p->jobs, job, true);
@@ -342,6 +341,9 @@ mint(struct publisher *p, struct job *job, const struct store_publish *row)
 	}
 	switch (minting.result) {
 	case MINTING_DONE:
+		if (minting.new_bytes) {
+			job->look_first = false; /* nobody can hold them yet */
+		}
 		if (!minting.new_bytes && row->proven_generation >= row->minted_generation &&
 			!job->look_first) {
 			/* The claims are those that are proven already: nothing to push. */
@@ -622,7 +624,13 @@ sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
 {
 	struct publisher *p = ctx;
 	p->sweep_after = item->account;
-	if (jobs_find(&p->jobs, item->account) != NULL) {
+	struct job *waiting = jobs_find(&p->jobs, item->account);
+	if (waiting != NULL) {
+		/* Its change may turn out to change no claims: the visit must not be lost with it. */
+		if (p->sweep == SWEEP_ALL &&
+			(waiting->phase == JOB_READY || waiting->phase == JOB_DELAYED)) {
+			waiting->look_first = true;
+		}
 		return 0;
 	}
 	bool urgent = p->sweep == SWEEP_OPEN && item->urgent_generation > item->proven_generation;
