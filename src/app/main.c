@@ -153,11 +153,11 @@ main(int argc, char **argv)
 	harden();
 	const struct command *command = find_command(argc, argv, &words);
 	if (command == NULL) {
-		return no_command(argc, argv);
+		return (int)no_command(argc, argv);
 	}
 	if (sodium_init() < 0) {
 		err_set(&err, ERR_INTERNAL, "libsodium cannot start");
-		return command_failed(&err);
+		return (int)command_failed(&err);
 	}
 	enum exit_code code = EXIT_OK;
 	if (options_read(argc - 1 - words, argv + 1 + words, command->options,
@@ -173,5 +173,5 @@ main(int argc, char **argv)
 		code = command->run(&options);
 	}
 	options_release(&options);
-	return code;
+	return (int)code;
 }
