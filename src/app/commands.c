@@ -35,7 +35,17 @@ command_failed(const struct err *err)
 	if (err->code == ERR_BUSY) {
 		return EXIT_IN_USE;
 	}
+	if (err->code == ERR_INVALID) {
+		return EXIT_USAGE;
+	}
 	return err->code == ERR_CORRUPT || err->code == ERR_FORBIDDEN ? EXIT_DATA : EXIT_FAILED;
+}
+
+enum exit_code
+command_data_failed(const struct err *err)
+{
+	command_failed(err);
+	return err->code == ERR_BUSY ? EXIT_IN_USE : EXIT_DATA;
 }
 
 /* Opens the data directory of an offline command. */
@@ -50,10 +60,7 @@ open_existing(const struct options *options, struct data_dir *dir, enum exit_cod
 	if (data_dir_open(&params, dir, &err) == 0) {
 		return 0;
 	}
-	*out_code = command_failed(&err);
-	if (err.code != ERR_BUSY) {
-		*out_code = EXIT_DATA;
-	}
+	*out_code = command_data_failed(&err);
 	return -1;
 }
 
@@ -69,8 +76,7 @@ command_init(const struct options *options)
 		.lock = true,
 	};
 	if (data_dir_open(&params, &dir, &err) != 0) {
-		enum exit_code code = command_failed(&err);
-		return err.code == ERR_BUSY ? code : EXIT_DATA;
+		return command_data_failed(&err);
 	}
 	enum exit_code code = EXIT_OK;
 	if (service_operator_init(dir.service, &console, options->values[OPTION_OPERATOR],
@@ -129,15 +135,13 @@ command_superuser_upsert(const struct options *options)
 
 	if (options->positional_count != 2) {
 		err_set(&err, ERR_INVALID, "superuser upsert takes EMAIL and - (or PASSWORD)");
-		command_failed(&err);
-		return EXIT_USAGE;
+		return command_failed(&err);
 	}
 	const char *email = options->positional[0];
 	buf_init_secret(&password, LIMIT_PASSWORD_MAX_BYTES + 1);
 	if (str_equal(options->positional[1], "-")) {
 		if (read_password(&password, &err) != 0) {
-			command_failed(&err);
-			code = EXIT_USAGE;
+			code = command_failed(&err);
 			goto out;
 		}
 	} else {
@@ -325,9 +329,6 @@ command_export_nats_conf(const struct options *options)
 	}
 	if (export_conf(options, &dir, &err) != 0) {
 		code = command_failed(&err);
-		if (err.code == ERR_INVALID) {
-			code = EXIT_USAGE;
-		}
 	}
 	data_dir_close(&dir);
 	return code;

@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/bus.h"
+#include "bus/url.h"
 #include "http/server.h"
 #include "publish/publisher.h"
 #include "service/operator.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -171,16 +173,28 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 	return rc;
 }
 
+/* 127.0.0.0/8 or ::1. */
+static bool
+is_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	if (inet_pton(AF_INET, host, &v4) == 1) {
+		return ntohl(v4.s_addr) >> 24 == 127;
+	}
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
 /* Is the address one of this host's own? Plain HTTP is for those only. */
 static int
-check_loopback(const char *listen, struct err *err)
+check_listen(const char *listen, struct err *err)
 {
 	char *host = NULL;
 	uint16_t port = 0;
 	if (options_split_address(listen, &host, &port, err) != 0) {
 		return err_prefix(err, "--listen");
 	}
-	bool loopback = str_starts_with(host, "127.") || str_equal(host, "::1");
+	bool loopback = is_loopback(host);
 	if (!loopback) {
 		err_set(err, ERR_INVALID,
 			"--listen %s: natsid speaks plain HTTP and serves on loopback only; put a "
@@ -189,6 +203,29 @@ check_loopback(const char *listen, struct err *err)
 	}
 	free(host);
 	return loopback ? 0 : -1;
+}
+
+static int
+check_nats(const char *nats, struct err *err)
+{
+	const char *urls[BUS_URLS_MAX];
+	size_t count = 0;
+	char *list = str_dup(nats);
+	if (list == NULL) {
+		return err_nomem(err);
+	}
+	int rc = split_urls(list, urls, &count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct bus_url url;
+		rc = bus_url_init(&url, urls[i], err);
+		if (rc == 0) {
+			bus_url_release(&url);
+		} else {
+			err_prefix(err, "--nats");
+		}
+	}
+	free(list);
+	return rc;
 }
 
 /* In the reverse order of the start: no request without a store, no answer without a publisher. */
@@ -254,10 +291,13 @@ command_serve(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
-	if (check_loopback(options->values[OPTION_LISTEN], &err) != 0 ||
-		data_dir_open(&params, &daemon.dir, &err) != 0) {
-		command_failed(&err);
-		return err.code == ERR_CONFLICT ? EXIT_DATA : exit_code_of(&err);
+	/* What can be told from the command line is told before anything is made. */
+	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
+		check_nats(options->values[OPTION_NATS], &err) != 0) {
+		return command_failed(&err);
+	}
+	if (data_dir_open(&params, &daemon.dir, &err) != 0) {
+		return command_data_failed(&err);
 	}
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
