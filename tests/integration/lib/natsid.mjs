@@ -43,8 +43,8 @@ export async function checkDatabase(dir) {
   if (stdout !== 'ok\n') throw new Error(`the database in ${dir} is damaged: ${stdout}`);
 }
 
-/** Asks once; body may be an object (JSON), text or bytes. */
-export async function request(url, method, path, body, { token, headers = {} } = {}) {
+/** Asks once and waits no longer than the deadline; body may be an object (JSON), text or bytes. */
+export async function request(url, method, path, body, { token, headers = {}, deadline = 20_000 } = {}) {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url + path, {
     method,
@@ -54,6 +54,7 @@ export async function request(url, method, path, body, { token, headers = {} } =
       ...headers,
     },
     body: body === undefined || isRaw ? body : JSON.stringify(body),
+    signal: AbortSignal.timeout(deadline),
   });
   const text = await response.text();
   const type = response.headers.get('content-type') ?? '';

@@ -59,8 +59,8 @@ class Stage {
   }
 
   /** Asks the API; fails unless the answer is 200 or 204. */
-  async api(method, path, body) {
-    const { status, body: json, text } = await this.daemon.api(method, path, body);
+  async api(method, path, body, options) {
+    const { status, body: json, text } = await this.daemon.api(method, path, body, options);
     assert.ok(status === 200 || status === 204, `${method} ${path}: ${status} ${text}`);
     return json;
   }
@@ -123,6 +123,27 @@ class Stage {
     return assertRefused(this.urls, creds);
   }
 
+  async accounts() {
+    return (await this.api('GET', '/api/collections/nats_accounts/records?perPage=500')).items;
+  }
+
+  /** What /readyz says of NATS. */
+  async nats() {
+    return (await this.api('GET', '/readyz')).nats;
+  }
+
+  /** Every account is proven, and each of the servers holds what the store says. */
+  async converged({ servers = this.servers, deadline = 20_000 } = {}) {
+    await until('all accounts are proven', async () => {
+      const open = (await this.accounts()).filter((account) => account.publish_status !== 'proven');
+      if (open.length === 0) return true;
+      throw new Error(open.map((one) => `${one.name} ${one.publish_status} ${one.publish_message}`).join(', '));
+    }, { deadline });
+    for (const { name, public_key: key, jwt } of await this.accounts()) {
+      for (const server of servers) assert.equal(await server.stored(key), jwt, `${name} on ${server.name}`);
+    }
+  }
+
   /** The claims of the account's JWT in the server's directory, as soon as they fit. */
   storedClaims(server, account, fits) {
     return until(`${server.name} holds what is expected of ${account.name}`, async () => {
@@ -134,8 +155,7 @@ class Stage {
 
   /** A client in the system account that hears every push and every lookup. */
   async tap() {
-    const { items } = await this.api('GET', '/api/collections/nats_accounts/records?perPage=500');
-    const system = items.find(({ name }) => name === 'SYS');
+    const system = (await this.accounts()).find(({ name }) => name === 'SYS');
     const role = await this.createRole('tap', [], ['$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP']);
     const user = await this.createUser('tap', system, role);
     await this.proven(system);
