@@ -117,8 +117,8 @@ read_password(struct buf *out, struct err *err)
 	if (buf_finish(out, err) != 0) {
 		return err_set(err, ERR_INVALID, "the password on standard input is too long");
 	}
-	if (memchr(out->data, '\0', out->len) != NULL || !str_is_utf8(out->data, out->len)) {
-		return err_set(err, ERR_INVALID, "the password is not UTF-8 text");
+	if (memchr(out->data, '\0', out->len) != NULL) {
+		return err_set(err, ERR_INVALID, "the password on standard input holds a NUL");
 	}
 	return 0;
 }
@@ -153,6 +153,12 @@ command_superuser_upsert(const struct options *options)
 			code = command_failed(&err);
 			goto out;
 		}
+	}
+	if (!str_is_utf8(password.data, password.len)) {
+		/* no login could ever give it */
+		err_set(&err, ERR_INVALID, "the password is not UTF-8 text");
+		code = command_failed(&err);
+		goto out;
 	}
 	if (open_existing(options, &dir, &code) != 0) {
 		goto out;

@@ -269,6 +269,11 @@ has_control(const char *text, bool multiline)
 static void
 check_text(const struct field *field, const char *text, struct violations *out)
 {
+	/* JSON is UTF-8 or refused; what the command line gives may be anything. */
+	if (!str_is_utf8(text, strlen(text))) {
+		violations_add(out, field->name, VIOLATION_FORMAT, "Must be UTF-8 text.");
+		return;
+	}
 	size_t chars = str_utf8_length(text, strlen(text));
 	if ((field->flags & FIELD_REQUIRED) != 0 && chars == 0) {
 		violations_add(out, field->name, VIOLATION_REQUIRED, "Cannot be blank.");

@@ -9,8 +9,9 @@
 static const struct field fields[] = {
 	{ .name = "id", .type = FIELD_ID, .column = "id", .flags = FIELD_IMMUTABLE,
 		.offset = OPERATOR(head.id) },
-	{ .name = "name", .type = FIELD_TEXT, .column = "name", .flags = FIELD_READ_ONLY,
-		.max = LIMIT_NAME_CHARS, .offset = OPERATOR(name) },
+	{ .name = "name", .type = FIELD_TEXT, .column = "name",
+		.flags = FIELD_READ_ONLY | FIELD_REQUIRED, .max = LIMIT_NAME_CHARS,
+		.offset = OPERATOR(name) },
 	{ .name = "public_key", .type = FIELD_KEY, .role = NKEY_OPERATOR,
 		.column = "public_key", .flags = FIELD_READ_ONLY,
 		.offset = OPERATOR(public_key) },

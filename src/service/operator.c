@@ -145,9 +145,6 @@ service_operator_init(struct service *service, const struct actor *actor, const 
 
 	record_validate(&operator_collection, &init.operator,
 		collection_field_bit(&operator_collection, "name"), &violations);
-	if (name[0] == '\0') {
-		violations_add(&violations, "name", VIOLATION_REQUIRED, "Cannot be blank.");
-	}
 	if (violations_check(&violations, err) != 0 || make_keys(service, &init, err) != 0 ||
 		mint_operator_jwt(service, &init, err) != 0) {
 		goto out;
