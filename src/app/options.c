@@ -142,8 +142,7 @@ read_file(const char *path, struct buf *out, struct err *err)
 	char chunk[4096];
 	FILE *file = fopen(path, "re");
 	if (file == NULL) {
-		return err_set(err, ERR_INVALID, "cannot read the configuration %s: %s", path,
-			strerror(errno));
+		return err_set(err, ERR_INVALID, "cannot be read: %s", strerror(errno));
 	}
 	size_t n = 0;
 	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
@@ -152,7 +151,7 @@ read_file(const char *path, struct buf *out, struct err *err)
 	int failed = ferror(file);
 	fclose(file);
 	if (failed) {
-		return err_set(err, ERR_INVALID, "cannot read the configuration %s", path);
+		return err_set(err, ERR_INVALID, "cannot be read");
 	}
 	return buf_finish(out, err);
 }
@@ -207,15 +206,15 @@ read_config(const char *path, unsigned mask, struct options *out, struct err *er
 	int rc = read_file(path, &text, err);
 	if (rc == 0) {
 		rc = json_parse(text.data, text.len, CONFIG_MAX, &root, err);
-		if (rc == 0 && !json_is_object(root)) {
-			rc = err_set(err, ERR_INVALID, "not a JSON object");
-		}
-		if (rc == 0) {
-			rc = apply_config(root, mask, out, err);
-		}
-		if (rc != 0) {
-			err_prefix(err, "configuration %s", path);
-		}
+	}
+	if (rc == 0 && !json_is_object(root)) {
+		rc = err_set(err, ERR_INVALID, "not a JSON object");
+	}
+	if (rc == 0) {
+		rc = apply_config(root, mask, out, err);
+	}
+	if (rc != 0) {
+		err_prefix(err, "configuration %s", path);
 	}
 	json_decref(root);
 	buf_release(&text);
