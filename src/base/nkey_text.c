@@ -31,8 +31,9 @@ nkey_role_name(enum nkey_role role)
 static bool
 is_role(uint8_t prefix)
 {
-	return prefix == NKEY_ACCOUNT || prefix == NKEY_CLUSTER || prefix == NKEY_SERVER ||
-		prefix == NKEY_OPERATOR || prefix == NKEY_USER || prefix == NKEY_CURVE;
+	return prefix == NKEY_ACCOUNT || prefix == NKEY_CLUSTER ||
+		prefix == NKEY_SERVER || prefix == NKEY_OPERATOR || prefix == NKEY_USER ||
+		prefix == NKEY_CURVE;
 }
 
 void
@@ -55,8 +56,8 @@ nkey_text_decode_any(const char *text, size_t len, enum nkey_role *out_role,
 	uint8_t raw[RAW_LEN];
 	size_t raw_len = 0;
 	if (len != NKEY_TEXT_LEN) {
-		return err_set(err, ERR_INVALID, "a public nkey has %d characters, not %zu",
-			NKEY_TEXT_LEN, len);
+		return err_set(err, ERR_INVALID,
+			"a public nkey has %d characters, not %zu", NKEY_TEXT_LEN, len);
 	}
 	if (codec_base32_decode(text, len, raw, sizeof(raw), &raw_len) != 0 ||
 		raw_len != RAW_LEN) {
@@ -64,7 +65,8 @@ nkey_text_decode_any(const char *text, size_t len, enum nkey_role *out_role,
 	}
 	uint16_t crc = codec_crc16(raw, RAW_LEN - 2);
 	if (raw[RAW_LEN - 2] != (crc & 0xff) || raw[RAW_LEN - 1] != crc >> 8) {
-		return err_set(err, ERR_INVALID, "the checksum of the public nkey is wrong");
+		return err_set(
+			err, ERR_INVALID, "the checksum of the public nkey is wrong");
 	}
 	if (!is_role(raw[0])) {
 		return err_set(err, ERR_INVALID, "the public nkey has an unknown role");
@@ -75,17 +77,18 @@ nkey_text_decode_any(const char *text, size_t len, enum nkey_role *out_role,
 }
 
 int
-nkey_text_decode(enum nkey_role role, const char *text, size_t len, struct nkey_public *out_key,
-	struct err *err)
+nkey_text_decode(enum nkey_role role, const char *text, size_t len,
+	struct nkey_public *out_key, struct err *err)
 {
-	enum nkey_role found;
+	enum nkey_role found = NKEY_ACCOUNT;
 	struct nkey_public key;
 	if (nkey_text_decode_any(text, len, &found, &key, err) != 0) {
 		return -1;
 	}
 	if (found != role) {
-		return err_set(err, ERR_INVALID, "expected a public key of role %s, not %s",
-			nkey_role_name(role), nkey_role_name(found));
+		return err_set(err, ERR_INVALID,
+			"expected a public key of role %s, not %s", nkey_role_name(role),
+			nkey_role_name(found));
 	}
 	*out_key = key;
 	return 0;

@@ -1009,7 +1009,7 @@ int
 jwt_decode(const char *token, size_t len, struct jwt_claims *out, struct err *err)
 {
 	int rc = -1;
-	struct chunk chunks[3];
+	struct chunk chunks[3] = { 0 };
 	json_t *json = NULL;
 	json_t *body = NULL;
 	struct jwt_claims claims = { 0 };

@@ -59,25 +59,25 @@ sort_items(const void *items, size_t len, size_t size, size_t offset)
 	return sorted;
 }
 
-/* The same for maps, where a key may occur only once. */
-static int
+/* The same for maps, where a key may occur only once. NULL with err set otherwise. */
+static struct sorted *
 sort_map(const char *what, const void *items, size_t len, size_t size, size_t offset,
-	struct sorted **out, struct err *err)
+	struct err *err)
 {
 	struct sorted *sorted = sort_items(items, len, size, offset);
 	if (sorted == NULL) {
-		return err_nomem(err);
+		err_nomem(err);
+		return NULL;
 	}
 	for (size_t i = 1; i < len; i++) {
 		if (str_equal(sorted[i].key, sorted[i - 1].key)) {
 			err_set(err, ERR_INVALID, "%s: \"%s\" is there twice", what,
 				sorted[i].key);
 			free(sorted);
-			return -1;
+			return NULL;
 		}
 	}
-	*out = sorted;
-	return 0;
+	return sorted;
 }
 
 /* ---- parts ---- */
@@ -193,12 +193,12 @@ static int
 put_revocations(struct emit *emit, const struct jwt_revocation *revocations, size_t len,
 	struct err *err)
 {
-	struct sorted *sorted = NULL;
 	if (len == 0) {
 		return 0;
 	}
-	if (sort_map("revocations", revocations, len, sizeof(*revocations),
-		    offsetof(struct jwt_revocation, key), &sorted, err) != 0) {
+	struct sorted *sorted = sort_map("revocations", revocations, len,
+		sizeof(*revocations), offsetof(struct jwt_revocation, key), err);
+	if (sorted == NULL) {
 		return -1;
 	}
 	emit_key(emit, "revocations");
@@ -335,13 +335,13 @@ put_jetstream(struct emit *emit, const struct jwt_jetstream_limits *limits)
 static int
 put_tiers(struct emit *emit, const struct jwt_account_limits *limits, struct err *err)
 {
-	struct sorted *sorted = NULL;
 	if (limits->tiers_len == 0) {
 		return 0;
 	}
-	if (sort_map("tiered_limits", limits->tiers, limits->tiers_len,
-		    sizeof(*limits->tiers), offsetof(struct jwt_tier, name), &sorted,
-		    err) != 0) {
+	struct sorted *sorted =
+		sort_map("tiered_limits", limits->tiers, limits->tiers_len,
+			sizeof(*limits->tiers), offsetof(struct jwt_tier, name), err);
+	if (sorted == NULL) {
 		return -1;
 	}
 	emit_key(emit, "tiered_limits");
@@ -403,13 +403,13 @@ put_signing_key(struct emit *emit, const struct jwt_signing_key *key)
 static int
 put_signing_keys(struct emit *emit, const struct jwt_account *account, struct err *err)
 {
-	struct sorted *sorted = NULL;
 	if (account->signing_keys_len == 0) {
 		return 0;
 	}
-	if (sort_map("signing_keys", account->signing_keys, account->signing_keys_len,
-		    sizeof(*account->signing_keys), offsetof(struct jwt_signing_key, key),
-		    &sorted, err) != 0) {
+	struct sorted *sorted = sort_map("signing_keys", account->signing_keys,
+		account->signing_keys_len, sizeof(*account->signing_keys),
+		offsetof(struct jwt_signing_key, key), err);
+	if (sorted == NULL) {
 		return -1;
 	}
 	emit_key(emit, "signing_keys");
@@ -440,13 +440,13 @@ put_mapping_targets(struct emit *emit, const struct jwt_mapping *mapping)
 static int
 put_mappings(struct emit *emit, const struct jwt_account *account, struct err *err)
 {
-	struct sorted *sorted = NULL;
 	if (account->mappings_len == 0) {
 		return 0;
 	}
-	if (sort_map("mappings", account->mappings, account->mappings_len,
-		    sizeof(*account->mappings), offsetof(struct jwt_mapping, subject),
-		    &sorted, err) != 0) {
+	struct sorted *sorted = sort_map("mappings", account->mappings,
+		account->mappings_len, sizeof(*account->mappings),
+		offsetof(struct jwt_mapping, subject), err);
+	if (sorted == NULL) {
 		return -1;
 	}
 	emit_key(emit, "mappings");
@@ -635,11 +635,12 @@ put_generic(struct emit *emit, const struct jwt_generic *generic, struct err *er
 {
 	static const char version_key[] = "version";
 	struct sorted *sorted = NULL;
-	if (generic->members_len > 0 &&
-		sort_map("nats", generic->members, generic->members_len,
-			sizeof(*generic->members), offsetof(struct jwt_member, key),
-			&sorted, err) != 0) {
-		return -1;
+	if (generic->members_len > 0) {
+		sorted = sort_map("nats", generic->members, generic->members_len,
+			sizeof(*generic->members), offsetof(struct jwt_member, key), err);
+		if (sorted == NULL) {
+			return -1;
+		}
 	}
 	bool version_done = false;
 	for (size_t i = 0; i < generic->members_len; i++) {
