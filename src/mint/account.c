@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "jwt/encode.h"
+#include "jwt/validate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -224,6 +225,15 @@ mint_account_add_revocation(struct mint_account *mint, const struct nkey_public 
 	}
 	return append_revocation(&mint->claims.as.account, mint_key_text(NKEY_USER, user), at,
 		err);
+}
+
+int
+mint_account_check(const struct mint_account *mint, int64_t now_s, struct err *err)
+{
+	struct jwt_issues issues = { 0 };
+	jwt_validate(&mint->claims, now_s, &issues);
+	const char *blocking = jwt_issues_find_blocking(&issues, true);
+	return blocking == NULL ? 0 : err_set(err, ERR_INVALID, "%s", blocking);
 }
 
 int

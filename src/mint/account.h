@@ -37,6 +37,9 @@ int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 int mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user,
 	int64_t at, struct err *err) MUST_CHECK;
 
+/* Servers refuse a whole JWT for one bad claim: ERR_INVALID with the reason if this is one. */
+int mint_account_check(const struct mint_account *mint, int64_t now_s, struct err *err) MUST_CHECK;
+
 /* A hash of all that the claims say, but for times, jti and our tag: equal hash, nothing to push. */
 int mint_account_hash(const struct mint_account *mint, const struct nkey_public *issuer,
 	uint8_t out[static 32], struct err *err) MUST_CHECK;

@@ -2,7 +2,6 @@
 #include "service/minting.h"
 
 #include "base/str.h"
-#include "jwt/validate.h"
 #include "mint/account.h"
 #include "model/limits.h"
 #include "service/internal.h"
@@ -143,17 +142,15 @@ choose_iat(const struct store_publish *publish, int64_t now_ms, bool urgent, int
 	return true;
 }
 
-/* Servers refuse a whole JWT for one bad claim; it is better refused here, with the reason. */
 static bool
-check_claims(const struct jwt_claims *claims, int64_t now, struct minting *out)
+check_claims(const struct mint_account *mint, int64_t now, struct minting *out)
 {
-	struct jwt_issues issues = { 0 };
-	jwt_validate(claims, now, &issues);
-	const char *blocking = jwt_issues_find_blocking(&issues, true);
-	if (blocking != NULL) {
-		hold(out, blocking);
+	struct err why = { 0 };
+	int rc = mint_account_check(mint, now, &why);
+	if (rc != 0) {
+		hold(out, why.msg);
 	}
-	return blocking == NULL;
+	return rc == 0;
 }
 
 /* What no try will ever make smaller needs a person; other errors stay errors. */
@@ -203,7 +200,7 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent, struc
 		memcmp(hash, publish->claims_hash, sizeof(hash)) != 0;
 	if (out->new_bytes) {
 		if (!choose_iat(publish, now_ms, urgent, &record.iat, out) ||
-			!check_claims(&snapshot->mint.claims, now_ms / 1000, out)) {
+			!check_claims(&snapshot->mint, now_ms / 1000, out)) {
 			rc = 0;
 			goto out;
 		}
