@@ -38,7 +38,8 @@ command_failed(const struct err *err)
 	if (err->code == ERR_INVALID) {
 		return EXIT_USAGE;
 	}
-	return err->code == ERR_CORRUPT || err->code == ERR_FORBIDDEN ? EXIT_DATA : EXIT_FAILED;
+	return err->code == ERR_CORRUPT || err->code == ERR_FORBIDDEN ? EXIT_DATA
+								      : EXIT_FAILED;
 }
 
 enum exit_code
@@ -50,7 +51,8 @@ command_data_failed(const struct err *err)
 
 /* Opens the data directory of an offline command. */
 static int
-open_existing(const struct options *options, struct data_dir *dir, enum exit_code *out_code)
+open_existing(
+	const struct options *options, struct data_dir *dir, enum exit_code *out_code)
 {
 	struct err err = { 0 };
 	struct data_dir_params params = {
@@ -79,10 +81,11 @@ command_init(const struct options *options)
 		return command_data_failed(&err);
 	}
 	enum exit_code code = EXIT_OK;
-	if (service_operator_init(dir.service, &console, options->values[OPTION_OPERATOR],
-		    &err) == 0) {
+	if (service_operator_init(
+		    dir.service, &console, options->values[OPTION_OPERATOR], &err) == 0) {
 		printf("Made the operator \"%s\" in %s.\n"
-		       "Back up natsid.db and master.key; each is worthless without the other.\n",
+		       "Back up natsid.db and master.key; each is worthless without the "
+		       "other.\n",
 			options->values[OPTION_OPERATOR], dir.path);
 	} else if (err.code == ERR_CONFLICT) {
 		printf("%s has an operator already; nothing was changed.\n", dir.path);
@@ -112,13 +115,16 @@ read_password(struct buf *out, struct err *err)
 		buf_truncate(out, out->len - 1);
 	}
 	if (out->len == 0) {
-		return err_set(err, ERR_INVALID, "there is no password on standard input");
+		return err_set(
+			err, ERR_INVALID, "there is no password on standard input");
 	}
 	if (buf_finish(out, err) != 0) {
-		return err_set(err, ERR_INVALID, "the password on standard input is too long");
+		return err_set(
+			err, ERR_INVALID, "the password on standard input is too long");
 	}
 	if (memchr(out->data, '\0', out->len) != NULL) {
-		return err_set(err, ERR_INVALID, "the password on standard input holds a NUL");
+		return err_set(
+			err, ERR_INVALID, "the password on standard input holds a NUL");
 	}
 	return 0;
 }
@@ -134,7 +140,8 @@ command_superuser_upsert(const struct options *options)
 	enum exit_code code = EXIT_OK;
 
 	if (options->positional_count != 2) {
-		err_set(&err, ERR_INVALID, "superuser upsert takes EMAIL and - (or PASSWORD)");
+		err_set(&err, ERR_INVALID,
+			"superuser upsert takes EMAIL and - (or PASSWORD)");
 		return command_failed(&err);
 	}
 	const char *email = options->positional[0];
@@ -145,8 +152,9 @@ command_superuser_upsert(const struct options *options)
 			goto out;
 		}
 	} else {
-		fprintf(stderr, "natsid: warning: other users of this host can see a password on "
-				"the command line; give - and write it to standard input\n");
+		fprintf(stderr,
+			"natsid: warning: other users of this host can see a password on "
+			"the command line; give - and write it to standard input\n");
 		buf_put_str(&password, options->positional[1]);
 		if (buf_finish(&password, &err) != 0) {
 			err_set(&err, ERR_INVALID, "the password is too long");
@@ -163,11 +171,12 @@ command_superuser_upsert(const struct options *options)
 	if (open_existing(options, &dir, &code) != 0) {
 		goto out;
 	}
-	if (service_superuser_upsert(dir.service, &console, email, password.data, &created,
-		    &violations, &err) != 0) {
+	if (service_superuser_upsert(dir.service, &console, email, password.data,
+		    &created, &violations, &err) != 0) {
 		code = command_failed(&err);
 	} else {
-		printf("%s superuser %s.\n", created ? "Made" : "Set the password of", email);
+		printf("%s superuser %s.\n", created ? "Made" : "Set the password of",
+			email);
 	}
 	data_dir_close(&dir);
 out:
@@ -192,7 +201,8 @@ write_all(int fd, const struct buf *text)
 	return 0;
 }
 
-/* The file is whole or not there: written beside it, then renamed. What is exported is public. */
+/* The file is whole or not there: written beside it, then renamed. What is exported is
+ * public. */
 static int
 write_file(const char *path, const struct buf *text, struct err *err)
 {
@@ -216,7 +226,8 @@ write_file(const char *path, const struct buf *text, struct err *err)
 	}
 	if (rc != 0) {
 		unlink(part);
-		return err_set(err, ERR_UNAVAILABLE, "cannot write %s: %s", path, strerror(cause));
+		return err_set(err, ERR_UNAVAILABLE, "cannot write %s: %s", path,
+			strerror(cause));
 	}
 	return 0;
 }
@@ -228,8 +239,8 @@ deliver(const struct options *options, struct buf *text, struct err *err)
 		return write_file(options->values[OPTION_OUTPUT], text, err);
 	}
 	if (write_all(STDOUT_FILENO, text) != 0) {
-		return err_set(err, ERR_UNAVAILABLE, "cannot write to standard output: %s",
-			strerror(errno));
+		return err_set(err, ERR_UNAVAILABLE,
+			"cannot write to standard output: %s", strerror(errno));
 	}
 	return 0;
 }
@@ -265,8 +276,9 @@ static bool
 is_server_name(const char *name)
 {
 	return name[0] != '\0' && name[0] != '.' && strlen(name) <= 64 &&
-		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-		strlen(name);
+		strspn(name,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._"
+			"-") == strlen(name);
 }
 
 /* Relative paths in the configuration would be taken from where the server is started. */
@@ -282,7 +294,8 @@ absolute_path(const char *path, char *out, size_t size, struct err *err)
 	if (getcwd(cwd, sizeof(cwd)) == NULL ||
 		str_fmt(out, size, "%s/%s", cwd,
 			str_starts_with(path, "./") ? path + 2 : path) != 0) {
-		return err_set(err, ERR_INVALID, "cannot make the path %s absolute", path);
+		return err_set(
+			err, ERR_INVALID, "cannot make the path %s absolute", path);
 	}
 	return 0;
 }
@@ -304,12 +317,14 @@ export_conf(const struct options *options, const struct data_dir *dir, struct er
 	}
 	if (!is_server_name(params.server_name)) {
 		return err_set(err, ERR_INVALID,
-			"--server-name \"%s\": use up to 64 letters, digits, '.', '_' and '-'",
+			"--server-name \"%s\": use up to 64 letters, digits, '.', '_' "
+			"and '-'",
 			params.server_name);
 	}
 	if (str_fmt(resolver, sizeof(resolver), "%s/nats/%s/jwt", dir->path,
 		    params.server_name) != 0) {
-		return err_set(err, ERR_INVALID, "the path of the data directory is too long");
+		return err_set(
+			err, ERR_INVALID, "the path of the data directory is too long");
 	}
 	if (jetstream_dir != NULL &&
 		absolute_path(jetstream_dir, jetstream, sizeof(jetstream), err) != 0) {
@@ -346,7 +361,8 @@ command_version(const struct options *options)
 	(void)options; /* it has none */
 	printf("natsid %s (schema %d)\n"
 	       "civetweb %s, jansson %s, libsodium %s, nats.c %s, sqlite %s\n",
-		NATSID_VERSION, store_schema_version(), mg_version(), jansson_version_str(),
-		sodium_version_string(), nats_GetVersion(), sqlite3_libversion());
+		NATSID_VERSION, store_schema_version(), mg_version(),
+		jansson_version_str(), sodium_version_string(), nats_GetVersion(),
+		sqlite3_libversion());
 	return EXIT_OK;
 }

@@ -27,7 +27,8 @@ enum exit_code command_version(const struct options *options);
 /* Prints "natsid: message" and returns the exit code that fits the error. */
 enum exit_code command_failed(const struct err *err);
 
-/* The same for a data directory that does not open: whatever is wrong, it is wrong with the data. */
+/* The same for a data directory that does not open: whatever is wrong, it is wrong with
+ * the data. */
 enum exit_code command_data_failed(const struct err *err);
 
 #endif

@@ -21,13 +21,15 @@ static int
 make_directory(const char *path, bool create, char **out_absolute, struct err *err)
 {
 	if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
-		return err_set(err, ERR_UNAVAILABLE, "cannot make the data directory %s: %s",
-			path, strerror(errno));
+		return err_set(err, ERR_UNAVAILABLE,
+			"cannot make the data directory %s: %s", path, strerror(errno));
 	}
 	char *absolute = realpath(path, NULL);
 	if (absolute == NULL) {
-		return err_set(err, ERR_NOT_FOUND, "there is no data directory %s (%s): run "
-			"natsid init, or natsid serve", path, strerror(errno));
+		return err_set(err, ERR_NOT_FOUND,
+			"there is no data directory %s (%s): run "
+			"natsid init, or natsid serve",
+			path, strerror(errno));
 	}
 	*out_absolute = absolute;
 	return 0;
@@ -61,8 +63,8 @@ take_lock(struct data_dir *dir, struct err *err)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	free(path);
 	if (fd < 0) {
-		return err_set(err, ERR_UNAVAILABLE, "cannot open the lock in %s: %s", dir->path,
-			strerror(errno));
+		return err_set(err, ERR_UNAVAILABLE, "cannot open the lock in %s: %s",
+			dir->path, strerror(errno));
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		ssize_t n = read(fd, pid, sizeof(pid) - 1);
@@ -75,8 +77,8 @@ take_lock(struct data_dir *dir, struct err *err)
 	str_fmt_cut(pid, sizeof(pid), "%" PRId64, (int64_t)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, strlen(pid), 0) < 0) {
 		close(fd);
-		return err_set(err, ERR_UNAVAILABLE, "cannot write the lock in %s: %s", dir->path,
-			strerror(errno));
+		return err_set(err, ERR_UNAVAILABLE, "cannot write the lock in %s: %s",
+			dir->path, strerror(errno));
 	}
 	dir->lock_fd = fd;
 	return 0;
@@ -166,8 +168,8 @@ open_vault(struct data_dir *dir, const uint8_t master_key[static VAULT_KEY_LEN],
 		keys[i].id = stored->keys[i].id;
 		memcpy(keys[i].wrapped, stored->keys[i].wrapped, sizeof(keys[i].wrapped));
 	}
-	int rc = vault_open(master_key, stored->uuid, &slot, keys, stored->key_count, &dir->vault,
-		err);
+	int rc = vault_open(master_key, stored->uuid, &slot, keys, stored->key_count,
+		&dir->vault, err);
 	free(keys);
 	return rc;
 }
@@ -184,7 +186,8 @@ unlock_vault(struct data_dir *dir, const char *key_path, bool create, struct err
 	}
 	if (!stored.present && !create) {
 		err_set(err, ERR_NOT_FOUND,
-			"the data directory was never finished: run natsid init, or natsid serve");
+			"the data directory was never finished: run natsid init, or "
+			"natsid serve");
 		goto out;
 	}
 	if (!stored.present && access(key_path, F_OK) != 0 &&
@@ -194,7 +197,8 @@ unlock_vault(struct data_dir *dir, const char *key_path, bool create, struct err
 	if (vault_key_file_read(key_path, master_key, err) != 0) {
 		if (err->code == ERR_NOT_FOUND) {
 			err_set(err, ERR_CORRUPT,
-				"the master key %s is missing. Without it the seeds in natsid.db "
+				"the master key %s is missing. Without it the seeds in "
+				"natsid.db "
 				"cannot be opened: restore it from its backup",
 				key_path);
 		}
@@ -208,7 +212,8 @@ out:
 	return rc;
 }
 
-/* A key alone is what is left of a lost database: making a new operator beside it would hide that. */
+/* A key alone is what is left of a lost database: making a new operator beside it would
+ * hide that. */
 static int
 check_leftovers(const char *db_path, const char *key_path, struct err *err)
 {
@@ -216,14 +221,15 @@ check_leftovers(const char *db_path, const char *key_path, struct err *err)
 		return 0;
 	}
 	return err_set(err, ERR_CORRUPT,
-		"%s is there, but natsid.db is missing. Restore natsid.db, or move the key away to "
+		"%s is there, but natsid.db is missing. Restore natsid.db, or move the "
+		"key away to "
 		"start a new system",
 		key_path);
 }
 
 static int
-open_parts(const struct data_dir_params *params, const char *db_path, const char *key_path,
-	struct data_dir *dir, struct err *err)
+open_parts(const struct data_dir_params *params, const char *db_path,
+	const char *key_path, struct data_dir *dir, struct err *err)
 {
 	struct store_params store_params = {
 		.path = db_path,

@@ -21,15 +21,16 @@ struct data_dir {
 struct data_dir_params {
 	const char *path;
 	const char *key_file; /* NULL: path/master.key */
-	bool create;          /* make what is missing, when all of it is missing */
-	bool lock;            /* for the one process that serves, or makes it */
+	bool create; /* make what is missing, when all of it is missing */
+	bool lock; /* for the one process that serves, or makes it */
 };
 
-/* Opens it, or makes it whole: directory (0700), database, master key, vault. A database without its key,
- * and a key without its database, are never taken for an empty directory: ERR_CORRUPT with the way out.
- * ERR_BUSY: another process holds the lock. ERR_NOT_FOUND: nothing there, and not `create`. */
-int data_dir_open(const struct data_dir_params *params, struct data_dir *out, struct err *err)
-	MUST_CHECK;
+/* Opens it, or makes it whole: directory (0700), database, master key, vault. A database
+ * without its key, and a key without its database, are never taken for an empty
+ * directory: ERR_CORRUPT with the way out. ERR_BUSY: another process holds the lock.
+ * ERR_NOT_FOUND: nothing there, and not `create`. */
+int data_dir_open(const struct data_dir_params *params, struct data_dir *out,
+	struct err *err) MUST_CHECK;
 
 void data_dir_close(struct data_dir *dir);
 

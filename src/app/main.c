@@ -13,11 +13,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define DATA_OPTIONS                                                                     \
-	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | OPTION_BIT(OPTION_CONFIG))
+#define DATA_OPTIONS \
+	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | \
+		OPTION_BIT(OPTION_CONFIG))
 
 static const struct command commands[] = {
-	{ { "init", NULL }, "", "make a data directory with an operator and its system account",
+	{ { "init", NULL }, "",
+		"make a data directory with an operator and its system account",
 		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR), 0, command_init },
 	{ { "serve", NULL }, "", "serve the API and keep the NATS servers up to date",
 		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | OPTION_BIT(OPTION_LISTEN) |
@@ -27,10 +29,13 @@ static const struct command commands[] = {
 		"make a superuser or set its password; - reads it from standard input",
 		DATA_OPTIONS, 2, command_superuser_upsert },
 	{ { "export", "operator-jwt" }, "", "print the operator's JWT",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT), 0, command_export_operator_jwt },
-	{ { "export", "nats-conf" }, "", "print a complete configuration for a nats-server",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_SERVER_NAME) |
-			OPTION_BIT(OPTION_PORT) | OPTION_BIT(OPTION_JETSTREAM),
+		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT), 0,
+		command_export_operator_jwt },
+	{ { "export", "nats-conf" }, "",
+		"print a complete configuration for a nats-server",
+		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) |
+			OPTION_BIT(OPTION_SERVER_NAME) | OPTION_BIT(OPTION_PORT) |
+			OPTION_BIT(OPTION_JETSTREAM),
 		0, command_export_nats_conf },
 	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
 		command_version },
@@ -50,13 +55,17 @@ print_commands(FILE *out, const char *group)
 			continue;
 		}
 		str_fmt_cut(usage, sizeof(usage), "natsid %s%s%s%s%s", c->words[0],
-			c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
+			c->words[1] != NULL ? " " : "",
+			c->words[1] != NULL ? c->words[1] : "",
 			c->arguments[0] != '\0' ? " " : "", c->arguments);
 		fprintf(out, "  %-44s %s\n", usage, c->help);
 	}
-	fprintf(out, "\nnatsid COMMAND --help tells its options. Exit codes: 0 done, 1 failed, "
-		     "2 wrong usage or\nconfiguration, 3 data directory or port in use, 4 database "
-		     "or master key unusable.\n");
+	fprintf(out,
+		"\nnatsid COMMAND --help tells its options. Exit codes: 0 done, 1 "
+		"failed, "
+		"2 wrong usage or\nconfiguration, 3 data directory or port in use, 4 "
+		"database "
+		"or master key unusable.\n");
 }
 
 static void
@@ -98,7 +107,8 @@ static bool
 is_group(const char *word)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		if (commands[i].words[1] != NULL && str_equal(commands[i].words[0], word)) {
+		if (commands[i].words[1] != NULL &&
+			str_equal(commands[i].words[0], word)) {
 			return true;
 		}
 	}
@@ -129,8 +139,9 @@ no_command(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-/* Before anything else runs: what is written is the owner's alone, memory is never dumped, threads share
- * two arenas, a closed socket is an error code, and parsed passwords do not stay in freed memory. */
+/* Before anything else runs: what is written is the owner's alone, memory is never
+ * dumped, threads share two arenas, a closed socket is an error code, and parsed
+ * passwords do not stay in freed memory. */
 static void
 harden(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How natsid itself logs in to NATS: for each connection a fresh key pair in locked memory, and a JWT of
- * the system account for it. */
+ * How natsid itself logs in to NATS: for each connection a fresh key pair in locked
+ * memory, and a JWT of the system account for it. */
 #ifndef APP_NATS_AUTH_H
 #define APP_NATS_AUTH_H
 
@@ -8,7 +8,8 @@
 #include "service/service.h"
 
 struct nats_auth;
-int nats_auth_new(struct service *service, struct nats_auth **out, struct err *err) MUST_CHECK;
+int nats_auth_new(
+	struct service *service, struct nats_auth **out, struct err *err) MUST_CHECK;
 void nats_auth_free(struct nats_auth *auth);
 
 /* The callbacks of struct bus_params; ctx is the struct nats_auth. */

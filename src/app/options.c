@@ -33,11 +33,12 @@ static const struct option options_table[OPTION_COUNT] = {
 	[OPTION_LISTEN] = { "listen", "NATSID_LISTEN", "listen", "HOST:PORT",
 		"127.0.0.1:8090", "where to serve; port 0 is any free one" },
 	[OPTION_NATS] = { "nats", "NATSID_NATS", "nats", "URL[,URL...]",
-		"nats://127.0.0.1:4222", "servers of the NATS system, in order of preference" },
+		"nats://127.0.0.1:4222",
+		"servers of the NATS system, in order of preference" },
 	[OPTION_OUTPUT] = { "output", "NATSID_OUTPUT", "output", "FILE", NULL,
 		"write to this file (standard output)" },
-	[OPTION_SERVER_NAME] = { "server-name", "NATSID_SERVER_NAME", "server_name", "NAME",
-		"natsid-1", "the server's name, its own in the system" },
+	[OPTION_SERVER_NAME] = { "server-name", "NATSID_SERVER_NAME", "server_name",
+		"NAME", "natsid-1", "the server's name, its own in the system" },
 	[OPTION_PORT] = { "port", "NATSID_PORT", "port", "N", "4222",
 		"the port that the server listens on" },
 	[OPTION_JETSTREAM] = { "jetstream", "NATSID_JETSTREAM", "jetstream", "DIR", NULL,
@@ -101,8 +102,8 @@ read_flag(int argc, char *const *argv, int *at, unsigned mask, struct options *o
 }
 
 static int
-read_flags(int argc, char *const *argv, unsigned mask, size_t positionals, struct options *out,
-	struct err *err)
+read_flags(int argc, char *const *argv, unsigned mask, size_t positionals,
+	struct options *out, struct err *err)
 {
 	for (int i = 0; i < argc; i++) {
 		if (str_equal(argv[i], "--help") || str_equal(argv[i], "-h")) {
@@ -114,7 +115,8 @@ read_flags(int argc, char *const *argv, unsigned mask, size_t positionals, struc
 		} else if (out->positional_count < positionals) {
 			out->positional[out->positional_count++] = argv[i];
 		} else {
-			return err_set(err, ERR_INVALID, "unexpected argument \"%s\"", argv[i]);
+			return err_set(
+				err, ERR_INVALID, "unexpected argument \"%s\"", argv[i]);
 		}
 	}
 	return 0;
@@ -125,8 +127,8 @@ read_environment(unsigned mask, struct options *out, struct err *err)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const char *value = getenv(options_table[i].env);
-		if ((mask & OPTION_BIT(i)) == 0 || out->values[i] != NULL || value == NULL ||
-			value[0] == '\0') {
+		if ((mask & OPTION_BIT(i)) == 0 || out->values[i] != NULL ||
+			value == NULL || value[0] == '\0') {
 			continue;
 		}
 		if (set_value(out, (enum option_id)i, value, err) != 0) {
@@ -160,7 +162,8 @@ static int
 config_key(const char *key)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if (options_table[i].key != NULL && str_equal(options_table[i].key, key)) {
+		if (options_table[i].key != NULL &&
+			str_equal(options_table[i].key, key)) {
 			return (int)i;
 		}
 	}
@@ -240,7 +243,8 @@ options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
 	}
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const char *fallback = options_table[i].fallback;
-		if ((mask & OPTION_BIT(i)) != 0 && out->values[i] == NULL && fallback != NULL &&
+		if ((mask & OPTION_BIT(i)) != 0 && out->values[i] == NULL &&
+			fallback != NULL &&
 			set_value(out, (enum option_id)i, fallback, err) != 0) {
 			return -1;
 		}
@@ -257,15 +261,18 @@ options_print(unsigned mask)
 		if ((mask & OPTION_BIT(i)) == 0) {
 			continue;
 		}
-		str_fmt_cut(flag, sizeof(flag), "--%s %s", option->name, option->value_name);
+		str_fmt_cut(
+			flag, sizeof(flag), "--%s %s", option->name, option->value_name);
 		printf("  %-22s %s%s%s%s\n", flag, option->help,
 			option->fallback != NULL ? " (" : "",
 			option->fallback != NULL ? option->fallback : "",
 			option->fallback != NULL ? ")" : "");
 	}
 	printf("  %-22s %s\n", "--help", "this text");
-	printf("\nEach option may also come from the environment (NATSID_DATA for --data) or, but\n"
-	       "for --config, from the JSON file: flag over environment over file over default.\n");
+	printf("\nEach option may also come from the environment (NATSID_DATA for "
+	       "--data) or, but\n"
+	       "for --config, from the JSON file: flag over environment over file over "
+	       "default.\n");
 }
 
 int
@@ -273,14 +280,16 @@ options_port(const char *text, uint16_t *out_port, struct err *err)
 {
 	int64_t port = 0;
 	if (str_to_int(text, 1, UINT16_MAX, &port) != 0) {
-		return err_set(err, ERR_INVALID, "\"%s\" is not a port (1 to 65535)", text);
+		return err_set(
+			err, ERR_INVALID, "\"%s\" is not a port (1 to 65535)", text);
 	}
 	*out_port = (uint16_t)port;
 	return 0;
 }
 
 int
-options_split_address(const char *text, char **out_host, uint16_t *out_port, struct err *err)
+options_split_address(
+	const char *text, char **out_host, uint16_t *out_port, struct err *err)
 {
 	int64_t port = 0;
 	const char *colon = strrchr(text, ':');
@@ -296,9 +305,11 @@ options_split_address(const char *text, char **out_host, uint16_t *out_port, str
 		(!bracketed && strcspn(host, ":") < len) ||
 		str_to_int(colon + 1, 0, UINT16_MAX, &port) != 0) {
 		return err_set(err, ERR_INVALID,
-			"\"%s\" is not HOST:PORT, as in 127.0.0.1:8090 or [::1]:8090", text);
+			"\"%s\" is not HOST:PORT, as in 127.0.0.1:8090 or [::1]:8090",
+			text);
 	}
-	bool is_localhost = len == strlen("localhost") && strncmp(host, "localhost", len) == 0;
+	bool is_localhost =
+		len == strlen("localhost") && strncmp(host, "localhost", len) == 0;
 	char *copy = is_localhost ? str_dup("127.0.0.1") : str_dup_n(host, len);
 	if (copy == NULL) {
 		return err_nomem(err);

@@ -38,16 +38,17 @@ struct options {
 
 void options_release(struct options *options);
 
-/* Reads argv (after the command's words) for a command that takes the options of the mask and up to
- * `positionals` other arguments, then the environment, then the file. ERR_INVALID names the option and
- * where it was given. */
+/* Reads argv (after the command's words) for a command that takes the options of the mask
+ * and up to `positionals` other arguments, then the environment, then the file.
+ * ERR_INVALID names the option and where it was given. */
 int options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
 	struct options *out, struct err *err) MUST_CHECK;
 
 /* The help lines of the options in the mask, to stdout. */
 void options_print(unsigned mask);
 
-/* "127.0.0.1:8090", "localhost:8090" (the same host), "[::1]:8090". The caller frees *out_host. */
+/* "127.0.0.1:8090", "localhost:8090" (the same host), "[::1]:8090". The caller frees
+ * *out_host. */
 int options_split_address(const char *text, char **out_host, uint16_t *out_port,
 	struct err *err) MUST_CHECK;
 

@@ -164,10 +164,12 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		}
 	}
 	if (rc == 0) {
-		str_fmt_cut(address, sizeof(address), strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d",
-			host, http_server_port(daemon->http));
+		str_fmt_cut(address, sizeof(address),
+			strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host,
+			http_server_port(daemon->http));
 		log_info("listening", LOG_STR("address", address),
-			LOG_STR("data", daemon->dir.path), LOG_STR("version", NATSID_VERSION));
+			LOG_STR("data", daemon->dir.path),
+			LOG_STR("version", NATSID_VERSION));
 	}
 	free(host);
 	return rc;
@@ -197,7 +199,8 @@ check_listen(const char *listen, struct err *err)
 	bool loopback = is_loopback(host);
 	if (!loopback) {
 		err_set(err, ERR_INVALID,
-			"--listen %s: natsid speaks plain HTTP and serves on loopback only; put a "
+			"--listen %s: natsid speaks plain HTTP and serves on loopback "
+			"only; put a "
 			"TLS proxy in front of 127.0.0.1",
 			listen);
 	}
@@ -228,7 +231,8 @@ check_nats(const char *nats, struct err *err)
 	return rc;
 }
 
-/* In the reverse order of the start: no request without a store, no answer without a publisher. */
+/* In the reverse order of the start: no request without a store, no answer without a
+ * publisher. */
 static void
 daemon_stop(struct daemon *daemon)
 {
@@ -309,8 +313,9 @@ command_serve(const struct options *options)
 		while (sigwait(&signals, &signal_number) != 0) {
 			continue;
 		}
-		log_info("stopping", LOG_STR("signal",
-			signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
+		log_info("stopping",
+			LOG_STR("signal",
+				signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
 	}
 	daemon_stop(&daemon);
 	if (code == EXIT_OK) {

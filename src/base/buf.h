@@ -36,16 +36,19 @@ void buf_put_char(struct buf *buf, char c);
 void buf_put_str(struct buf *buf, const char *text);
 void buf_put_int(struct buf *buf, int64_t value);
 
-/* Reserves n bytes at the end and returns them for writing (len grows at once); NULL when failed. */
+/* Reserves n bytes at the end and returns them for writing (len grows at once); NULL when
+ * failed. */
 char *buf_grow(struct buf *buf, size_t n) MUST_CHECK;
 
 /* Drops everything after the first len bytes. */
 void buf_truncate(struct buf *buf, size_t len);
 
-/* 0 when every append succeeded, and data is then not NULL; else ERR_NOMEM or ERR_TOO_LARGE. */
+/* 0 when every append succeeded, and data is then not NULL; else ERR_NOMEM or
+ * ERR_TOO_LARGE. */
 int buf_finish(struct buf *buf, struct err *err) MUST_CHECK;
 
-/* Hands the bytes over: the caller frees *out; the buffer is empty again. Call after buf_finish. */
+/* Hands the bytes over: the caller frees *out; the buffer is empty again. Call after
+ * buf_finish. */
 char *buf_take(struct buf *buf) MUST_CHECK;
 
 #endif

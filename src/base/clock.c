@@ -49,15 +49,16 @@ clock_mono_ms(const struct clock *clock)
 	return clock->mono(clock->ctx);
 }
 
-/* Days since 1970-01-01 of a proleptic Gregorian date; years count from March so that the leap
- * day is the last of the year. */
+/* Days since 1970-01-01 of a proleptic Gregorian date; years count from March so that the
+ * leap day is the last of the year. */
 static int64_t
 days_from_date(int64_t year, int64_t month, int64_t day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
 	int64_t era = y / 400;
 	int64_t year_of_era = y - era * 400;
-	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	int64_t day_of_year =
+		(153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 	int64_t day_of_era =
 		year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 	return era * 146097 + day_of_era - 719468;
@@ -167,8 +168,9 @@ parse_zone(const char *text, size_t len, size_t *at, int64_t *out_minutes)
 	int64_t hours = 0;
 	int64_t minutes = 0;
 	if (!take(text, len, at, "+-") || read_digits(text, len, at, 2, &hours) != 0 ||
-		!take(text, len, at, ":") || read_digits(text, len, at, 2, &minutes) != 0 ||
-		hours > 23 || minutes > 59) {
+		!take(text, len, at, ":") ||
+		read_digits(text, len, at, 2, &minutes) != 0 || hours > 23 ||
+		minutes > 59) {
 		return -1;
 	}
 	*out_minutes = sign * (hours * 60 + minutes);
@@ -189,11 +191,13 @@ clock_parse(const char *text, size_t len, int64_t *out_ms)
 		return -1;
 	}
 	if (at < len) {
-		if (!take(text, len, &at, " Tt") || read_digits(text, len, &at, 2, &h) != 0 ||
-			!take(text, len, &at, ":") || read_digits(text, len, &at, 2, &m) != 0 ||
-			!take(text, len, &at, ":") || read_digits(text, len, &at, 2, &s) != 0 ||
-			h > 23 || m > 59 || s > 59 ||
-			parse_fraction(text, len, &at, &ms) != 0 ||
+		if (!take(text, len, &at, " Tt") ||
+			read_digits(text, len, &at, 2, &h) != 0 ||
+			!take(text, len, &at, ":") ||
+			read_digits(text, len, &at, 2, &m) != 0 ||
+			!take(text, len, &at, ":") ||
+			read_digits(text, len, &at, 2, &s) != 0 || h > 23 || m > 59 ||
+			s > 59 || parse_fraction(text, len, &at, &ms) != 0 ||
 			parse_zone(text, len, &at, &zone) != 0 || at != len) {
 			return -1;
 		}

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* wall: milliseconds since 1970 (UTC), may jump. mono: milliseconds, never goes back; for timeouts. */
+/* wall: milliseconds since 1970 (UTC), may jump. mono: milliseconds, never goes back; for
+ * timeouts. */
 struct clock {
 	int64_t (*wall)(void *ctx);
 	int64_t (*mono)(void *ctx);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one JSON emitter: compact, in the byte form of Go's encoding/json (which JWTs need). */
+ * The one JSON emitter: compact, in the byte form of Go's encoding/json (which JWTs
+ * need). */
 #ifndef BASE_EMIT_H
 #define BASE_EMIT_H
 
@@ -11,8 +12,9 @@
 
 enum { EMIT_DEPTH_MAX = 32 };
 
-/* Writes into a buffer that it borrows; errors are the buffer's (buf_finish). Commas are its own
- * affair. Strings: `<`, `>`, `&`, U+2028 and U+2029 leave as \u escapes, invalid UTF-8 as \ufffd. */
+/* Writes into a buffer that it borrows; errors are the buffer's (buf_finish). Commas are
+ * its own affair. Strings: `<`, `>`, `&`, U+2028 and U+2029 leave as \u escapes, invalid
+ * UTF-8 as \ufffd. */
 struct emit {
 	struct buf *buf;
 	unsigned depth;
@@ -36,7 +38,8 @@ void emit_int(struct emit *emit, int64_t value);
 void emit_bool(struct emit *emit, bool value);
 void emit_null(struct emit *emit);
 
-/* Bytes that already are one JSON value, made by this emitter (a list from the database, say). */
+/* Bytes that already are one JSON value, made by this emitter (a list from the database,
+ * say). */
 void emit_raw(struct emit *emit, const char *json, size_t len);
 
 /* Key and value in one call. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 int
-err_set_at(struct err *err, enum err_code code, const char *file, int line, const char *fmt,
-	...)
+err_set_at(struct err *err, enum err_code code, const char *file, int line,
+	const char *fmt, ...)
 {
 	if (err == NULL) {
 		return -1;
@@ -65,8 +65,8 @@ err_code_name(enum err_code code)
 	switch (code) {
 	case ERR_NONE:
 		return "none";
-#define ERR_CASE(name, wire)                                                             \
-	case ERR_##name:                                                                 \
+#define ERR_CASE(name, wire) \
+	case ERR_##name: \
 		return wire;
 		ERR_CODES(ERR_CASE)
 #undef ERR_CASE

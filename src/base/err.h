@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One error type for the whole program: what went wrong, in words that may reach a client. */
+ * One error type for the whole program: what went wrong, in words that may reach a
+ * client. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -9,21 +10,21 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* X(enum suffix, wire string). HTTP statuses are in api/problem.c. */
-#define ERR_CODES(X)                                                                     \
-	X(INVALID, "invalid")                                                            \
-	X(UNAUTHENTICATED, "unauthenticated")                                            \
-	X(FORBIDDEN, "forbidden")                                                        \
-	X(NOT_FOUND, "not_found")                                                        \
-	X(CONFLICT, "conflict")                                                          \
-	X(STALE, "stale")                                                                \
-	X(TOO_LARGE, "too_large")                                                        \
-	X(MEDIA_TYPE, "media_type")                                                      \
-	X(LIMITED, "limited")                                                            \
-	X(INTERNAL, "internal")                                                          \
-	X(NOMEM, "nomem")                                                                \
-	X(CORRUPT, "corrupt")                                                            \
-	X(UNAVAILABLE, "unavailable")                                                    \
-	X(BUSY, "busy")                                                                  \
+#define ERR_CODES(X) \
+	X(INVALID, "invalid") \
+	X(UNAUTHENTICATED, "unauthenticated") \
+	X(FORBIDDEN, "forbidden") \
+	X(NOT_FOUND, "not_found") \
+	X(CONFLICT, "conflict") \
+	X(STALE, "stale") \
+	X(TOO_LARGE, "too_large") \
+	X(MEDIA_TYPE, "media_type") \
+	X(LIMITED, "limited") \
+	X(INTERNAL, "internal") \
+	X(NOMEM, "nomem") \
+	X(CORRUPT, "corrupt") \
+	X(UNAVAILABLE, "unavailable") \
+	X(BUSY, "busy") \
 	X(TIMEOUT, "timeout")
 
 enum err_code {

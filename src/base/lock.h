@@ -4,8 +4,9 @@
 #define BASE_LOCK_H
 
 /*
- * All locks are leaves: a thread holds one at a time, and none over a callback or over I/O. They are
- * listed from the outside in all the same, so that one that ever must nest knows its place.
+ * All locks are leaves: a thread holds one at a time, and none over a callback or over
+ * I/O. They are listed from the outside in all the same, so that one that ever must nest
+ * knows its place.
  *
  *  1. http: struct http_server.lock      requests under way
  *  2. http: struct http_guard.lock       deadlines of bodies and answers
@@ -19,9 +20,9 @@
  * 10. store: struct store.pool_lock      free read connections
  * 11. base/rand.c                        counter of ids
  *
- * The leader of a group commit runs the others' writes without any of them: it is the only one that
- * touches the write connection. Callbacks of nats.c and the store's list of committed changes arrive
- * with no lock held; they only enqueue.
+ * The leader of a group commit runs the others' writes without any of them: it is the
+ * only one that touches the write connection. Callbacks of nats.c and the store's list of
+ * committed changes arrive with no lock held; they only enqueue.
  */
 
 #endif

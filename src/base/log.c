@@ -101,8 +101,8 @@ log_write_err(enum log_level level, const char *message, const struct err *err,
 	line.max = LOG_LINE_MAX + 1;
 	buf_put_char(&line, '\n');
 	if (line.data != NULL) {
-		/* One write a line: lines of several threads do not mix. Nowhere to report a
-		 * failure to. */
+		/* One write a line: lines of several threads do not mix. Nowhere to
+		 * report a failure to. */
 		ssize_t rc;
 		do {
 			rc = write(STDERR_FILENO, line.data, line.len);
@@ -112,7 +112,8 @@ log_write_err(enum log_level level, const char *message, const struct err *err,
 }
 
 void
-log_write(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+log_write(enum log_level level, const char *message, const struct log_field *fields,
+	size_t n)
 {
 	log_write_err(level, message, NULL, fields, n);
 }

@@ -19,9 +19,9 @@ struct log_field {
 #define LOG_STR(k, v) ((struct log_field){ .key = (k), .text = (v) != NULL ? (v) : "" })
 #define LOG_INT(k, v) ((struct log_field){ .key = (k), .number = (int64_t)(v) })
 
-/* One line: `2026-11-20T21:54:28.441Z info account created account=... request=...`. Values with
- * blanks, quotes or control characters are quoted and escaped, so that no value can forge a line.
- * Never give it a secret. Thread-safe. */
+/* One line: `2026-11-20T21:54:28.441Z info account created account=... request=...`.
+ * Values with blanks, quotes or control characters are quoted and escaped, so that no
+ * value can forge a line. Never give it a secret. Thread-safe. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
 	size_t n);
 
@@ -32,16 +32,20 @@ void log_write_err(enum log_level level, const char *message, const struct err *
 /* Lines below the level are dropped; info at start. Set before threads start. */
 void log_set_level(enum log_level level);
 
-#define LOG_FIELDS(...) (const struct log_field[]){ __VA_ARGS__ }
+#define LOG_FIELDS(...) \
+	(const struct log_field[]) \
+	{ \
+		__VA_ARGS__ \
+	}
 #define LOG_COUNT(...) (sizeof(LOG_FIELDS(__VA_ARGS__)) / sizeof(struct log_field))
-#define log_debug(msg, ...)                                                              \
+#define log_debug(msg, ...) \
 	log_write(LOG_LEVEL_DEBUG, (msg), LOG_FIELDS(__VA_ARGS__), LOG_COUNT(__VA_ARGS__))
-#define log_info(msg, ...)                                                               \
+#define log_info(msg, ...) \
 	log_write(LOG_LEVEL_INFO, (msg), LOG_FIELDS(__VA_ARGS__), LOG_COUNT(__VA_ARGS__))
-#define log_warn(msg, ...)                                                               \
+#define log_warn(msg, ...) \
 	log_write(LOG_LEVEL_WARN, (msg), LOG_FIELDS(__VA_ARGS__), LOG_COUNT(__VA_ARGS__))
-#define log_err(msg, err, ...)                                                           \
-	log_write_err(LOG_LEVEL_ERROR, (msg), (err), LOG_FIELDS(__VA_ARGS__),            \
+#define log_err(msg, err, ...) \
+	log_write_err(LOG_LEVEL_ERROR, (msg), (err), LOG_FIELDS(__VA_ARGS__), \
 		LOG_COUNT(__VA_ARGS__))
 
 #endif

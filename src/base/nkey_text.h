@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The text form of public nkeys: base32(prefix byte, 32 bytes, CRC-16 little-endian), 56 characters.
- * Source: nats-io/nkeys. Seeds and signatures are in jwt/nkey.h. */
+ * The text form of public nkeys: base32(prefix byte, 32 bytes, CRC-16 little-endian), 56
+ * characters. Source: nats-io/nkeys. Seeds and signatures are in jwt/nkey.h. */
 #ifndef BASE_NKEY_TEXT_H
 #define BASE_NKEY_TEXT_H
 
@@ -13,12 +13,12 @@ enum { NKEY_PUBLIC_LEN = 32, NKEY_TEXT_LEN = 56, NKEY_TEXT_SIZE = NKEY_TEXT_LEN 
 
 /* The prefix byte of each role; its top five bits make the first letter. */
 enum nkey_role {
-	NKEY_ACCOUNT = 0x00,  /* A */
-	NKEY_CLUSTER = 0x10,  /* C */
-	NKEY_SERVER = 0x68,   /* N */
+	NKEY_ACCOUNT = 0x00, /* A */
+	NKEY_CLUSTER = 0x10, /* C */
+	NKEY_SERVER = 0x68, /* N */
 	NKEY_OPERATOR = 0x70, /* O */
-	NKEY_USER = 0xa0,     /* U */
-	NKEY_CURVE = 0xb8     /* X */
+	NKEY_USER = 0xa0, /* U */
+	NKEY_CURVE = 0xb8 /* X */
 };
 
 struct nkey_public {

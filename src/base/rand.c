@@ -16,7 +16,8 @@ rand_bytes(void *out, size_t len)
 			continue;
 		}
 		if (n <= 0) {
-			/* No caller can go on without randomness: keys would be guessable. */
+			/* No caller can go on without randomness: keys would be
+			 * guessable. */
 			abort();
 		}
 		p += n;
@@ -53,8 +54,8 @@ rand_id(const struct clock *clock, char out[static RAND_ID_SIZE])
 	static uint64_t last_tick;
 	enum { COUNTER_RANGE = 36 * 36 };
 
-	/* One number orders all: milliseconds, then the counter; a full counter borrows the next
-	 * millisecond rather than going back. */
+	/* One number orders all: milliseconds, then the counter; a full counter borrows
+	 * the next millisecond rather than going back. */
 	uint64_t tick = (uint64_t)clock_wall_ms(clock) * COUNTER_RANGE;
 	pthread_mutex_lock(&lock);
 	if (tick <= last_tick) {

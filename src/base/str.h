@@ -15,7 +15,8 @@ int str_fmt(char *dst, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST
 
 /* For texts that people read: cuts at the last whole UTF-8 character that fits. */
 void str_fmt_cut(char *dst, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void str_vfmt_cut(char *dst, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
+void
+str_vfmt_cut(char *dst, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
 /* Copies src; -1 when it does not fit (dst is then ""). */
 int str_copy(char *dst, size_t size, const char *src) MUST_CHECK;
@@ -24,7 +25,8 @@ int str_copy(char *dst, size_t size, const char *src) MUST_CHECK;
 char *str_dup_n(const char *src, size_t n) MUST_CHECK;
 char *str_dup(const char *src) MUST_CHECK;
 
-/* The whole of text is a decimal integer within [min, max]; otherwise -1. No blanks, no '+'. */
+/* The whole of text is a decimal integer within [min, max]; otherwise -1. No blanks, no
+ * '+'. */
 int str_to_int(const char *text, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
 bool str_equal(const char *a, const char *b);

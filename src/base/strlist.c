@@ -118,8 +118,8 @@ strlist_emit(const struct strlist *list, struct emit *emit)
 	emit_array_end(emit);
 }
 
-/* Reads \uXXXX at p (after the 'u'); -1 when the digits are wrong. The emitter never writes
- * surrogates, so they are malformed here. */
+/* Reads \uXXXX at p (after the 'u'); -1 when the digits are wrong. The emitter never
+ * writes surrogates, so they are malformed here. */
 static int
 read_u_escape(const char *p, const char *end, uint32_t *out)
 {
@@ -158,7 +158,8 @@ put_code_point(struct buf *buf, uint32_t code)
 	}
 }
 
-/* Reads one string from its opening quote; returns the place after the closing one, or NULL. */
+/* Reads one string from its opening quote; returns the place after the closing one, or
+ * NULL. */
 static const char *
 read_string(const char *p, const char *end, struct buf *out)
 {
@@ -212,7 +213,8 @@ strlist_read(const char *json, size_t len, struct strlist *out, struct err *err)
 	while (p < end - 1) {
 		buf_clear(&item);
 		p = read_string(p, end, &item);
-		if (p == NULL || (*p != ',' && p != end - 1) || (*p == ',' && p[1] == ']')) {
+		if (p == NULL || (*p != ',' && p != end - 1) ||
+			(*p == ',' && p[1] == ']')) {
 			err_set(err, ERR_CORRUPT, "not a list of strings");
 			goto out;
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A list of strings, and its stored form: a JSON array of strings as base/emit.h writes it. */
+ * A list of strings, and its stored form: a JSON array of strings as base/emit.h writes
+ * it. */
 #ifndef BASE_STRLIST_H
 #define BASE_STRLIST_H
 
@@ -21,10 +22,11 @@ void strlist_release(struct strlist *list);
 
 /* Appends a copy. Strings must not contain NUL. 0, or ERR_NOMEM. */
 int strlist_add(struct strlist *list, const char *text, struct err *err) MUST_CHECK;
-int strlist_add_n(struct strlist *list, const char *text, size_t len, struct err *err)
-	MUST_CHECK;
+int strlist_add_n(
+	struct strlist *list, const char *text, size_t len, struct err *err) MUST_CHECK;
 
-int strlist_copy(const struct strlist *from, struct strlist *out, struct err *err) MUST_CHECK;
+int
+strlist_copy(const struct strlist *from, struct strlist *out, struct err *err) MUST_CHECK;
 
 /* Sorts by bytes and drops duplicates: the canonical form of permission lists. */
 void strlist_canonical(struct strlist *list);
@@ -35,7 +37,9 @@ bool strlist_equal(const struct strlist *a, const struct strlist *b);
 /* ["a","b"] */
 void strlist_emit(const struct strlist *list, struct emit *emit);
 
-/* Reads that form back; anything else is ERR_CORRUPT. *out must be empty; it is released on error. */
-int strlist_read(const char *json, size_t len, struct strlist *out, struct err *err) MUST_CHECK;
+/* Reads that form back; anything else is ERR_CORRUPT. *out must be empty; it is released
+ * on error. */
+int strlist_read(
+	const char *json, size_t len, struct strlist *out, struct err *err) MUST_CHECK;
 
 #endif

@@ -57,7 +57,8 @@ add_export(struct jwt_export *item, const char *name, const char *subject,
 	return 0;
 }
 
-/* What an account may ask and hear about itself; the token position ties both to its own id. */
+/* What an account may ask and hear about itself; the token position ties both to its own
+ * id. */
 static int
 add_monitoring_exports(struct jwt_account *account, struct err *err)
 {
@@ -68,7 +69,8 @@ add_monitoring_exports(struct jwt_account *account, struct err *err)
 	account->exports_len = 2;
 	if (add_export(&account->exports[0], "account-monitoring-services",
 		    "$SYS.REQ.ACCOUNT.*.*", JWT_EXPORT_SERVICE, 4,
-		    "Connections, subscriptions, leaf nodes and JetStream of the importing account",
+		    "Connections, subscriptions, leaf nodes and JetStream of the "
+		    "importing account",
 		    err) != 0) {
 		return -1;
 	}
@@ -113,7 +115,8 @@ mint_account_begin(const struct account *account, bool deleted, struct mint_acco
 		return err_nomem(err);
 	}
 	set_limits(account, mint->tombstone, &mint->claims.as.account.limits);
-	if (account->is_system && add_monitoring_exports(&mint->claims.as.account, err) != 0) {
+	if (account->is_system &&
+		add_monitoring_exports(&mint->claims.as.account, err) != 0) {
 		return -1;
 	}
 	if (mint->tombstone) {
@@ -148,7 +151,8 @@ append_key(struct jwt_account *account, const struct nkey_public *key, struct er
 }
 
 int
-mint_account_add_key(struct mint_account *mint, const struct nkey_public *key, struct err *err)
+mint_account_add_key(
+	struct mint_account *mint, const struct nkey_public *key, struct err *err)
 {
 	if (mint->tombstone) {
 		return 0;
@@ -156,7 +160,8 @@ mint_account_add_key(struct mint_account *mint, const struct nkey_public *key, s
 	return append_key(&mint->claims.as.account, key, err) != NULL ? 0 : -1;
 }
 
-/* An empty allow list means nothing is allowed; in a JWT it would mean that everything is. */
+/* An empty allow list means nothing is allowed; in a JWT it would mean that everything
+ * is. */
 static int
 set_permission(const struct strlist *allow, const struct strlist *deny,
 	struct jwt_permission *out, struct err *err)
@@ -192,7 +197,8 @@ mint_scope(const struct role *role, struct jwt_user_limits *out, struct err *err
 		permissions->has_resp = true;
 		permissions->resp_max =
 			role->allow_response_max == 0 ? 1 : role->allow_response_max;
-		permissions->resp_ttl_ns = role->allow_response_ttl * NANOSECONDS_PER_SECOND;
+		permissions->resp_ttl_ns =
+			role->allow_response_ttl * NANOSECONDS_PER_SECOND;
 	}
 	return 0;
 }
@@ -217,14 +223,14 @@ mint_account_add_scope(struct mint_account *mint, const struct role *role,
 }
 
 int
-mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user, int64_t at,
-	struct err *err)
+mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user,
+	int64_t at, struct err *err)
 {
 	if (mint->tombstone) {
 		return 0; /* all are revoked */
 	}
-	return append_revocation(&mint->claims.as.account, mint_key_text(NKEY_USER, user), at,
-		err);
+	return append_revocation(
+		&mint->claims.as.account, mint_key_text(NKEY_USER, user), at, err);
 }
 
 int
@@ -244,7 +250,8 @@ mint_account_hash(const struct mint_account *mint, const struct nkey_public *iss
 	buf_init(&text, BODY_MAX);
 	int rc = jwt_encode_body(&mint->claims, &text, err);
 	if (rc == 0) {
-		/* The body ends in '}', so what follows cannot be taken for a part of it. */
+		/* The body ends in '}', so what follows cannot be taken for a part of it.
+		 */
 		buf_put_str(&text, mint->claims.name);
 		buf_put(&text, issuer->bytes, NKEY_PUBLIC_LEN);
 		rc = buf_finish(&text, err);
@@ -258,14 +265,15 @@ mint_account_hash(const struct mint_account *mint, const struct nkey_public *iss
 
 int
 mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *stamp,
-	const struct vault *vault, const struct vault_seed *operator_seed, struct buf *out,
-	struct err *err)
+	const struct vault *vault, const struct vault_seed *operator_seed,
+	struct buf *out, struct err *err)
 {
 	char tag[96];
 	struct jwt_account *account = &mint->claims.as.account;
 	if (str_fmt(tag, sizeof(tag), "natsid:%s:%" PRId64, stamp->database_uuid,
 		    stamp->generation) != 0) {
-		return err_set(err, ERR_INTERNAL, "the tag of an account JWT is too long");
+		return err_set(
+			err, ERR_INTERNAL, "the tag of an account JWT is too long");
 	}
 	if (strlist_add(&account->tags, tag, err) != 0) {
 		return -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Accounts as claims: limits, signing keys with their scopes, revocations; and tombstones. */
+ * Accounts as claims: limits, signing keys with their scopes, revocations; and
+ * tombstones. */
 #ifndef MINT_ACCOUNT_H
 #define MINT_ACCOUNT_H
 
@@ -10,8 +11,8 @@
 
 #include <stdbool.h>
 
-/* Collects the claims of one account: begin, then add keys and revocations in any order. The account is
- * borrowed. Release in any case. */
+/* Collects the claims of one account: begin, then add keys and revocations in any order.
+ * The account is borrowed. Release in any case. */
 struct mint_account {
 	struct jwt_claims claims;
 	bool tombstone;
@@ -19,17 +20,19 @@ struct mint_account {
 
 void mint_account_release(struct mint_account *mint);
 
-/* Starts from the row. A suspended or deleted account becomes a tombstone: nobody may connect, no key
- * signs, all users are revoked, JetStream limits stay (the streams must survive). */
-int mint_account_begin(const struct account *account, bool deleted, struct mint_account *mint,
-	struct err *err) MUST_CHECK;
+/* Starts from the row. A suspended or deleted account becomes a tombstone: nobody may
+ * connect, no key signs, all users are revoked, JetStream limits stay (the streams must
+ * survive). */
+int mint_account_begin(const struct account *account, bool deleted,
+	struct mint_account *mint, struct err *err) MUST_CHECK;
 
 /* A plain signing key. */
 int mint_account_add_key(struct mint_account *mint, const struct nkey_public *key,
 	struct err *err) MUST_CHECK;
 
-/* The scoped signing key of a role, in canonical form: named by the role's id, described by nothing,
- * data -1, lists sorted: what does not change permissions does not change the claims. */
+/* The scoped signing key of a role, in canonical form: named by the role's id, described
+ * by nothing, data -1, lists sorted: what does not change permissions does not change the
+ * claims. */
 int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	const struct nkey_public *key, struct err *err) MUST_CHECK;
 
@@ -37,24 +40,29 @@ int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 int mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user,
 	int64_t at, struct err *err) MUST_CHECK;
 
-/* Servers refuse a whole JWT for one bad claim: ERR_INVALID with the reason if this is one. */
-int mint_account_check(const struct mint_account *mint, int64_t now_s, struct err *err) MUST_CHECK;
+/* Servers refuse a whole JWT for one bad claim: ERR_INVALID with the reason if this is
+ * one. */
+int mint_account_check(
+	const struct mint_account *mint, int64_t now_s, struct err *err) MUST_CHECK;
 
-/* A hash of all that the claims say, but for times, jti and our tag: equal hash, nothing to push. */
+/* A hash of all that the claims say, but for times, jti and our tag: equal hash, nothing
+ * to push. */
 int mint_account_hash(const struct mint_account *mint, const struct nkey_public *issuer,
 	uint8_t out[static 32], struct err *err) MUST_CHECK;
 
-/* Adds the tag "natsid:<database uuid>:<generation>", sets the times, signs with the operator's key. */
+/* Adds the tag "natsid:<database uuid>:<generation>", sets the times, signs with the
+ * operator's key. */
 struct mint_account_stamp {
 	const char *database_uuid;
 	int64_t generation;
 	int64_t iat; /* unix seconds */
 };
 int mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *stamp,
-	const struct vault *vault, const struct vault_seed *operator_seed, struct buf *out,
-	struct err *err) MUST_CHECK;
+	const struct vault *vault, const struct vault_seed *operator_seed,
+	struct buf *out, struct err *err) MUST_CHECK;
 
 /* The scope's permissions and limits, as in the signing key of the role. */
-int mint_scope(const struct role *role, struct jwt_user_limits *out, struct err *err) MUST_CHECK;
+int mint_scope(
+	const struct role *role, struct jwt_user_limits *out, struct err *err) MUST_CHECK;
 
 #endif

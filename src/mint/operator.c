@@ -4,8 +4,8 @@
 #include "base/str.h"
 
 int
-mint_operator(const struct vault *vault, const struct mint_operator *mint, struct buf *out,
-	struct err *err)
+mint_operator(const struct vault *vault, const struct mint_operator *mint,
+	struct buf *out, struct err *err)
 {
 	int rc = -1;
 	char key[NKEY_TEXT_SIZE];

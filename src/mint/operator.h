@@ -12,7 +12,7 @@ struct mint_operator {
 	struct nkey_public system_account;
 	int64_t iat; /* unix seconds */
 };
-int mint_operator(const struct vault *vault, const struct mint_operator *mint, struct buf *out,
-	struct err *err) MUST_CHECK;
+int mint_operator(const struct vault *vault, const struct mint_operator *mint,
+	struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

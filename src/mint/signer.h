@@ -7,8 +7,8 @@
 #include "jwt/claims.h"
 #include "vault/vault.h"
 
-/* Encodes and signs the claims with the seed; its role must be one that may issue them. Appends the
- * token to *out. */
+/* Encodes and signs the claims with the seed; its role must be one that may issue them.
+ * Appends the token to *out. */
 int mint_token(const struct vault *vault, const struct vault_seed *issuer,
 	const struct jwt_claims *claims, struct buf *out, struct err *err) MUST_CHECK;
 

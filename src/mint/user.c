@@ -36,8 +36,8 @@ mint_user(const struct vault *vault, const struct mint_user *mint, struct buf *o
 }
 
 int
-mint_creds(const struct vault *vault, const struct buf *token, const struct vault_seed *user_seed,
-	struct buf *out, struct err *err)
+mint_creds(const struct vault *vault, const struct buf *token,
+	const struct vault_seed *user_seed, struct buf *out, struct err *err)
 {
 	uint8_t seed[VAULT_SEED_LEN];
 	if (vault_seed_open(vault, user_seed, seed, err) != 0) {
@@ -50,8 +50,8 @@ mint_creds(const struct vault *vault, const struct buf *token, const struct vaul
 
 int
 mint_system_user(const struct vault *vault, const struct vault_seed *issuer,
-	const struct nkey_public *account_key, const struct nkey_public *user_key, int64_t iat,
-	struct buf *out, struct err *err)
+	const struct nkey_public *account_key, const struct nkey_public *user_key,
+	int64_t iat, struct buf *out, struct err *err)
 {
 	static const char *const publish[] = { "$SYS.REQ.CLAIMS.>",
 		"$SYS.REQ.ACCOUNT.*.CLAIMS.>", "$SYS.REQ.SERVER.PING",

@@ -6,7 +6,8 @@
 #include "mint/signer.h"
 #include "model/user.h"
 
-/* A user of a scoped signing key: name, keys and times; all permissions are the scope's. */
+/* A user of a scoped signing key: name, keys and times; all permissions are the scope's.
+ */
 struct mint_user {
 	const struct user *user;
 	struct nkey_public account_key;
@@ -21,7 +22,7 @@ int mint_creds(const struct vault *vault, const struct buf *token,
 
 /* The user that natsid itself connects as: only what the publisher needs. */
 int mint_system_user(const struct vault *vault, const struct vault_seed *issuer,
-	const struct nkey_public *account_key, const struct nkey_public *user_key, int64_t iat,
-	struct buf *out, struct err *err) MUST_CHECK;
+	const struct nkey_public *account_key, const struct nkey_public *user_key,
+	int64_t iat, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

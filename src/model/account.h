@@ -5,7 +5,8 @@
 
 #include "model/collection.h"
 
-/* Limits: -1 unlimited, 0 none, n the limit. Begins as struct record_head; record_release frees. */
+/* Limits: -1 unlimited, 0 none, n the limit. Begins as struct record_head; record_release
+ * frees. */
 struct account {
 	struct record_head head;
 	char *name;

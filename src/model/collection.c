@@ -176,8 +176,8 @@ copy_member(const struct field *field, const void *from, void *to, struct err *e
 }
 
 int
-record_apply(const struct collection *collection, const void *from, uint64_t present, void *to,
-	struct err *err)
+record_apply(const struct collection *collection, const void *from, uint64_t present,
+	void *to, struct err *err)
 {
 	for (size_t i = 0; i < collection->field_count; i++) {
 		const struct field *field = &collection->fields[i];
@@ -253,7 +253,8 @@ record_diff(const struct collection *collection, const void *a, const void *b)
 	return mask;
 }
 
-/* Control characters have no place in names: they forge lines in logs, creds and terminals. */
+/* Control characters have no place in names: they forge lines in logs, creds and
+ * terminals. */
 static bool
 has_control(const char *text, bool multiline)
 {
@@ -279,7 +280,8 @@ check_text(const struct field *field, const char *text, struct violations *out)
 		violations_add(out, field->name, VIOLATION_REQUIRED, "Cannot be blank.");
 	} else if (field->max > 0 && chars > (uint64_t)field->max) {
 		violations_add(out, field->name, VIOLATION_MAX_TEXT,
-			"Must be at most %" PRId64 " characters, not %zu.", field->max, chars);
+			"Must be at most %" PRId64 " characters, not %zu.", field->max,
+			chars);
 	} else if (has_control(text, (field->flags & FIELD_MULTILINE) != 0)) {
 		violations_add(out, field->name, VIOLATION_FORMAT,
 			"Must not hold control characters.");
@@ -290,8 +292,8 @@ check_text(const struct field *field, const char *text, struct violations *out)
 	}
 }
 
-/* One @ with something on both sides, a dot in the domain, no blanks: what can be told from the
- * text; whether it exists, only a mail can tell. */
+/* One @ with something on both sides, a dot in the domain, no blanks: what can be told
+ * from the text; whether it exists, only a mail can tell. */
 static bool
 is_email(const char *text)
 {
@@ -325,11 +327,13 @@ check_int(const struct field *field, int64_t value, struct violations *out)
 }
 
 static void
-check_subjects(const struct field *field, const struct strlist *list, struct violations *out)
+check_subjects(
+	const struct field *field, const struct strlist *list, struct violations *out)
 {
 	if (list->len > (uint64_t)field->max) {
 		violations_add(out, field->name, VIOLATION_TOO_MANY,
-			"Must have at most %" PRId64 " entries, not %zu.", field->max, list->len);
+			"Must have at most %" PRId64 " entries, not %zu.", field->max,
+			list->len);
 		return;
 	}
 	for (size_t i = 0; i < list->len; i++) {
@@ -348,8 +352,8 @@ check_subjects(const struct field *field, const struct strlist *list, struct vio
 			rc = subject_check(subject, &why);
 		}
 		if (rc != 0) {
-			violations_add(out, field->name, VIOLATION_SUBJECT, "Entry %zu: %s.", i,
-				why.msg);
+			violations_add(out, field->name, VIOLATION_SUBJECT,
+				"Entry %zu: %s.", i, why.msg);
 			return;
 		}
 	}
@@ -389,8 +393,8 @@ check_member(const struct field *field, const void *member, struct violations *o
 	case FIELD_RELATION: {
 		const char *id = member;
 		if (id[0] == '\0' && (field->flags & FIELD_REQUIRED) != 0) {
-			violations_add(out, field->name, VIOLATION_REQUIRED,
-				"Cannot be blank.");
+			violations_add(
+				out, field->name, VIOLATION_REQUIRED, "Cannot be blank.");
 		} else if (id[0] != '\0' && !is_record_id(id)) {
 			violations_add(out, field->name, VIOLATION_MISSING_REL,
 				"There is no %s with this id.", field->relation->noun);

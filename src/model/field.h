@@ -12,43 +12,48 @@ struct collection;
 
 /* How a value looks on the wire, in the row struct (at .offset) and in SQLite. */
 enum field_type {
-	FIELD_TEXT,     /* string; char * (owned, never NULL once set); TEXT */
-	FIELD_EMAIL,    /* string; char *; TEXT or NULL when empty */
-	FIELD_PASSWORD, /* string, never leaves; char * (wiped when released); not stored */
-	FIELD_BOOL,     /* true/false; bool; INTEGER */
-	FIELD_INT,      /* integer; int64_t; INTEGER */
-	FIELD_DATE,     /* "YYYY-MM-DD HH:MM:SS.mmmZ" or ""; int64_t ms, 0 = empty; INTEGER */
-	FIELD_SUBJECTS, /* array of strings; struct strlist; TEXT as strlist_emit writes it */
-	FIELD_RELATION, /* id of another record or ""; char[RAND_ID_SIZE]; INTEGER seq or NULL */
-	FIELD_ID,       /* the record's own id; char[RAND_ID_SIZE]; TEXT */
-	FIELD_KEY,      /* public nkey of .role; struct nkey_public; BLOB(32) */
-	FIELD_JSON      /* derived JSON, read only; no member; TEXT */
+	FIELD_TEXT, /* string; char * (owned, never NULL once set); TEXT */
+	FIELD_EMAIL, /* string; char *; TEXT or NULL when empty */
+	FIELD_PASSWORD, /* string, never leaves; char * (wiped when released); not stored
+			 */
+	FIELD_BOOL, /* true/false; bool; INTEGER */
+	FIELD_INT, /* integer; int64_t; INTEGER */
+	FIELD_DATE, /* "YYYY-MM-DD HH:MM:SS.mmmZ" or ""; int64_t ms, 0 = empty; INTEGER */
+	FIELD_SUBJECTS, /* array of strings; struct strlist; TEXT as strlist_emit writes
+			   it */
+	FIELD_RELATION, /* id of another record or ""; char[RAND_ID_SIZE]; INTEGER seq or
+			   NULL */
+	FIELD_ID, /* the record's own id; char[RAND_ID_SIZE]; TEXT */
+	FIELD_KEY, /* public nkey of .role; struct nkey_public; BLOB(32) */
+	FIELD_JSON /* derived JSON, read only; no member; TEXT */
 };
 
 enum field_flag {
-	FIELD_REQUIRED = 1 << 0,  /* must be given and not be empty */
+	FIELD_REQUIRED = 1 << 0, /* must be given and not be empty */
 	FIELD_READ_ONLY = 1 << 1, /* passed over in bodies */
 	FIELD_UNIQUE = 1 << 2,
 	FIELD_ON_DEMAND = 1 << 3, /* minted; empty unless asked for by name */
 	FIELD_MULTILINE = 1 << 4, /* text may hold line breaks and tabs */
 	FIELD_SUBSCRIBE = 1 << 5, /* entries of a subject list may be "subject queue" */
 	FIELD_IMMUTABLE = 1 << 6, /* given at creation, never changed */
-	FIELD_INTERNAL = 1 << 7   /* stored, never on the wire */
+	FIELD_INTERNAL = 1 << 7 /* stored, never on the wire */
 };
 
 enum { FIELD_NO_OFFSET = -1 };
 
 struct field {
-	const char *name;    /* on the wire */
+	const char *name; /* on the wire */
 	enum field_type type;
-	unsigned flags;      /* of enum field_flag */
-	const char *column;  /* of the collection's table; NULL: not stored there */
-	const char *read;    /* SQL expression to read it by; NULL: t.<column>; both NULL: not read */
-	int64_t min;         /* INT: smallest value; TEXT: fewest characters when not empty */
-	int64_t max;         /* INT: largest value; TEXT: most characters; SUBJECTS: most entries */
+	unsigned flags; /* of enum field_flag */
+	const char *column; /* of the collection's table; NULL: not stored there */
+	const char *read; /* SQL expression to read it by; NULL: t.<column>; both NULL:
+			     not read */
+	int64_t min; /* INT: smallest value; TEXT: fewest characters when not empty */
+	int64_t max; /* INT: largest value; TEXT: most characters; SUBJECTS: most entries
+		      */
 	const struct collection *relation; /* RELATION */
-	enum nkey_role role;               /* KEY */
-	int offset;          /* into the row struct, or FIELD_NO_OFFSET */
+	enum nkey_role role; /* KEY */
+	int offset; /* into the row struct, or FIELD_NO_OFFSET */
 };
 
 #endif

@@ -12,7 +12,7 @@ enum {
 	LIMIT_PASSWORD_MIN_CHARS = 8,
 	LIMIT_PASSWORD_MAX_BYTES = 128,
 
-	LIMIT_SUBJECTS = 256,      /* entries of one permission list */
+	LIMIT_SUBJECTS = 256, /* entries of one permission list */
 	LIMIT_SUBJECT_BYTES = 256, /* one entry */
 
 	LIMIT_BODY_BYTES = 256 * 1024,
@@ -20,7 +20,8 @@ enum {
 	LIMIT_PAGE_MAX = 1000,
 	LIMIT_SORT_KEYS = 8,
 
-	/* A server reads max_payload bytes and a JWT library 1 MiB; 80 % leaves room for both. */
+	/* A server reads max_payload bytes and a JWT library 1 MiB; 80 % leaves room for
+	   both. */
 	LIMIT_ACCOUNT_JWT_BYTES = 1024 * 1024 / 5 * 4,
 	LIMIT_USER_JWT_BYTES = 3000,
 

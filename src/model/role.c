@@ -6,44 +6,65 @@
 
 #define ROLE(member) ((int)offsetof(struct role, member))
 
-#define ROLE_SUBJECTS(column_name, more_flags)                                           \
-	{                                                                                \
-		.name = #column_name, .type = FIELD_SUBJECTS, .column = #column_name,    \
-		.flags = (more_flags), .max = LIMIT_SUBJECTS, .offset = ROLE(column_name) \
+#define ROLE_SUBJECTS(column_name, more_flags) \
+	{ \
+		.name = #column_name, .type = FIELD_SUBJECTS, .column = #column_name, \
+		.flags = (more_flags), .max = LIMIT_SUBJECTS, \
+		.offset = ROLE(column_name) \
 	}
 
-#define ROLE_INT(column_name, least, most)                                               \
-	{                                                                                \
-		.name = #column_name, .type = FIELD_INT, .column = #column_name,         \
-		.min = (least), .max = (most), .offset = ROLE(column_name)               \
+#define ROLE_INT(column_name, least, most) \
+	{ \
+		.name = #column_name, .type = FIELD_INT, .column = #column_name, \
+		.min = (least), .max = (most), .offset = ROLE(column_name) \
 	}
 
 static const struct field fields[] = {
-	{ .name = "id", .type = FIELD_ID, .column = "id", .flags = FIELD_IMMUTABLE,
+	{ .name = "id",
+		.type = FIELD_ID,
+		.column = "id",
+		.flags = FIELD_IMMUTABLE,
 		.offset = ROLE(head.id) },
-	{ .name = "name", .type = FIELD_TEXT, .column = "name",
-		.flags = FIELD_REQUIRED | FIELD_UNIQUE, .max = LIMIT_NAME_CHARS,
+	{ .name = "name",
+		.type = FIELD_TEXT,
+		.column = "name",
+		.flags = FIELD_REQUIRED | FIELD_UNIQUE,
+		.max = LIMIT_NAME_CHARS,
 		.offset = ROLE(name) },
-	{ .name = "description", .type = FIELD_TEXT, .column = "description",
-		.flags = FIELD_MULTILINE, .max = LIMIT_DESCRIPTION_CHARS,
+	{ .name = "description",
+		.type = FIELD_TEXT,
+		.column = "description",
+		.flags = FIELD_MULTILINE,
+		.max = LIMIT_DESCRIPTION_CHARS,
 		.offset = ROLE(description) },
-	{ .name = "is_default", .type = FIELD_BOOL, .column = "is_default",
-		.flags = FIELD_UNIQUE, .offset = ROLE(is_default) },
+	{ .name = "is_default",
+		.type = FIELD_BOOL,
+		.column = "is_default",
+		.flags = FIELD_UNIQUE,
+		.offset = ROLE(is_default) },
 	ROLE_SUBJECTS(publish_permissions, 0),
 	ROLE_SUBJECTS(subscribe_permissions, FIELD_SUBSCRIBE),
 	ROLE_SUBJECTS(publish_deny_permissions, 0),
 	ROLE_SUBJECTS(subscribe_deny_permissions, FIELD_SUBSCRIBE),
-	{ .name = "allow_response", .type = FIELD_BOOL, .column = "allow_response",
+	{ .name = "allow_response",
+		.type = FIELD_BOOL,
+		.column = "allow_response",
 		.offset = ROLE(allow_response) },
 	ROLE_INT(allow_response_max, -1, LIMIT_INT32_MAX),
 	ROLE_INT(allow_response_ttl, 0, LIMIT_RESPONSE_TTL_SECONDS),
 	ROLE_INT(max_subscriptions, -1, LIMIT_INT32_MAX),
 	ROLE_INT(max_data, -1, LIMIT_SAFE_INT),
 	ROLE_INT(max_payload, -1, LIMIT_INT32_MAX),
-	{ .name = "created", .type = FIELD_DATE, .column = "created",
-		.flags = FIELD_READ_ONLY, .offset = ROLE(head.created) },
-	{ .name = "updated", .type = FIELD_DATE, .column = "updated",
-		.flags = FIELD_READ_ONLY, .offset = ROLE(head.updated) },
+	{ .name = "created",
+		.type = FIELD_DATE,
+		.column = "created",
+		.flags = FIELD_READ_ONLY,
+		.offset = ROLE(head.created) },
+	{ .name = "updated",
+		.type = FIELD_DATE,
+		.column = "updated",
+		.flags = FIELD_READ_ONLY,
+		.offset = ROLE(head.updated) },
 };
 
 static const char *const passed_over[] = { NULL };
@@ -72,7 +93,8 @@ role_init(void *row, struct err *err)
 		.max_data = -1,
 		.max_payload = -1,
 	};
-	/* Lists that a creation leaves out: pb-nats's defaults. They are stored, so they can be seen. */
+	/* Lists that a creation leaves out: pb-nats's defaults. They are stored, so they
+	 * can be seen. */
 	if (role->name == NULL || role->description == NULL ||
 		strlist_add(&role->publish_permissions, ">", err) != 0 ||
 		strlist_add(&role->subscribe_permissions, ">", err) != 0 ||

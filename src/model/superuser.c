@@ -9,27 +9,50 @@
 #define SUPERUSER(member) ((int)offsetof(struct superuser, member))
 
 static const struct field fields[] = {
-	{ .name = "id", .type = FIELD_ID, .column = "id", .flags = FIELD_IMMUTABLE,
+	{ .name = "id",
+		.type = FIELD_ID,
+		.column = "id",
+		.flags = FIELD_IMMUTABLE,
 		.offset = SUPERUSER(head.id) },
-	{ .name = "email", .type = FIELD_EMAIL, .column = "email",
-		.flags = FIELD_REQUIRED | FIELD_UNIQUE, .max = LIMIT_EMAIL_CHARS,
+	{ .name = "email",
+		.type = FIELD_EMAIL,
+		.column = "email",
+		.flags = FIELD_REQUIRED | FIELD_UNIQUE,
+		.max = LIMIT_EMAIL_CHARS,
 		.offset = SUPERUSER(email) },
-	{ .name = "emailVisibility", .type = FIELD_BOOL, .column = "email_visibility",
+	{ .name = "emailVisibility",
+		.type = FIELD_BOOL,
+		.column = "email_visibility",
 		.offset = SUPERUSER(email_visibility) },
-	{ .name = "verified", .type = FIELD_BOOL, .flags = FIELD_READ_ONLY, .read = "1",
+	{ .name = "verified",
+		.type = FIELD_BOOL,
+		.flags = FIELD_READ_ONLY,
+		.read = "1",
 		.offset = FIELD_NO_OFFSET },
 	{ .name = "password", .type = FIELD_PASSWORD, .offset = SUPERUSER(password) },
-	{ .name = "passwordConfirm", .type = FIELD_PASSWORD,
+	{ .name = "passwordConfirm",
+		.type = FIELD_PASSWORD,
 		.offset = SUPERUSER(password_confirm) },
-	{ .name = "password_hash", .type = FIELD_TEXT, .column = "password_hash",
+	{ .name = "password_hash",
+		.type = FIELD_TEXT,
+		.column = "password_hash",
 		.flags = FIELD_INTERNAL | FIELD_READ_ONLY,
 		.offset = SUPERUSER(password_hash) },
-	{ .name = "token_key", .type = FIELD_TEXT, .column = "token_key",
-		.flags = FIELD_INTERNAL | FIELD_READ_ONLY, .offset = SUPERUSER(token_key) },
-	{ .name = "created", .type = FIELD_DATE, .column = "created",
-		.flags = FIELD_READ_ONLY, .offset = SUPERUSER(head.created) },
-	{ .name = "updated", .type = FIELD_DATE, .column = "updated",
-		.flags = FIELD_READ_ONLY, .offset = SUPERUSER(head.updated) },
+	{ .name = "token_key",
+		.type = FIELD_TEXT,
+		.column = "token_key",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY,
+		.offset = SUPERUSER(token_key) },
+	{ .name = "created",
+		.type = FIELD_DATE,
+		.column = "created",
+		.flags = FIELD_READ_ONLY,
+		.offset = SUPERUSER(head.created) },
+	{ .name = "updated",
+		.type = FIELD_DATE,
+		.column = "updated",
+		.flags = FIELD_READ_ONLY,
+		.offset = SUPERUSER(head.updated) },
 };
 
 static const char *const passed_over[] = { "tokenKey", NULL };
@@ -57,7 +80,8 @@ superuser_init(void *row, struct err *err)
 }
 
 void
-password_validate(const char *password, const char *confirm, struct violations *violations)
+password_validate(
+	const char *password, const char *confirm, struct violations *violations)
 {
 	size_t len = strlen(password);
 	if (str_utf8_length(password, len) < LIMIT_PASSWORD_MIN_CHARS) {

@@ -20,6 +20,7 @@ extern const struct collection superuser_collection;
 int superuser_init(void *row, struct err *err) MUST_CHECK;
 
 /* Adds what is wrong with a password and its confirmation; for every auth collection. */
-void password_validate(const char *password, const char *confirm, struct violations *violations);
+void password_validate(
+	const char *password, const char *confirm, struct violations *violations);
 
 #endif

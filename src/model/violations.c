@@ -4,8 +4,8 @@
 #include "base/str.h"
 
 void
-violations_add(struct violations *list, const char *field, const char *code, const char *fmt,
-	...)
+violations_add(struct violations *list, const char *field, const char *code,
+	const char *fmt, ...)
 {
 	if (list->len == VIOLATIONS_MAX) {
 		return;
@@ -31,6 +31,6 @@ violations_check(const struct violations *list, struct err *err)
 	if (list->len == 0) {
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "%s: %s", list->items[0].field,
-		list->items[0].message);
+	return err_set(
+		err, ERR_INVALID, "%s: %s", list->items[0].field, list->items[0].message);
 }

@@ -9,8 +9,8 @@
 
 enum { VIOLATIONS_MAX = 32 };
 
-/* code is a PocketBase validation code ("validation_required"), static storage; the message is a
- * sentence that may reach a client. */
+/* code is a PocketBase validation code ("validation_required"), static storage; the
+ * message is a sentence that may reach a client. */
 struct violation {
 	char field[64];
 	const char *code;
@@ -43,7 +43,8 @@ struct violations {
 #define VIOLATION_SUBJECT "validation_invalid_subject"
 #define VIOLATION_DATE "validation_invalid_date"
 
-/* Adds one; the first of a field counts, and what comes after VIOLATIONS_MAX is dropped. */
+/* Adds one; the first of a field counts, and what comes after VIOLATIONS_MAX is dropped.
+ */
 void violations_add(struct violations *list, const char *field, const char *code,
 	const char *fmt, ...) PRINTF_LIKE(4, 5);
 

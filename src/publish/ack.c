@@ -8,11 +8,12 @@
 
 enum { ACK_MAX = 64 * 1024 };
 
-/* Descriptions that will be the same at the next try. All others are taken for passing trouble. */
-static const char *const permanent[] = { "jwt validation failed", "account validation failed",
-	"claim failed V2 signature verification", "expected 3 chunks",
-	"subject does not match jwt content", "operator requires issuer to be a signing key",
-	"jwt store is full" };
+/* Descriptions that will be the same at the next try. All others are taken for passing
+ * trouble. */
+static const char *const permanent[] = { "jwt validation failed",
+	"account validation failed", "claim failed V2 signature verification",
+	"expected 3 chunks", "subject does not match jwt content",
+	"operator requires issuer to be a signing key", "jwt store is full" };
 
 static enum ack_meaning
 meaning_of_error(const char *words)
@@ -53,7 +54,8 @@ read_ack(const json_t *root, struct ack *out, struct err *err)
 	}
 	if (json_get_text(server, "id", &id, err) != 0 ||
 		json_get_text(server, "name", &name, err) != 0 ||
-		(error != NULL && json_get_text(error, "description", &words, err) != 0) ||
+		(error != NULL &&
+			json_get_text(error, "description", &words, err) != 0) ||
 		(error == NULL && json_get_text(data, "message", &words, err) != 0)) {
 		return -1;
 	}
@@ -63,7 +65,8 @@ read_ack(const json_t *root, struct ack *out, struct err *err)
 	str_fmt_cut(out->server_id, sizeof(out->server_id), "%s", id);
 	str_fmt_cut(out->server_name, sizeof(out->server_name), "%s", name);
 	str_fmt_cut(out->words, sizeof(out->words), "%s", words);
-	out->meaning = error != NULL ? meaning_of_error(words) : meaning_of_message(words);
+	out->meaning =
+		error != NULL ? meaning_of_error(words) : meaning_of_message(words);
 	return 0;
 }
 

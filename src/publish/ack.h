@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a server's answer to $SYS.REQ.CLAIMS.UPDATE means. A 200 alone says little: caches answer it to
- * what they did not store. */
+ * What a server's answer to $SYS.REQ.CLAIMS.UPDATE means. A 200 alone says little: caches
+ * answer it to what they did not store. */
 #ifndef PUBLISH_ACK_H
 #define PUBLISH_ACK_H
 
@@ -10,8 +10,8 @@
 
 enum ack_meaning {
 	ACK_STORED,
-	ACK_SKIPPED,  /* a 200 that stored nothing */
-	ACK_REFUSED,  /* these bytes will never be taken */
+	ACK_SKIPPED, /* a 200 that stored nothing */
+	ACK_REFUSED, /* these bytes will never be taken */
 	ACK_TRANSIENT /* may work later */
 };
 

@@ -116,7 +116,8 @@ inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *ou
 		if (wait_ms < 0) {
 			pthread_cond_wait(&inbox->arrived, &inbox->lock);
 		} else {
-			rc = pthread_cond_timedwait(&inbox->arrived, &inbox->lock, &deadline);
+			rc = pthread_cond_timedwait(
+				&inbox->arrived, &inbox->lock, &deadline);
 		}
 	}
 	STAILQ_INIT(out);

@@ -32,16 +32,17 @@ struct inbox;
 int inbox_new(struct inbox **out, struct err *err) MUST_CHECK;
 void inbox_free(struct inbox *inbox);
 
-/* From any thread; never waits. Out of memory they set a flag that inbox_take hands out: what was lost
- * is found again by looking everything up. */
+/* From any thread; never waits. Out of memory they set a flag that inbox_take hands out:
+ * what was lost is found again by looking everything up. */
 void inbox_put_bus(struct inbox *inbox, const struct bus_event *event);
 void inbox_put_wanted(struct inbox *inbox, int64_t account, bool urgent);
 
 /* Makes inbox_take return false from now on. */
 void inbox_close(struct inbox *inbox);
 
-/* Waits at most wait_ms (-1: until something comes) and moves all notes to *out, which may stay empty;
- * the caller frees each. False after inbox_close. */
-bool inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *out_lost);
+/* Waits at most wait_ms (-1: until something comes) and moves all notes to *out, which
+ * may stay empty; the caller frees each. False after inbox_close. */
+bool
+inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *out_lost);
 
 #endif

@@ -67,7 +67,8 @@ unlink_job(struct jobs *jobs, struct job *job)
 void
 jobs_release(struct jobs *jobs)
 {
-	struct job_list *lists[] = { &jobs->delayed, &jobs->urgent, &jobs->ready, &jobs->active };
+	struct job_list *lists[] = { &jobs->delayed, &jobs->urgent, &jobs->ready,
+		&jobs->active };
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		while (!TAILQ_EMPTY(lists[i])) {
 			jobs_remove(jobs, TAILQ_FIRST(lists[i]));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Accounts that have something to do: one job each, in one list each. Used by the publisher's thread
- * only. */
+ * Accounts that have something to do: one job each, in one list each. Used by the
+ * publisher's thread only. */
 #ifndef PUBLISH_JOBS_H
 #define PUBLISH_JOBS_H
 
@@ -14,9 +14,9 @@
 
 enum job_phase {
 	JOB_DELAYED, /* until .due: debounce, backoff, or the clock */
-	JOB_READY,   /* as soon as there is a server and a place */
+	JOB_READY, /* as soon as there is a server and a place */
 	JOB_PUSHING, /* an update is under way */
-	JOB_LOOKING  /* a lookup is under way */
+	JOB_LOOKING /* a lookup is under way */
 };
 
 struct job {
@@ -24,26 +24,26 @@ struct job {
 	int64_t account;
 	enum job_phase phase;
 	bool urgent;
-	bool look_first;    /* begin with a lookup: the servers may hold it already */
-	bool again;         /* changed while under way */
+	bool look_first; /* begin with a lookup: the servers may hold it already */
+	bool again; /* changed while under way */
 	bool again_urgent;
-	int64_t first;      /* monotonic ms: when the change came that is debounced */
-	int64_t due;        /* JOB_DELAYED */
+	int64_t first; /* monotonic ms: when the change came that is debounced */
+	int64_t due; /* JOB_DELAYED */
 	unsigned failures;
 
 	/* under way */
 	uint64_t request;
 	char key[NKEY_TEXT_SIZE];
 	int64_t generation; /* that the bytes say */
-	int64_t proven;     /* proven before */
-	char *jwt;          /* owned */
+	int64_t proven; /* proven before */
+	char *jwt; /* owned */
 	size_t jwt_len;
-	uint64_t answered;  /* servers of the roster that answered an update, as bits */
-	uint64_t stored;    /* and said that they stored it */
-	size_t equal;       /* lookups that showed our bytes */
+	uint64_t answered; /* servers of the roster that answered an update, as bits */
+	uint64_t stored; /* and said that they stored it */
+	size_t equal; /* lookups that showed our bytes */
 	size_t different;
 	bool refused;
-	char words[160];    /* of the server that did not store it */
+	char words[160]; /* of the server that did not store it */
 };
 
 TAILQ_HEAD(job_list, job);
@@ -74,11 +74,12 @@ void jobs_remove(struct jobs *jobs, struct job *job);
 struct job *jobs_find_request(struct jobs *jobs, uint64_t request);
 
 void jobs_delay(struct jobs *jobs, struct job *job, int64_t due);
-void jobs_make_ready(struct jobs *jobs, struct job *job, bool urgent); /* once urgent, always */
+void jobs_make_ready(
+	struct jobs *jobs, struct job *job, bool urgent); /* once urgent, always */
 
 /* Under way with a request; -1 when out of memory. */
-int jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase, uint64_t request)
-	MUST_CHECK;
+int jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase,
+	uint64_t request) MUST_CHECK;
 
 /* Moves delayed jobs whose time has come to the ready ones. */
 void jobs_promote(struct jobs *jobs, int64_t now);

@@ -16,13 +16,13 @@
 #include <string.h>
 
 enum {
-	ROSTER_FRESH_MS = 1000,  /* a push counts on a roster no older than this, */
-	ROSTER_IDLE_MS = 10000,  /* which is asked for anyway this often */
-	PING_WAIT_MS = 500,      /* for servers that others know of and that do not answer */
-	PING_PAUSE_MS = 200,     /* after a round that nobody answered */
+	ROSTER_FRESH_MS = 1000, /* a push counts on a roster no older than this, */
+	ROSTER_IDLE_MS = 10000, /* which is asked for anyway this often */
+	PING_WAIT_MS = 500, /* for servers that others know of and that do not answer */
+	PING_PAUSE_MS = 200, /* after a round that nobody answered */
 	BACKOFF_FIRST_MS = 200,
 	BACKOFF_MAX_MS = 30000,
-	HELD_MS = 10000,         /* what natsid itself holds back is looked at again after */
+	HELD_MS = 10000, /* what natsid itself holds back is looked at again after */
 	SWEEP_PAGE = 256
 };
 
@@ -147,8 +147,8 @@ write_proofs(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct publisher *p = ctx;
 	for (size_t i = 0; i < p->proof_count; i++) {
-		if (store_publish_proven(tx, p->proofs[i].account, p->proofs[i].generation, err) !=
-			0) {
+		if (store_publish_proven(tx, p->proofs[i].account,
+			    p->proofs[i].generation, err) != 0) {
 			return -1;
 		}
 	}
@@ -164,8 +164,10 @@ flush_proofs(struct publisher *p)
 		return;
 	}
 	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
-		log_err("cannot record what is proven", &err, LOG_INT("accounts", p->proof_count));
-		/* They are proven all the same; the sweep finds them open and records them then. */
+		log_err("cannot record what is proven", &err,
+			LOG_INT("accounts", p->proof_count));
+		/* They are proven all the same; the sweep finds them open and records
+		 * them then. */
 		restart_sweep(p);
 	}
 	p->proof_count = 0;
@@ -194,8 +196,8 @@ static int
 write_note(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct note_params *note = ctx;
-	return store_publish_note(tx, note->job->account, note->job->generation, note->state,
-		note->message, true, err);
+	return store_publish_note(tx, note->job->account, note->job->generation,
+		note->state, note->message, true, err);
 }
 
 static void
@@ -214,13 +216,16 @@ static int64_t
 backoff(unsigned failures)
 {
 	unsigned doublings = failures < 8 ? failures : 8;
-	int64_t pause = earlier_of((int64_t)BACKOFF_FIRST_MS << doublings, BACKOFF_MAX_MS);
+	int64_t pause =
+		earlier_of((int64_t)BACKOFF_FIRST_MS << doublings, BACKOFF_MAX_MS);
 	return pause / 2 + (int64_t)rand_below((uint32_t)pause / 2 + 1);
 }
 
-/* This try failed: says why, and tries again later with the bytes that are the newest then. */
+/* This try failed: says why, and tries again later with the bytes that are the newest
+ * then. */
 static void
-fail(struct publisher *p, struct job *job, enum store_publish_state state, const char *message)
+fail(struct publisher *p, struct job *job, enum store_publish_state state,
+	const char *message)
 {
 	note_failure(p, job, state, message);
 	log_warn("account not proven", LOG_STR("account", job->key),
@@ -251,8 +256,8 @@ reset_answers(struct job *job)
 }
 
 static void
-send_request(struct publisher *p, struct job *job, enum job_phase phase, const char *subject,
-	const char *data, size_t len)
+send_request(struct publisher *p, struct job *job, enum job_phase phase,
+	const char *subject, const char *data, size_t len)
 {
 	struct err err = { 0 };
 	uint64_t request = p->next_request++;
@@ -261,7 +266,8 @@ send_request(struct publisher *p, struct job *job, enum job_phase phase, const c
 		fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return;
 	}
-	if (bus_request(p->bus, request, subject, data, len, p->params.request_ms, &err) != 0) {
+	if (bus_request(p->bus, request, subject, data, len, p->params.request_ms,
+		    &err) != 0) {
 		fail(p, job, STORE_PUBLISH_PENDING, err.msg);
 	}
 }
@@ -270,14 +276,16 @@ static void
 push(struct publisher *p, struct job *job)
 {
 	p->pushed++;
-	send_request(p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt, job->jwt_len);
+	send_request(
+		p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt, job->jwt_len);
 }
 
 static void
 look(struct publisher *p, struct job *job)
 {
 	char subject[128];
-	str_fmt_cut(subject, sizeof(subject), "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP", job->key);
+	str_fmt_cut(
+		subject, sizeof(subject), "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP", job->key);
 	send_request(p, job, JOB_LOOKING, subject, "", 0);
 }
 
@@ -310,7 +318,8 @@ read_wanted(struct publisher *p, int64_t account, struct wanted *out, struct err
 		rc = store_publish_scan(conn, account - 1, 1, false, take_item, out, err);
 	}
 	if (rc == 0 && out->row.minted_generation > 0) {
-		rc = store_publish_jwt(conn, account, &out->jwt, &out->jwt_generation, err);
+		rc = store_publish_jwt(
+			conn, account, &out->jwt, &out->jwt_generation, err);
 	}
 	store_read_end(p->params.store, conn);
 	return rc;
@@ -324,7 +333,8 @@ trouble(struct publisher *p, struct job *job, const char *what, const struct err
 	jobs_delay(&p->jobs, job, now_ms(p) + backoff(job->failures++));
 }
 
-/* Mints what is wanted and not yet minted. True: the job goes on; false: it is dealt with. */
+/* Mints what is wanted and not yet minted. True: the job goes on; false: it is dealt
+ * with. */
 static bool
 mint(struct publisher *p, struct job *job, const struct store_publish *row)
 {
@@ -334,8 +344,8 @@ mint(struct publisher *p, struct job *job, const struct store_publish *row)
 		return true;
 	}
 	job->generation = row->generation;
-	if (service_mint_account(p->params.service, job->account, job->urgent, &minting, &err) !=
-		0) {
+	if (service_mint_account(
+		    p->params.service, job->account, job->urgent, &minting, &err) != 0) {
 		trouble(p, job, "cannot mint an account", &err);
 		return false;
 	}
@@ -344,9 +354,11 @@ mint(struct publisher *p, struct job *job, const struct store_publish *row)
 		if (minting.new_bytes) {
 			job->look_first = false; /* nobody can hold them yet */
 		}
-		if (!minting.new_bytes && row->proven_generation >= row->minted_generation &&
+		if (!minting.new_bytes &&
+			row->proven_generation >= row->minted_generation &&
 			!job->look_first) {
-			/* The claims are those that are proven already: nothing to push. */
+			/* The claims are those that are proven already: nothing to push.
+			 */
 			job->generation = minting.generation;
 			job->proven = row->proven_generation;
 			prove(p, job);
@@ -428,7 +440,8 @@ finish_push(struct publisher *p, struct job *job)
 		fail(p, job, STORE_PUBLISH_REFUSED, job->words);
 	} else if (job->answered == 0) {
 		fail(p, job, STORE_PUBLISH_PENDING,
-			job->words[0] != '\0' ? job->words : "no server answered the push");
+			job->words[0] != '\0' ? job->words
+					      : "no server answered the push");
 	} else if (count_bits(job->answered) < p->roster.len) {
 		char missing[STORE_PUBLISH_MESSAGE_MAX - 32];
 		roster_missing(&p->roster, job->answered, missing, sizeof(missing));
@@ -469,7 +482,8 @@ on_update_answer(struct publisher *p, struct job *job, const struct note *note)
 	struct err err = { 0 };
 	if (note->no_responders) {
 		str_fmt_cut(job->words, sizeof(job->words),
-			"no server takes account updates: is this an operator-mode server with a "
+			"no server takes account updates: is this an operator-mode "
+			"server with a "
 			"full resolver?");
 		finish_push(p, job);
 		return;
@@ -488,7 +502,8 @@ on_update_answer(struct publisher *p, struct job *job, const struct note *note)
 		job->stored |= UINT64_C(1) << index;
 	} else {
 		job->refused = job->refused || ack.meaning == ACK_REFUSED;
-		str_fmt_cut(job->words, sizeof(job->words), "%s: %s", ack.server_name, ack.words);
+		str_fmt_cut(job->words, sizeof(job->words), "%s: %s", ack.server_name,
+			ack.words);
 	}
 	if (count_bits(job->answered) == p->roster.len) {
 		finish_push(p, job);
@@ -560,10 +575,12 @@ finish_ping(struct publisher *p)
 	if (same_servers(&p->roster, &p->ping_roster)) {
 		return;
 	}
-	/* A server that is new holds what it happens to hold: everything is looked up again. */
+	/* A server that is new holds what it happens to hold: everything is looked up
+	 * again. */
 	bool grown = false;
 	for (size_t i = 0; i < p->ping_roster.len; i++) {
-		grown = grown || roster_index(&p->roster, p->ping_roster.servers[i].id) < 0;
+		grown = grown ||
+			roster_index(&p->roster, p->ping_roster.servers[i].id) < 0;
 	}
 	p->roster = p->ping_roster;
 	log_roster(&p->roster);
@@ -594,8 +611,8 @@ ping(struct publisher *p)
 	struct err err = { 0 };
 	p->ping_roster = (struct roster){ 0 };
 	p->ping_request = p->next_request++;
-	if (bus_request(p->bus, p->ping_request, "$SYS.REQ.SERVER.PING", "", 0, PING_WAIT_MS,
-		    &err) != 0) {
+	if (bus_request(p->bus, p->ping_request, "$SYS.REQ.SERVER.PING", "", 0,
+		    PING_WAIT_MS, &err) != 0) {
 		p->ping_not_before = now_ms(p) + PING_PAUSE_MS;
 		return;
 	}
@@ -626,14 +643,16 @@ sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
 	p->sweep_after = item->account;
 	struct job *waiting = jobs_find(&p->jobs, item->account);
 	if (waiting != NULL) {
-		/* Its change may turn out to change no claims: the visit must not be lost with it. */
+		/* Its change may turn out to change no claims: the visit must not be lost
+		 * with it. */
 		if (p->sweep == SWEEP_ALL &&
 			(waiting->phase == JOB_READY || waiting->phase == JOB_DELAYED)) {
 			waiting->look_first = true;
 		}
 		return 0;
 	}
-	bool urgent = p->sweep == SWEEP_OPEN && item->urgent_generation > item->proven_generation;
+	bool urgent = p->sweep == SWEEP_OPEN &&
+		item->urgent_generation > item->proven_generation;
 	struct job *job = jobs_add(&p->jobs, item->account, urgent);
 	if (job == NULL) {
 		return err_nomem(err);
@@ -652,8 +671,8 @@ continue_sweep(struct publisher *p)
 		int64_t before = p->sweep_after;
 		int rc = store_read_begin(p->params.store, &conn, &err);
 		if (rc == 0) {
-			rc = store_publish_scan(conn, before, SWEEP_PAGE, p->sweep == SWEEP_OPEN,
-				sweep_item, p, &err);
+			rc = store_publish_scan(conn, before, SWEEP_PAGE,
+				p->sweep == SWEEP_OPEN, sweep_item, p, &err);
 			store_read_end(p->params.store, conn);
 		}
 		if (rc != 0) {
@@ -824,7 +843,8 @@ run(void *ctx)
 /* ---- from outside ---- */
 
 int
-publisher_new(const struct publisher_params *params, struct publisher **out, struct err *err)
+publisher_new(
+	const struct publisher_params *params, struct publisher **out, struct err *err)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 	if (p == NULL) {
@@ -878,7 +898,8 @@ publisher_start(struct publisher *publisher, struct bus *bus, struct err *err)
 {
 	publisher->bus = bus;
 	if (pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
-		return err_set(err, ERR_UNAVAILABLE, "cannot start the publisher's thread");
+		return err_set(
+			err, ERR_UNAVAILABLE, "cannot start the publisher's thread");
 	}
 	publisher->started = true;
 	return 0;

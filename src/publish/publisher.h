@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Converges the servers of one NATS system to the store: mints what is wanted, pushes the newest bytes,
- * and calls an account proven when every server that answers PING acknowledged this push as stored and
- * every lookup shows our bytes. One thread; the API never waits for it. */
+ * Converges the servers of one NATS system to the store: mints what is wanted, pushes the
+ * newest bytes, and calls an account proven when every server that answers PING
+ * acknowledged this push as stored and every lookup shows our bytes. One thread; the API
+ * never waits for it. */
 #ifndef PUBLISH_PUBLISHER_H
 #define PUBLISH_PUBLISHER_H
 
@@ -18,27 +19,29 @@ struct publisher_params {
 	struct service *service;
 	const struct clock *clock;
 	int64_t debounce_quiet_ms; /* [200] a change waits for this long a silence, */
-	int64_t debounce_max_ms;   /* [1000] but no longer than this */
-	int64_t request_ms;        /* [2000] for the answers to one push or lookup */
-	size_t in_flight_max;      /* [128] accounts under way at a time */
+	int64_t debounce_max_ms; /* [1000] but no longer than this */
+	int64_t request_ms; /* [2000] for the answers to one push or lookup */
+	size_t in_flight_max; /* [128] accounts under way at a time */
 };
 
 int publisher_new(const struct publisher_params *params, struct publisher **out,
 	struct err *err) MUST_CHECK;
 
-/* To be given to store_on_commit and to the bus; ctx is the publisher. They only enqueue. */
+/* To be given to store_on_commit and to the bus; ctx is the publisher. They only enqueue.
+ */
 void publisher_on_commit(void *ctx, const struct store_change *changes, size_t n);
 void publisher_on_bus(void *ctx, const struct bus_event *event);
 
 /* The bus may be started before or after; it is borrowed until publisher_stop. */
-int publisher_start(struct publisher *publisher, struct bus *bus, struct err *err) MUST_CHECK;
+int
+publisher_start(struct publisher *publisher, struct bus *bus, struct err *err) MUST_CHECK;
 void publisher_stop(struct publisher *publisher);
 void publisher_free(struct publisher *publisher); /* NULL is allowed */
 
 struct publisher_status {
 	struct roster roster; /* of the last round */
-	size_t open;          /* accounts with something to do */
-	uint64_t pushed;      /* updates sent since the start */
+	size_t open; /* accounts with something to do */
+	uint64_t pushed; /* updates sent since the start */
 };
 void publisher_status(struct publisher *publisher, struct publisher_status *out);
 

@@ -9,7 +9,8 @@
 enum { PING_MAX = 256 * 1024 };
 
 static int
-copy_member(const json_t *object, const char *key, char *out, size_t size, struct err *err)
+copy_member(
+	const json_t *object, const char *key, char *out, size_t size, struct err *err)
 {
 	const char *text = "";
 	if (json_get_text(object, key, &text, err) != 0) {
@@ -40,9 +41,12 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 	}
 	if (copy_member(server, "id", entry.id, sizeof(entry.id), err) != 0 ||
 		copy_member(server, "name", entry.name, sizeof(entry.name), err) != 0 ||
-		copy_member(server, "cluster", entry.cluster, sizeof(entry.cluster), err) != 0 ||
-		copy_member(server, "ver", entry.version, sizeof(entry.version), err) != 0 ||
-		(stats != NULL && json_get_int(stats, "active_servers", &active, err) != 0)) {
+		copy_member(server, "cluster", entry.cluster, sizeof(entry.cluster),
+			err) != 0 ||
+		copy_member(server, "ver", entry.version, sizeof(entry.version), err) !=
+			0 ||
+		(stats != NULL &&
+			json_get_int(stats, "active_servers", &active, err) != 0)) {
 		goto out;
 	}
 	if (entry.id[0] == '\0') {

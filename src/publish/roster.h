@@ -9,7 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ROSTER_MAX = 64, SERVER_NAME_SIZE = 64, SERVER_ID_SIZE = 64, SERVER_VERSION_SIZE = 32 };
+enum {
+	ROSTER_MAX = 64,
+	SERVER_NAME_SIZE = 64,
+	SERVER_ID_SIZE = 64,
+	SERVER_VERSION_SIZE = 32
+};
 
 /* id is one incarnation: it changes at each start; (cluster, name) is the server. */
 struct server {
@@ -25,9 +30,10 @@ struct roster {
 	int64_t active; /* how many the servers themselves know of; 0: unknown */
 };
 
-/* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server changes nothing.
- * ERR_INVALID: not such an answer. ERR_LIMITED: more than ROSTER_MAX. */
-int roster_add(struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
+/* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server
+ * changes nothing. ERR_INVALID: not such an answer. ERR_LIMITED: more than ROSTER_MAX. */
+int roster_add(
+	struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
 
 /* All that the servers know of have answered. */
 bool roster_is_complete(const struct roster *roster);

@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* What the account's JWT says of the row. */
-static const char *const minted[] = { "name", "active", "max_connections", "max_subscriptions",
-	"max_data", "max_payload", "max_jetstream_disk_storage", "max_jetstream_memory_storage",
-	NULL };
+static const char *const minted[] = { "name", "active", "max_connections",
+	"max_subscriptions", "max_data", "max_payload", "max_jetstream_disk_storage",
+	"max_jetstream_memory_storage", NULL };
 
 static int
 prepare_create(struct work *work, struct err *err)
@@ -38,7 +38,8 @@ prepare(struct work *work, struct err *err)
 	}
 	if (work->before.account.is_system && work_changes_any(work, minted)) {
 		return err_set(err, ERR_CONFLICT,
-			"The system account keeps its name, its limits and its activity: natsid "
+			"The system account keeps its name, its limits and its activity: "
+			"natsid "
 			"itself connects through it.");
 	}
 	return 0;
@@ -69,16 +70,19 @@ write_account(struct store_tx *tx, struct work *work, struct err *err)
 	if (!work_changes_any(work, minted)) {
 		return 0;
 	}
-	return store_publish_bump(tx, work->after.head.seq, work_changes(work, "active"), err);
+	return store_publish_bump(
+		tx, work->after.head.seq, work_changes(work, "active"), err);
 }
 
-/* The account's keys die with it: nobody can sign for it again, whatever a server still holds. */
+/* The account's keys die with it: nobody can sign for it again, whatever a server still
+ * holds. */
 static int
 destroy_keys(struct store_tx *tx, const struct account *account, struct err *err)
 {
 	struct store_signing_key *keys = NULL;
 	size_t len = 0;
-	if (store_signing_key_list(store_tx_conn(tx), account->head.seq, &keys, &len, err) != 0) {
+	if (store_signing_key_list(
+		    store_tx_conn(tx), account->head.seq, &keys, &len, err) != 0) {
 		return -1;
 	}
 	int rc = store_vault_seed_delete(tx, &account->public_key, err);
@@ -99,15 +103,17 @@ remove_account(struct store_tx *tx, struct work *work, struct err *err)
 	int64_t users = 0;
 	const struct account *account = &work->before.account;
 	if (account->is_system) {
-		return err_set(err, ERR_CONFLICT, "The system account cannot be deleted.");
+		return err_set(
+			err, ERR_CONFLICT, "The system account cannot be deleted.");
 	}
-	if (store_account_user_count(store_tx_conn(tx), account->head.seq, COUNT_MOST, &users,
-		    err) != 0) {
+	if (store_account_user_count(
+		    store_tx_conn(tx), account->head.seq, COUNT_MOST, &users, err) != 0) {
 		return -1;
 	}
 	if (users > 0) {
 		return err_set(err, ERR_CONFLICT,
-			"The account still has %" PRId64 " user%s. Delete or move %s first.",
+			"The account still has %" PRId64
+			" user%s. Delete or move %s first.",
 			users, users == 1 ? "" : "s", users == 1 ? "it" : "them");
 	}
 	if (store_account_mark_deleted(tx, &account->head, err) != 0 ||

@@ -5,8 +5,8 @@
 #define READ (BIT(VERB_LIST) | BIT(VERB_VIEW))
 #define WRITE (BIT(VERB_CREATE) | BIT(VERB_UPDATE) | BIT(VERB_DELETE))
 
-/* What a superuser may do to each collection. The operator is made at init and changed by verbs of its
- * own, never by writing its record. */
+/* What a superuser may do to each collection. The operator is made at init and changed by
+ * verbs of its own, never by writing its record. */
 static const unsigned superuser_may[COLLECTION_COUNT] = {
 	[COLLECTION_OPERATOR] = READ | BIT(VERB_DOWNLOAD),
 	[COLLECTION_ACCOUNTS] = READ | WRITE,
@@ -35,7 +35,8 @@ int
 authorise(const struct actor *actor, enum verb verb, const struct collection *collection,
 	const void *row, struct err *err)
 {
-	(void)row; /* superusers may do the same to every row; actors bound to an account will not */
+	(void)row; /* superusers may do the same to every row; actors bound to an account
+		      will not */
 	switch (actor->kind) {
 	case ACTOR_SYSTEM:
 	case ACTOR_CONSOLE:

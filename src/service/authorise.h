@@ -9,8 +9,9 @@
 enum actor_kind {
 	ACTOR_GUEST,
 	ACTOR_SUPERUSER,
-	ACTOR_CONSOLE, /* somebody at the host's command line, who can read master.key anyway */
-	ACTOR_SYSTEM   /* natsid itself */
+	ACTOR_CONSOLE, /* somebody at the host's command line, who can read master.key
+			  anyway */
+	ACTOR_SYSTEM /* natsid itself */
 };
 
 /* request_id is borrowed, and may be NULL. */
@@ -30,10 +31,10 @@ enum verb {
 	VERB_COUNT
 };
 
-/* 0, or ERR_FORBIDDEN with the reason. row is the record that it is about, as stored, or NULL when the
- * verb has none yet (list, create). */
-int authorise(const struct actor *actor, enum verb verb, const struct collection *collection,
-	const void *row, struct err *err) MUST_CHECK;
+/* 0, or ERR_FORBIDDEN with the reason. row is the record that it is about, as stored, or
+ * NULL when the verb has none yet (list, create). */
+int authorise(const struct actor *actor, enum verb verb,
+	const struct collection *collection, const void *row, struct err *err) MUST_CHECK;
 
 /* "superuser", ...; static storage. */
 const char *actor_name(enum actor_kind kind);

@@ -44,12 +44,14 @@ check_in_force(const struct store_user_issue *row, struct err *err)
 	}
 	if (!row->account_active) {
 		return err_set(err, ERR_CONFLICT,
-			"The account of the user is suspended: activate it to get creds.");
+			"The account of the user is suspended: activate it to get "
+			"creds.");
 	}
 	return 0;
 }
 
-/* Reads the user and notes that a JWT leaves; what it returns is what the note was made for. */
+/* Reads the user and notes that a JWT leaves; what it returns is what the note was made
+ * for. */
 static int
 read_and_note(struct service *service, const struct actor *actor, struct issue *issue,
 	struct err *err)
@@ -57,8 +59,8 @@ read_and_note(struct service *service, const struct actor *actor, struct issue *
 	for (int race = 0; race < RACES_MAX; race++) {
 		err_clear(err);
 		if (service_read(service, read_issue, issue, err) != 0 ||
-			authorise(actor, VERB_DOWNLOAD, &user_collection, &issue->row.user,
-				err) != 0 ||
+			authorise(actor, VERB_DOWNLOAD, &user_collection,
+				&issue->row.user, err) != 0 ||
 			check_in_force(&issue->row, err) != 0) {
 			return -1;
 		}
@@ -75,8 +77,8 @@ read_and_note(struct service *service, const struct actor *actor, struct issue *
 }
 
 static int
-render(struct service *service, const struct store_user_issue *row, struct user_creds *out,
-	struct err *err)
+render(struct service *service, const struct store_user_issue *row,
+	struct user_creds *out, struct err *err)
 {
 	struct vault_seed issuer = sealed_seed(&row->signing_seed);
 	struct vault_seed user_seed = sealed_seed(&row->user_seed);
@@ -90,7 +92,8 @@ render(struct service *service, const struct store_user_issue *row, struct user_
 	}
 	if (out->jwt.len > LIMIT_USER_JWT_BYTES) {
 		return err_set(err, ERR_TOO_LARGE,
-			"the JWT of the user has %zu bytes, more than the %d that fit a CONNECT",
+			"the JWT of the user has %zu bytes, more than the %d that fit a "
+			"CONNECT",
 			out->jwt.len, LIMIT_USER_JWT_BYTES);
 	}
 	if (mint_creds(service->vault, &out->jwt, &user_seed, &out->creds, err) != 0) {

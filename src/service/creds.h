@@ -11,7 +11,7 @@ enum { CREDS_NAME_SIZE = 112 };
 
 /* What leaves: name is the nats_username, for file names. */
 struct user_creds {
-	struct buf jwt;   /* the token */
+	struct buf jwt; /* the token */
 	struct buf creds; /* the file, with the seed */
 	char name[CREDS_NAME_SIZE * 4];
 };
@@ -19,8 +19,8 @@ struct user_creds {
 /* Zeroed is valid; wipes. */
 void user_creds_release(struct user_creds *creds);
 
-/* Notes durably that a JWT left (issued_at) before it returns one. ERR_NOT_FOUND; ERR_CONFLICT when the
- * user or its account is suspended. */
+/* Notes durably that a JWT left (issued_at) before it returns one. ERR_NOT_FOUND;
+ * ERR_CONFLICT when the user or its account is suspended. */
 int service_user_creds(struct service *service, const struct actor *actor, const char *id,
 	struct user_creds *out, struct err *err) MUST_CHECK;
 

@@ -33,18 +33,18 @@ struct new_key {
 	struct store_vault_seed seed;
 };
 
-/* One create, update or delete on its way: rows before and after, and what was made outside of the
- * transaction. */
+/* One create, update or delete on its way: rows before and after, and what was made
+ * outside of the transaction. */
 struct work {
 	struct service *service;
 	const struct actor *actor;
 	const struct collection *collection;
 	const struct record_ops *ops;
 	struct violations *violations;
-	uint64_t present;  /* fields that the request gave */
-	uint64_t changed;  /* fields in which before and after differ */
+	uint64_t present; /* fields that the request gave */
+	uint64_t changed; /* fields in which before and after differ */
 	bool is_create;
-	bool remade;       /* the user's JWT is another one now */
+	bool remade; /* the user's JWT is another one now */
 	union {
 		struct record_head head;
 		struct account account;
@@ -52,16 +52,18 @@ struct work {
 		struct user user;
 		struct superuser superuser;
 	} before, after;
-	int64_t account_seq;      /* users: of the account after, */
-	int64_t role_seq;         /* of the role after, */
-	int64_t old_account_seq;  /* and of the account before */
-	int64_t moved_at;         /* users that move: up to when their older JWTs are refused */
-	struct new_key identity;  /* accounts, users */
-	struct new_key signing;   /* accounts: plain; users: scoped, when (account, role) has none */
+	int64_t account_seq; /* users: of the account after, */
+	int64_t role_seq; /* of the role after, */
+	int64_t old_account_seq; /* and of the account before */
+	int64_t moved_at; /* users that move: up to when their older JWTs are refused */
+	struct new_key identity; /* accounts, users */
+	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
+				   has none */
 };
 
-/* What differs between the collections. prepare runs outside of the transaction and may add violations;
- * write and remove run inside, after the row itself was written, and before it is removed. */
+/* What differs between the collections. prepare runs outside of the transaction and may
+ * add violations; write and remove run inside, after the row itself was written, and
+ * before it is removed. */
 struct record_ops {
 	int (*prepare)(struct work *work, struct err *err);
 	int (*write)(struct store_tx *tx, struct work *work, struct err *err);
@@ -81,7 +83,8 @@ bool work_changes_any(const struct work *work, const char *const *fields);
 
 /* Draws and seals a key for the row `id` of a table. */
 int new_key_make(struct service *service, struct new_key *key, const char *table,
-	const char *column, const char *id, enum nkey_role role, struct err *err) MUST_CHECK;
+	const char *column, const char *id, enum nkey_role role,
+	struct err *err) MUST_CHECK;
 
 /* The sealed seed as the vault takes it; borrows from the stored one. */
 struct vault_seed sealed_seed(const struct store_vault_seed *stored);
@@ -101,8 +104,8 @@ int service_hash_password(struct service *service, const char *password, char **
 	struct err *err) MUST_CHECK;
 
 /* 1 matches, 0 does not, -1 ERR_BUSY. */
-int service_verify_password(struct service *service, const char *hash, const char *password,
-	struct err *err) MUST_CHECK;
+int service_verify_password(struct service *service, const char *hash,
+	const char *password, struct err *err) MUST_CHECK;
 
 /* A fresh token key; NULL when out of memory. */
 char *service_token_key(void) MUST_CHECK;

@@ -17,7 +17,8 @@ static int
 find_candidate(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct candidate *candidate = ctx;
-	int found = store_auth_find_superuser(conn, candidate->identity, &candidate->row, err);
+	int found = store_auth_find_superuser(
+		conn, candidate->identity, &candidate->row, err);
 	candidate->found = found == 1;
 	return found < 0 ? -1 : 0;
 }
@@ -37,13 +38,14 @@ check_password(struct service *service, const struct candidate *candidate,
 
 int
 service_login(struct service *service, const struct collection *collection,
-	const char *identity, const char *password, const char *address, struct buf *out_token,
-	char out_id[static RAND_ID_SIZE], struct err *err)
+	const char *identity, const char *password, const char *address,
+	struct buf *out_token, char out_id[static RAND_ID_SIZE], struct err *err)
 {
 	struct candidate candidate = { .identity = identity };
 	if (collection->kind != COLLECTION_SUPERUSERS) {
 		return err_set(err, ERR_FORBIDDEN,
-			"The collection is not configured to allow password authentication.");
+			"The collection is not configured to allow password "
+			"authentication.");
 	}
 	if (throttle_enter(service->throttle, address, err) != 0) {
 		return -1;
@@ -56,8 +58,8 @@ service_login(struct service *service, const struct collection *collection,
 		throttle_succeeded(service->throttle, address);
 	}
 	if (rc == 0) {
-		rc = token_issue(service, candidate.row.head.id, candidate.row.token_key, out_token,
-			err);
+		rc = token_issue(service, candidate.row.head.id, candidate.row.token_key,
+			out_token, err);
 	}
 	if (rc == 0) {
 		memcpy(out_id, candidate.row.head.id, RAND_ID_SIZE);

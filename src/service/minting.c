@@ -17,9 +17,10 @@
 
 enum {
 	RACES_MAX = 5,
-	URGENT_AHEAD_S = 3,   /* how far an urgent JWT may be dated ahead of the clock */
+	URGENT_AHEAD_S = 3, /* how far an urgent JWT may be dated ahead of the clock */
 	CLOCK_BEHIND_MS = 5000, /* a clock set back by more holds minting */
-	CLOCK_AHEAD_S = 60    /* a last iat so far ahead is no burst of changes, but a wrong clock */
+	CLOCK_AHEAD_S =
+		60 /* a last iat so far ahead is no burst of changes, but a wrong clock */
 };
 
 /* One consistent look at all that an account's JWT is made of. */
@@ -31,7 +32,8 @@ struct snapshot {
 };
 
 static int
-add_scope(void *ctx, const struct role *role, const struct nkey_public *key, struct err *err)
+add_scope(void *ctx, const struct role *role, const struct nkey_public *key,
+	struct err *err)
 {
 	struct snapshot *snapshot = ctx;
 	return mint_account_add_scope(&snapshot->mint, role, key, err);
@@ -48,7 +50,8 @@ add_plain_keys(struct store_conn *conn, struct snapshot *snapshot, struct err *e
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < len; i++) {
 		if (keys[i].role == 0) {
-			rc = mint_account_add_key(&snapshot->mint, &keys[i].public_key, err);
+			rc = mint_account_add_key(
+				&snapshot->mint, &keys[i].public_key, err);
 		}
 	}
 	free(keys);
@@ -65,8 +68,8 @@ add_revocations(struct store_conn *conn, struct snapshot *snapshot, struct err *
 	}
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < len; i++) {
-		rc = mint_account_add_revocation(&snapshot->mint, &list[i].public_key, list[i].at,
-			err);
+		rc = mint_account_add_revocation(
+			&snapshot->mint, &list[i].public_key, list[i].at, err);
 	}
 	free(list);
 	return rc;
@@ -81,17 +84,20 @@ read_snapshot(struct store_conn *conn, void *ctx, struct err *err)
 	int64_t deleted = 0;
 	int rc = -1;
 
-	if (store_record_get_seq(conn, &account_collection, snapshot->account_seq, &account,
-		    err) != 0 ||
+	if (store_record_get_seq(conn, &account_collection, snapshot->account_seq,
+		    &account, err) != 0 ||
 		store_account_deleted(conn, snapshot->account_seq, &deleted, err) != 0 ||
-		store_publish_get(conn, snapshot->account_seq, &snapshot->publish, err) != 0 ||
+		store_publish_get(conn, snapshot->account_seq, &snapshot->publish, err) !=
+			0 ||
 		store_signing_key_plain(conn, 0, &issuer, err) != 0 ||
-		store_vault_seed_get(conn, &issuer.public_key, &snapshot->issuer, err) != 0) {
+		store_vault_seed_get(conn, &issuer.public_key, &snapshot->issuer, err) !=
+			0) {
 		goto out;
 	}
 	if (mint_account_begin(&account, deleted != 0, &snapshot->mint, err) != 0 ||
 		add_plain_keys(conn, snapshot, err) != 0 ||
-		store_role_scopes(conn, snapshot->account_seq, add_scope, snapshot, err) != 0 ||
+		store_role_scopes(
+			conn, snapshot->account_seq, add_scope, snapshot, err) != 0 ||
 		add_revocations(conn, snapshot, err) != 0) {
 		goto out;
 	}
@@ -108,11 +114,11 @@ hold(struct minting *out, const char *reason)
 	str_fmt_cut(out->reason, sizeof(out->reason), "%s", reason);
 }
 
-/* The next iat, or why there is none now. Two JWTs of an account never share a second: servers that
- * missed the second of two would keep the first for good. */
+/* The next iat, or why there is none now. Two JWTs of an account never share a second:
+ * servers that missed the second of two would keep the first for good. */
 static bool
-choose_iat(const struct store_publish *publish, int64_t now_ms, bool urgent, int64_t *out_iat,
-	struct minting *out)
+choose_iat(const struct store_publish *publish, int64_t now_ms, bool urgent,
+	int64_t *out_iat, struct minting *out)
 {
 	int64_t now = now_ms / 1000;
 	int64_t iat = publish->last_iat + 1 > now ? publish->last_iat + 1 : now;
@@ -160,8 +166,10 @@ hold_too_large(struct minting *out, const struct err *err)
 	if (err->code != ERR_TOO_LARGE) {
 		return -1;
 	}
-	hold(out, "The JWT of this account would be larger than servers take. It has too many "
-		  "roles or revocations.");
+	hold(out,
+		"The JWT of this account would be larger than servers take. It has too "
+		"many "
+		"roles or revocations.");
 	return 0;
 }
 
@@ -174,8 +182,8 @@ write_mint(struct store_tx *tx, void *ctx, struct err *err)
 
 /* Signs new bytes and records them; equal claims only record the generation. */
 static int
-mint_from(struct service *service, struct snapshot *snapshot, bool urgent, struct minting *out,
-	struct err *err)
+mint_from(struct service *service, struct snapshot *snapshot, bool urgent,
+	struct minting *out, struct err *err)
 {
 	int rc = -1;
 	struct buf token;
@@ -209,8 +217,8 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent, struc
 			.generation = publish->generation,
 			.iat = record.iat,
 		};
-		if (mint_account_sign(&snapshot->mint, &stamp, service->vault, &issuer, &token,
-			    err) != 0) {
+		if (mint_account_sign(&snapshot->mint, &stamp, service->vault, &issuer,
+			    &token, err) != 0) {
 			rc = hold_too_large(out, err);
 			goto out;
 		}

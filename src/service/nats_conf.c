@@ -36,7 +36,8 @@ read_trust(struct store_conn *conn, void *ctx, struct err *err)
 	trust->system_seq = account.head.seq;
 	nkey_text_encode(NKEY_ACCOUNT, &account.public_key, trust->system_key);
 	record_release(&account_collection, &account);
-	return store_publish_jwt(conn, trust->system_seq, &trust->system_jwt, &generation, err);
+	return store_publish_jwt(
+		conn, trust->system_seq, &trust->system_jwt, &generation, err);
 }
 
 static void
@@ -71,8 +72,8 @@ put_quoted(struct buf *out, const char *what, const char *text, struct err *err)
 	buf_put_char(out, '"');
 	for (const char *p = text; *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-			return err_set(err, ERR_INVALID, "%s: must not hold control characters",
-				what);
+			return err_set(err, ERR_INVALID,
+				"%s: must not hold control characters", what);
 		}
 		if (*p == '"' || *p == '\\') {
 			buf_put_char(out, '\\');
@@ -118,17 +119,18 @@ or_default(const char *text, const char *fallback)
 }
 
 static int
-put_conf(struct buf *out, const struct trust *trust, const struct nats_conf_params *params,
-	struct err *err)
+put_conf(struct buf *out, const struct trust *trust,
+	const struct nats_conf_params *params, struct err *err)
 {
 	buf_put_str(out, "# nats-server configuration for the operator ");
 	if (put_quoted(out, "operator", trust->operator.name, err) != 0) {
 		return -1;
 	}
-	buf_put_str(out, ", written by natsid.\n"
-			 "# Give each server its own server_name and its own directories.\n\n");
-	if (put_setting(out, "", "server_name", or_default(params->server_name, "natsid-1"),
-		    err) != 0) {
+	buf_put_str(out,
+		", written by natsid.\n"
+		"# Give each server its own server_name and its own directories.\n\n");
+	if (put_setting(out, "", "server_name",
+		    or_default(params->server_name, "natsid-1"), err) != 0) {
 		return -1;
 	}
 	if (params->listen_host != NULL &&
@@ -140,12 +142,14 @@ put_conf(struct buf *out, const struct trust *trust, const struct nats_conf_para
 	buf_put_str(out, "\n\n");
 	if (put_setting(out, "", "operator", trust->operator.jwt, err) != 0 ||
 		put_setting(out, "", "system_account", trust->system_key, err) != 0 ||
-		put_resolver(out, trust, or_default(params->resolver_dir, "./jwt"), err) != 0) {
+		put_resolver(out, trust, or_default(params->resolver_dir, "./jwt"),
+			err) != 0) {
 		return -1;
 	}
 	if (params->jetstream_dir != NULL && params->jetstream_dir[0] != '\0') {
 		buf_put_str(out, "\njetstream: {\n");
-		if (put_setting(out, "\t", "store_dir", params->jetstream_dir, err) != 0) {
+		if (put_setting(out, "\t", "store_dir", params->jetstream_dir, err) !=
+			0) {
 			return -1;
 		}
 		buf_put_str(out, "}\n");

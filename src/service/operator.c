@@ -23,7 +23,7 @@ struct init {
 	struct operator_row operator;
 	struct account system;
 	struct new_key identity; /* of the operator */
-	struct new_key signing;  /* of the operator */
+	struct new_key signing; /* of the operator */
 	struct new_key system_identity;
 	struct new_key system_signing;
 };
@@ -75,7 +75,8 @@ mint_operator_jwt(struct service *service, struct init *init, struct err *err)
 }
 
 static int
-insert_key(struct store_tx *tx, const struct new_key *key, int64_t account, struct err *err)
+insert_key(
+	struct store_tx *tx, const struct new_key *key, int64_t account, struct err *err)
 {
 	struct store_signing_key row = {
 		.account = account,
@@ -96,20 +97,22 @@ write_operator(struct store_tx *tx, void *ctx, struct err *err)
 	int found = store_operator_find(store_tx_conn(tx), &existing, err);
 	record_release(&operator_collection, &existing);
 	if (found != 0) {
-		return found < 0 ? -1
-				 : err_set(err, ERR_CONFLICT, "there is an operator already");
+		return found < 0
+			? -1
+			: err_set(err, ERR_CONFLICT, "there is an operator already");
 	}
 	if (store_record_insert(tx, &account_collection, &init->system, NULL, err) != 0 ||
 		store_vault_seed_insert(tx, &init->system_identity.seed, err) != 0 ||
 		insert_key(tx, &init->system_signing, init->system.head.seq, err) != 0 ||
 		store_publish_insert(tx, init->system.head.seq, err) != 0 ||
-		store_record_insert(tx, &operator_collection, &init->operator, NULL, err) != 0 ||
+		store_record_insert(
+			tx, &operator_collection, &init->operator, NULL, err) != 0 ||
 		store_vault_seed_insert(tx, &init->identity.seed, err) != 0 ||
 		insert_key(tx, &init->signing, 0, err) != 0) {
 		return -1;
 	}
-	if (service_audit(tx, init->actor, "create", &account_collection, init->system.head.id,
-		    NULL, err) != 0) {
+	if (service_audit(tx, init->actor, "create", &account_collection,
+		    init->system.head.id, NULL, err) != 0) {
 		return -1;
 	}
 	return service_audit(tx, init->actor, "create", &operator_collection,
@@ -117,8 +120,8 @@ write_operator(struct store_tx *tx, void *ctx, struct err *err)
 }
 
 int
-service_operator_init(struct service *service, const struct actor *actor, const char *name,
-	struct err *err)
+service_operator_init(struct service *service, const struct actor *actor,
+	const char *name, struct err *err)
 {
 	struct init init = { .actor = actor };
 	struct violations violations = { 0 };
@@ -145,7 +148,8 @@ service_operator_init(struct service *service, const struct actor *actor, const 
 
 	record_validate(&operator_collection, &init.operator,
 		collection_field_bit(&operator_collection, "name"), &violations);
-	if (violations_check(&violations, err) != 0 || make_keys(service, &init, err) != 0 ||
+	if (violations_check(&violations, err) != 0 ||
+		make_keys(service, &init, err) != 0 ||
 		mint_operator_jwt(service, &init, err) != 0) {
 		goto out;
 	}
@@ -194,13 +198,13 @@ static int
 read_system_issuer(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct system_issuer *issuer = ctx;
-	struct operator_row operator = { 0 };
+	struct operator_row operator= { 0 };
 	struct account account = { 0 };
 	struct store_signing_key key;
 	int rc = read_operator(conn, &operator, err);
 	if (rc == 0) {
-		rc = store_record_get(conn, &account_collection, operator.system_account_id,
-			&account, err);
+		rc = store_record_get(conn,
+			&account_collection, operator.system_account_id, &account, err);
 	}
 	if (rc == 0) {
 		issuer->account_key = account.public_key;
@@ -224,8 +228,8 @@ service_system_user_jwt(struct service *service, const struct nkey_public *user_
 	int rc = service_read(service, read_system_issuer, &issuer, err);
 	if (rc == 0) {
 		struct vault_seed seed = sealed_seed(&issuer.seed);
-		rc = mint_system_user(service->vault, &seed, &issuer.account_key, user_key,
-			clock_wall_s(service->clock), &token, err);
+		rc = mint_system_user(service->vault, &seed, &issuer.account_key,
+			user_key, clock_wall_s(service->clock), &token, err);
 	}
 	if (rc == 0) {
 		rc = buf_finish(&token, err);

@@ -28,9 +28,11 @@ ops_of(const struct collection *collection)
 	return NULL;
 }
 
-/* authorise refuses writes to collections without use cases; this is for actors above the policy. */
+/* authorise refuses writes to collections without use cases; this is for actors above the
+ * policy. */
 static int
-find_ops(const struct collection *collection, const struct record_ops **out, struct err *err)
+find_ops(const struct collection *collection, const struct record_ops **out,
+	struct err *err)
 {
 	*out = ops_of(collection);
 	if (*out != NULL) {
@@ -111,9 +113,10 @@ write_row(struct store_tx *tx, void *ctx, struct err *err)
 {
 	struct write *write = ctx;
 	struct work *work = write->work;
-	int rc = work->is_create
-		? store_record_insert(tx, work->collection, &work->after, &write->refused, err)
-		: store_record_update(tx, work->collection, &work->after, &write->refused, err);
+	int rc = work->is_create ? store_record_insert(tx, work->collection, &work->after,
+					   &write->refused, err)
+				 : store_record_update(tx, work->collection, &work->after,
+					   &write->refused, err);
 	if (rc != 0 || work->ops->write(tx, work, err) != 0) {
 		return -1;
 	}
@@ -128,7 +131,8 @@ work_commit(struct work *work, struct err *err)
 	struct write write = { .work = work };
 
 	record_validate(work->collection, &work->after, work->present, work->violations);
-	if (violations_check(work->violations, err) != 0 || work->ops->prepare(work, err) != 0 ||
+	if (violations_check(work->violations, err) != 0 ||
+		work->ops->prepare(work, err) != 0 ||
 		violations_check(work->violations, err) != 0) {
 		return -1;
 	}
@@ -169,8 +173,8 @@ service_record_create(struct service *service, const struct actor *actor,
 	if (authorise(actor, VERB_CREATE, change->collection, NULL, err) != 0 ||
 		find_ops(change->collection, &work.ops, err) != 0 ||
 		record_init(change->collection, &work.after, err) != 0 ||
-		record_apply(change->collection, change->row, change->present, &work.after,
-			err) != 0) {
+		record_apply(change->collection, change->row, change->present,
+			&work.after, err) != 0) {
 		goto out;
 	}
 	if (work.after.head.id[0] == '\0') {
@@ -204,9 +208,12 @@ static int
 update_once(struct work *work, const char *id, const struct record_change *change,
 	struct err *err)
 {
-	struct lookup lookup = { .collection = work->collection, .id = id, .row = &work->before };
+	struct lookup lookup = {
+		.collection = work->collection, .id = id, .row = &work->before
+	};
 	if (service_read(work->service, read_record, &lookup, err) != 0 ||
-		authorise(work->actor, VERB_UPDATE, work->collection, &work->before, err) != 0 ||
+		authorise(work->actor, VERB_UPDATE, work->collection, &work->before,
+			err) != 0 ||
 		record_copy(work->collection, &work->before, &work->after, err) != 0 ||
 		record_apply(work->collection, change->row, change->present, &work->after,
 			err) != 0) {
@@ -226,8 +233,8 @@ update_once(struct work *work, const char *id, const struct record_change *chang
 
 int
 service_record_update(struct service *service, const struct actor *actor, const char *id,
-	const struct record_change *change, bool *out_remade, struct violations *violations,
-	struct err *err)
+	const struct record_change *change, bool *out_remade,
+	struct violations *violations, struct err *err)
 {
 	int rc = -1;
 	const struct record_ops *ops = NULL;
@@ -266,8 +273,8 @@ remove_row(struct store_tx *tx, void *ctx, struct err *err)
 	if (work->ops->remove(tx, work, err) != 0) {
 		return -1;
 	}
-	return service_audit(tx, work->actor, "delete", work->collection, work->before.head.id,
-		NULL, err);
+	return service_audit(tx, work->actor, "delete", work->collection,
+		work->before.head.id, NULL, err);
 }
 
 int
@@ -286,7 +293,9 @@ service_record_delete(struct service *service, const struct actor *actor,
 			.collection = collection,
 			.ops = ops,
 		};
-		struct lookup lookup = { .collection = collection, .id = id, .row = &work.before };
+		struct lookup lookup = {
+			.collection = collection, .id = id, .row = &work.before
+		};
 		err_clear(err);
 		int rc = service_read(service, read_record, &lookup, err);
 		if (rc == 0) {
@@ -338,7 +347,8 @@ parse_sort_key(const struct collection *collection, const char *part, size_t len
 		len--;
 	}
 	if (len == 0 || str_fmt(name, sizeof(name), "%.*s", (int)len, part) != 0) {
-		return err_set(err, ERR_INVALID, "sort: an empty or over-long field name");
+		return err_set(
+			err, ERR_INVALID, "sort: an empty or over-long field name");
 	}
 	out->field = NULL;
 	if (str_equal(name, "@rowid")) {
@@ -346,8 +356,9 @@ parse_sort_key(const struct collection *collection, const char *part, size_t len
 	}
 	int index = collection_field_index(collection, name);
 	if (index < 0 || !store_record_can_sort(&collection->fields[index])) {
-		return err_set(err, ERR_INVALID, "sort: %s has no field \"%s\" to sort by",
-			collection->name, name);
+		return err_set(err, ERR_INVALID,
+			"sort: %s has no field \"%s\" to sort by", collection->name,
+			name);
 	}
 	out->field = &collection->fields[index];
 	return 0;
@@ -355,7 +366,8 @@ parse_sort_key(const struct collection *collection, const char *part, size_t len
 
 static int
 parse_sort(const struct collection *collection, const char *sort,
-	struct store_sort_key keys[static LIMIT_SORT_KEYS], size_t *out_count, struct err *err)
+	struct store_sort_key keys[static LIMIT_SORT_KEYS], size_t *out_count,
+	struct err *err)
 {
 	size_t count = 0;
 	const char *part = sort;
@@ -392,7 +404,8 @@ service_record_list(struct service *service, const struct actor *actor,
 		.sort = keys,
 	};
 	if (authorise(actor, VERB_LIST, list->collection, NULL, err) != 0 ||
-		parse_sort(list->collection, list->sort, keys, &query.sort_count, err) != 0) {
+		parse_sort(list->collection, list->sort, keys, &query.sort_count, err) !=
+			0) {
 		return -1;
 	}
 	if (list->page > INT64_MAX / LIMIT_PAGE_MAX) {

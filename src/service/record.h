@@ -15,16 +15,17 @@ struct record_change {
 	uint64_t present;
 };
 
-/* 0 after the commit; the new id is in out_id. ERR_INVALID: violations (may be empty when the message
- * says it all). ERR_CONFLICT after five lost races. */
+/* 0 after the commit; the new id is in out_id. ERR_INVALID: violations (may be empty when
+ * the message says it all). ERR_CONFLICT after five lost races. */
 int service_record_create(struct service *service, const struct actor *actor,
 	const struct record_change *change, char out_id[static RAND_ID_SIZE],
 	struct violations *violations, struct err *err) MUST_CHECK;
 
-/* *out_remade (may be NULL): the change made a user's JWT anew, so the answer shows it. */
-int service_record_update(struct service *service, const struct actor *actor, const char *id,
-	const struct record_change *change, bool *out_remade, struct violations *violations,
-	struct err *err) MUST_CHECK;
+/* *out_remade (may be NULL): the change made a user's JWT anew, so the answer shows it.
+ */
+int service_record_update(struct service *service, const struct actor *actor,
+	const char *id, const struct record_change *change, bool *out_remade,
+	struct violations *violations, struct err *err) MUST_CHECK;
 
 /* What others refer to is ERR_CONFLICT with the reason. */
 int service_record_delete(struct service *service, const struct actor *actor,
@@ -34,7 +35,8 @@ int service_record_view(struct service *service, const struct actor *actor,
 	const struct collection *collection, const char *id, record_fn fn, void *ctx,
 	struct err *err) MUST_CHECK;
 
-/* page counts from 1; per_page <= LIMIT_PAGE_MAX; sort as PocketBase writes it ("-created,name",
+/* page counts from 1; per_page <= LIMIT_PAGE_MAX; sort as PocketBase writes it
+ * ("-created,name",
  * "@rowid"), "" for the order of creation. */
 struct record_list {
 	const struct collection *collection;

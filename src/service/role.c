@@ -8,16 +8,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* What a scope says of the row. max_data is not in it: no server enforces it, and writing it would cut
- * every client of the role. */
+/* What a scope says of the row. max_data is not in it: no server enforces it, and writing
+ * it would cut every client of the role. */
 static const char *const minted[] = { "publish_permissions", "subscribe_permissions",
 	"publish_deny_permissions", "subscribe_deny_permissions", "allow_response",
-	"allow_response_max", "allow_response_ttl", "max_subscriptions", "max_payload", NULL };
+	"allow_response_max", "allow_response_ttl", "max_subscriptions", "max_payload",
+	NULL };
 
 static int
 prepare(struct work *work, struct err *err)
 {
-	(void)work; /* a role is its row: its keys are made with the first user of each account */
+	(void)work; /* a role is its row: its keys are made with the first user of each
+		       account */
 	(void)err;
 	return 0;
 }
@@ -56,15 +58,18 @@ remove_role(struct store_tx *tx, struct work *work, struct err *err)
 	enum { COUNT_MOST = 1000000 };
 	int64_t users = 0;
 	const struct record_head *role = &work->before.head;
-	if (store_role_user_count(store_tx_conn(tx), role->seq, COUNT_MOST, &users, err) != 0) {
+	if (store_role_user_count(
+		    store_tx_conn(tx), role->seq, COUNT_MOST, &users, err) != 0) {
 		return -1;
 	}
 	if (users > 0) {
 		return err_set(err, ERR_CONFLICT,
-			"The role still has %" PRId64 " user%s. Give %s another one first.", users,
-			users == 1 ? "" : "s", users == 1 ? "it" : "them");
+			"The role still has %" PRId64
+			" user%s. Give %s another one first.",
+			users, users == 1 ? "" : "s", users == 1 ? "it" : "them");
 	}
-	/* The accounts lose a key: urgent. The bump finds them by the keys, so it comes first. */
+	/* The accounts lose a key: urgent. The bump finds them by the keys, so it comes
+	 * first. */
 	if (store_publish_bump_role(tx, role->seq, true, err) != 0 ||
 		destroy_keys(tx, role->seq, err) != 0) {
 		return -1;

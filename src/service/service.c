@@ -99,8 +99,8 @@ sealed_seed(const struct store_vault_seed *stored)
 }
 
 int
-new_key_make(struct service *service, struct new_key *key, const char *table, const char *column,
-	const char *id, enum nkey_role role, struct err *err)
+new_key_make(struct service *service, struct new_key *key, const char *table,
+	const char *column, const char *id, enum nkey_role role, struct err *err)
 {
 	struct vault_seed seed = {
 		.owner_table = table,
@@ -116,8 +116,10 @@ new_key_make(struct service *service, struct new_key *key, const char *table, co
 	key->seed.public_key = seed.public_key;
 	memcpy(key->seed.sealed, seed.sealed, sizeof(key->seed.sealed));
 	if (str_copy(key->id, sizeof(key->id), id) != 0 ||
-		str_copy(key->seed.owner_table, sizeof(key->seed.owner_table), table) != 0 ||
-		str_copy(key->seed.owner_column, sizeof(key->seed.owner_column), column) != 0 ||
+		str_copy(key->seed.owner_table, sizeof(key->seed.owner_table), table) !=
+			0 ||
+		str_copy(key->seed.owner_column, sizeof(key->seed.owner_column),
+			column) != 0 ||
 		str_copy(key->seed.owner_id, sizeof(key->seed.owner_id), id) != 0) {
 		return err_set(err, ERR_INTERNAL, "the owner of a key is too long");
 	}
@@ -142,8 +144,8 @@ service_audit(struct store_tx *tx, const struct actor *actor, const char *action
 }
 
 int
-service_hash_password(struct service *service, const char *password, char **out_hash,
-	struct err *err)
+service_hash_password(
+	struct service *service, const char *password, char **out_hash, struct err *err)
 {
 	char hash[VAULT_PASSWORD_HASH_SIZE];
 	if (hashing_enter(service->hashing, err) != 0) {
@@ -164,8 +166,8 @@ service_hash_password(struct service *service, const char *password, char **out_
 }
 
 int
-service_verify_password(struct service *service, const char *hash, const char *password,
-	struct err *err)
+service_verify_password(
+	struct service *service, const char *hash, const char *password, struct err *err)
 {
 	if (hashing_enter(service->hashing, err) != 0) {
 		return -1;

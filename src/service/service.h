@@ -18,8 +18,8 @@ struct service_params {
 	const struct clock *clock;
 };
 
-int service_new(const struct service_params *params, struct service **out, struct err *err)
-	MUST_CHECK;
+int service_new(const struct service_params *params, struct service **out,
+	struct err *err) MUST_CHECK;
 void service_free(struct service *service);
 
 /* Are the database and the vault well? A cheap look, for health checks. */

@@ -20,7 +20,8 @@ prepare(struct work *work, struct err *err)
 		password_validate(has_password ? superuser->password : "",
 			superuser->password_confirm, work->violations);
 	}
-	if (work->violations->len > 0 || (!has_password && !work_changes(work, "email"))) {
+	if (work->violations->len > 0 ||
+		(!has_password && !work_changes(work, "email"))) {
 		return 0;
 	}
 	/* a new e-mail or password ends all sessions */
@@ -79,9 +80,9 @@ find_superuser(struct store_conn *conn, void *ctx, struct err *err)
 }
 
 int
-service_superuser_upsert(struct service *service, const struct actor *actor, const char *email,
-	const char *password, bool *out_created, struct violations *violations,
-	struct err *err)
+service_superuser_upsert(struct service *service, const struct actor *actor,
+	const char *email, const char *password, bool *out_created,
+	struct violations *violations, struct err *err)
 {
 	const struct collection *collection = &superuser_collection;
 	struct find find = { .email = email };
@@ -106,8 +107,8 @@ service_superuser_upsert(struct service *service, const struct actor *actor, con
 		goto out;
 	}
 	if (find.result == 1) {
-		rc = service_record_update(service, actor, find.found.head.id, &change, NULL,
-			violations, err);
+		rc = service_record_update(service, actor, find.found.head.id, &change,
+			NULL, violations, err);
 	} else {
 		char id[RAND_ID_SIZE];
 		rc = service_record_create(service, actor, &change, id, violations, err);

@@ -93,7 +93,8 @@ throttle_enter(struct throttle *throttle, const char *address, struct err *err)
 	}
 	if (slot->failures >= THROTTLE_FAILURES) {
 		rc = err_set(err, ERR_LIMITED,
-			"Too many failed logins from this address. Try again in a minute.");
+			"Too many failed logins from this address. Try again in a "
+			"minute.");
 	} else {
 		slot->failures++;
 	}
@@ -153,8 +154,10 @@ hashing_enter(struct hashing *hashing, struct err *err)
 {
 	int rc = 0;
 	pthread_mutex_lock(&hashing->lock);
-	if (hashing->running == hashing->places && hashing->waiting == HASHES_WAITING_MAX) {
-		rc = err_set(err, ERR_BUSY, "Too many logins at once. Try again in a moment.");
+	if (hashing->running == hashing->places &&
+		hashing->waiting == HASHES_WAITING_MAX) {
+		rc = err_set(
+			err, ERR_BUSY, "Too many logins at once. Try again in a moment.");
 	} else {
 		hashing->waiting++;
 		while (hashing->running == hashing->places) {

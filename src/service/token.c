@@ -15,7 +15,8 @@ static const char header[] = "{\"alg\":\"BLAKE2b\",\"typ\":\"JWT\"}";
 
 enum { MAC_TEXT_LEN = CODEC_BASE64_LEN(VAULT_MAC_LEN), CLAIMS_MAX = 256 };
 
-/* The one byte form that claims have: written here, and compared with when they come back. */
+/* The one byte form that claims have: written here, and compared with when they come
+ * back. */
 static int
 write_claims(const char *id, int64_t exp, struct buf *out, struct err *err)
 {
@@ -32,8 +33,8 @@ write_claims(const char *id, int64_t exp, struct buf *out, struct err *err)
 }
 
 int
-token_issue(struct service *service, const char *id, const char *token_key, struct buf *out,
-	struct err *err)
+token_issue(struct service *service, const char *id, const char *token_key,
+	struct buf *out, struct err *err)
 {
 	struct buf claims;
 	uint8_t mac[VAULT_MAC_LEN];
@@ -83,7 +84,8 @@ between(const char *text, const char *mark, char end, char *out, size_t size)
 	return 0;
 }
 
-/* 0 when the text has exactly the form that token_issue writes; nothing is verified yet. */
+/* 0 when the text has exactly the form that token_issue writes; nothing is verified yet.
+ */
 static int
 parse_token(const char *text, struct token *out)
 {
@@ -111,10 +113,11 @@ parse_token(const char *text, struct token *out)
 	}
 	raw[raw_len] = '\0';
 	if (between((const char *)raw, "\"exp\":", ',', exp, sizeof(exp)) != 0 ||
-		between((const char *)raw, "\"id\":\"", '"', out->id, sizeof(out->id)) != 0 ||
+		between((const char *)raw, "\"id\":\"", '"', out->id, sizeof(out->id)) !=
+			0 ||
 		str_to_int(exp, 0, INT64_MAX, &out->exp) != 0 ||
-		write_claims(out->id, out->exp, &again, NULL) != 0 || again.len != raw_len ||
-		memcmp(again.data, raw, raw_len) != 0) {
+		write_claims(out->id, out->exp, &again, NULL) != 0 ||
+		again.len != raw_len || memcmp(again.data, raw, raw_len) != 0) {
 		goto out;
 	}
 	out->signed_len = (size_t)(mac - text);
@@ -140,13 +143,14 @@ find_key(struct store_conn *conn, void *ctx, struct err *err)
 }
 
 int
-service_token_actor(struct service *service, const char *token, struct actor *out,
-	struct err *err)
+service_token_actor(
+	struct service *service, const char *token, struct actor *out, struct err *err)
 {
 	struct token parsed;
 	uint8_t mac[VAULT_MAC_LEN];
 	*out = (struct actor){ .kind = ACTOR_GUEST };
-	if (token == NULL || strlen(token) > TOKEN_MAX || parse_token(token, &parsed) != 0 ||
+	if (token == NULL || strlen(token) > TOKEN_MAX ||
+		parse_token(token, &parsed) != 0 ||
 		parsed.exp <= clock_wall_s(service->clock)) {
 		return 0;
 	}
@@ -167,8 +171,8 @@ service_token_actor(struct service *service, const char *token, struct actor *ou
 }
 
 int
-service_token_refresh(struct service *service, const struct actor *actor, struct buf *out_token,
-	struct err *err)
+service_token_refresh(struct service *service, const struct actor *actor,
+	struct buf *out_token, struct err *err)
 {
 	struct key_lookup lookup = { .id = actor->id };
 	if (actor->kind != ACTOR_SUPERUSER) {

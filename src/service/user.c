@@ -15,8 +15,8 @@ later_of(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Up to when (unix seconds) the JWTs that the user may hold must be refused: a server refuses what was
- * issued at or before it. */
+/* Up to when (unix seconds) the JWTs that the user may hold must be refused: a server
+ * refuses what was issued at or before it. */
 static int64_t
 revoke_time(const struct service *service, const struct user *user)
 {
@@ -30,7 +30,8 @@ moves(const struct work *work)
 		(work_changes(work, "account_id") || work_changes(work, "role_id"));
 }
 
-/* The seqs that the row refers to, and whether (account, role) has a scoped key already. */
+/* The seqs that the row refers to, and whether (account, role) has a scoped key already.
+ */
 static int
 read_relations(struct store_conn *conn, void *ctx, struct err *err)
 {
@@ -52,9 +53,11 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 		rc = 0;
 		goto out;
 	}
-	if (store_record_get(conn, &account_collection, user->account_id, &account, err) != 0) {
+	if (store_record_get(
+		    conn, &account_collection, user->account_id, &account, err) != 0) {
 		if (err->code == ERR_NOT_FOUND) {
-			violations_add(work->violations, "account_id", VIOLATION_MISSING_REL,
+			violations_add(work->violations, "account_id",
+				VIOLATION_MISSING_REL,
 				"There is no account with this id.");
 			rc = 0;
 		}
@@ -71,10 +74,13 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 	work->account_seq = account.head.seq;
 	work->role_seq = role.head.seq;
 	if (!work->is_create) {
-		/* The default role may be the one that the user has: then it does not move. */
-		work->changed = record_diff(work->collection, &work->before, &work->after);
+		/* The default role may be the one that the user has: then it does not
+		 * move. */
+		work->changed =
+			record_diff(work->collection, &work->before, &work->after);
 	}
-	found = store_signing_key_find_scope(conn, account.head.seq, role.head.seq, &key, err);
+	found = store_signing_key_find_scope(
+		conn, account.head.seq, role.head.seq, &key, err);
 	work->signing.wanted = found == 0;
 	rc = found < 0 ? -1 : 0;
 out:
@@ -88,8 +94,8 @@ read_old_account(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct work *work = ctx;
 	struct account account = { 0 };
-	if (store_record_get(conn, &account_collection, work->before.user.account_id, &account,
-		    err) != 0) {
+	if (store_record_get(conn, &account_collection, work->before.user.account_id,
+		    &account, err) != 0) {
 		return -1;
 	}
 	work->old_account_seq = account.head.seq;
@@ -103,9 +109,10 @@ prepare_password(struct work *work, struct err *err)
 	struct user *user = &work->after.user;
 	bool email_changed = !work->is_create && work_changes(work, "email");
 	bool has_password = user->password != NULL && user->password[0] != '\0';
-	if (has_password || (user->password_confirm != NULL && user->password_confirm[0] != '\0')) {
-		password_validate(has_password ? user->password : "", user->password_confirm,
-			work->violations);
+	if (has_password ||
+		(user->password_confirm != NULL && user->password_confirm[0] != '\0')) {
+		password_validate(has_password ? user->password : "",
+			user->password_confirm, work->violations);
 	}
 	if (work->violations->len > 0 || (!has_password && !email_changed)) {
 		return 0;
@@ -116,9 +123,9 @@ prepare_password(struct work *work, struct err *err)
 	}
 	free(user->token_key);
 	user->token_key = token_key;
-	return has_password
-		? service_hash_password(work->service, user->password, &user->password_hash, err)
-		: 0;
+	return has_password ? service_hash_password(work->service, user->password,
+				      &user->password_hash, err)
+			    : 0;
 }
 
 static int
@@ -140,26 +147,28 @@ prepare(struct work *work, struct err *err)
 	if (work->signing.wanted) {
 		char id[RAND_ID_SIZE];
 		rand_id(service->clock, id);
-		if (new_key_make(service, &work->signing, "signing_keys", "public_key", id,
-			    NKEY_ACCOUNT, err) != 0) {
+		if (new_key_make(service, &work->signing, "signing_keys", "public_key",
+			    id, NKEY_ACCOUNT, err) != 0) {
 			return -1;
 		}
 	}
 	if (work->is_create) {
 		user->iat = clock_wall_s(service->clock);
-		if (new_key_make(service, &work->identity, "users", "public_key", user->head.id,
-			    NKEY_USER, err) != 0) {
+		if (new_key_make(service, &work->identity, "users", "public_key",
+			    user->head.id, NKEY_USER, err) != 0) {
 			return -1;
 		}
 		user->public_key = work->identity.seed.public_key;
 	} else if (moves(work)) {
-		/* What was issued before is refused from now on; what is issued next is not. Read
-		 * once: a second that passes before the write must not refuse the new JWT too. */
+		/* What was issued before is refused from now on; what is issued next is
+		 * not. Read once: a second that passes before the write must not refuse
+		 * the new JWT too. */
 		work->moved_at = revoke_time(service, &work->before.user);
 		user->iat = work->moved_at + 1;
 		user->issued_at = 0;
 	}
-	work->remade = work->is_create || moves(work) || work_changes(work, "nats_username");
+	work->remade =
+		work->is_create || moves(work) || work_changes(work, "nats_username");
 	return 0;
 }
 
@@ -188,22 +197,22 @@ write_scope(struct store_tx *tx, struct work *work, struct err *err)
 }
 
 static int
-revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause, int64_t at,
-	struct err *err)
+revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause,
+	int64_t at, struct err *err)
 {
 	const struct user *user = &work->before.user;
 	if (user->issued_at == 0) {
 		return 0; /* no JWT ever left: there is nothing to refuse */
 	}
-	if (store_revocation_put(tx, work->old_account_seq, &user->public_key, cause, at, err) !=
-		0) {
+	if (store_revocation_put(
+		    tx, work->old_account_seq, &user->public_key, cause, at, err) != 0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->old_account_seq, true, err);
 }
 
-/* A suspended user that moves to another account stays suspended there: nothing was issued for it
- * there yet, and its creds are not given out. */
+/* A suspended user that moves to another account stays suspended there: nothing was
+ * issued for it there yet, and its creds are not given out. */
 static int
 write_activity(struct store_tx *tx, struct work *work, struct err *err)
 {
@@ -223,7 +232,8 @@ write_activity(struct store_tx *tx, struct work *work, struct err *err)
 static int
 write_user(struct store_tx *tx, struct work *work, struct err *err)
 {
-	if (work->is_create && store_vault_seed_insert(tx, &work->identity.seed, err) != 0) {
+	if (work->is_create &&
+		store_vault_seed_insert(tx, &work->identity.seed, err) != 0) {
 		return -1;
 	}
 	if (write_scope(tx, work, err) != 0) {
@@ -232,7 +242,8 @@ write_user(struct store_tx *tx, struct work *work, struct err *err)
 	if (work->is_create) {
 		return 0;
 	}
-	if (moves(work) && revoke(tx, work, STORE_REVOKED_MOVE, work->moved_at, err) != 0) {
+	if (moves(work) &&
+		revoke(tx, work, STORE_REVOKED_MOVE, work->moved_at, err) != 0) {
 		return -1;
 	}
 	return work_changes(work, "active") ? write_activity(tx, work, err) : 0;
@@ -243,13 +254,14 @@ remove_user(struct store_tx *tx, struct work *work, struct err *err)
 {
 	const struct user *user = &work->before.user;
 	struct account account = { 0 };
-	if (store_record_get(store_tx_conn(tx), &account_collection, user->account_id, &account,
-		    err) != 0) {
+	if (store_record_get(store_tx_conn(tx), &account_collection, user->account_id,
+		    &account, err) != 0) {
 		return -1;
 	}
 	work->old_account_seq = account.head.seq;
 	record_release(&account_collection, &account);
-	if (revoke(tx, work, STORE_REVOKED_DELETE, revoke_time(work->service, user), err) != 0 ||
+	if (revoke(tx, work, STORE_REVOKED_DELETE, revoke_time(work->service, user),
+		    err) != 0 ||
 		store_vault_seed_delete(tx, &user->public_key, err) != 0) {
 		return -1;
 	}

@@ -11,6 +11,8 @@
 /* "nsid": tells our files from those of other programs, here and in file(1). */
 #define MIGRATE_APPLICATION_ID INT64_C(0x6e736964)
 
+enum { MIGRATE_WAIT_MS = 5000, MIGRATE_RETRY_MS = 5 };
+
 int
 store_schema_version(void)
 {
@@ -28,30 +30,51 @@ too_new(int64_t version, struct err *err)
 		version, store_schema_version());
 }
 
+struct identity {
+	int64_t application;
+	int64_t version;
+	int64_t tables;
+};
+
+/* All in one snapshot: another process may be making the schema just now. */
+static int
+read_identity(struct store_conn *conn, struct identity *out, struct err *err)
+{
+	if (store_conn_exec(conn, "BEGIN", err) != 0) {
+		return -1;
+	}
+	int rc = -1;
+	if (store_conn_int(
+		    conn, "SELECT count(*) FROM sqlite_schema", &out->tables, err) == 0 &&
+		store_conn_int(conn, "PRAGMA application_id", &out->application, err) ==
+			0 &&
+		store_conn_int(conn, "PRAGMA user_version", &out->version, err) == 0) {
+		rc = 0;
+	}
+	/* Nothing was written, so nothing can be lost. */
+	(void)sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 /* Looks, and changes nothing: the file may be somebody else's. */
 static int
 identify(struct store_conn *conn, bool create, struct err *err)
 {
-	int64_t application = 0;
-	int64_t version = 0;
-	int64_t tables = 0;
-	if (store_conn_int(conn, "PRAGMA application_id", &application, err) != 0 ||
-		store_conn_int(conn, "PRAGMA user_version", &version, err) != 0 ||
-		store_conn_int(
-			conn, "SELECT count(*) FROM sqlite_schema", &tables, err) != 0) {
+	struct identity is = { 0 };
+	if (read_identity(conn, &is, err) != 0) {
 		return -1;
 	}
-	if (application == 0 && version == 0 && tables == 0) {
+	if (is.application == 0 && is.version == 0 && is.tables == 0) {
 		/* What a crash right after the creation leaves behind. */
 		return create
 			? 0
 			: err_set(err, ERR_NOT_FOUND, "the file holds no database yet");
 	}
-	if (application != MIGRATE_APPLICATION_ID) {
+	if (is.application != MIGRATE_APPLICATION_ID) {
 		err_set(err, ERR_CORRUPT, "the file is a database of another program");
-		return err_detail(err, "application_id %" PRId64, application);
+		return err_detail(err, "application_id %" PRId64, is.application);
 	}
-	return version > store_schema_version() ? too_new(version, err) : 0;
+	return is.version > store_schema_version() ? too_new(is.version, err) : 0;
 }
 
 static int
@@ -133,26 +156,42 @@ apply_next(struct store_conn *conn, bool *out_more, struct err *err)
 }
 
 static int
-set_wal(struct store_conn *conn, struct err *err)
+try_wal(struct store_conn *conn, int *out_code, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { .conn = conn };
 	size_t len = 0;
 	int code = sqlite3_prepare_v3(
 		conn->db, "PRAGMA journal_mode = WAL", -1, 0, &stmt.raw, NULL);
-	if (code != SQLITE_OK) {
+	if (code == SQLITE_OK) {
+		code = store_stmt_step_code(&stmt);
+	}
+	*out_code = code;
+	if (code != SQLITE_ROW) {
 		return store_conn_fail(conn, code, err);
 	}
-	int rc = store_stmt_step(&stmt, err);
-	if (rc < 0) {
-		return -1;
-	}
-	if (rc == 0 || !str_equal(store_stmt_text(&stmt, 0, &len), "wal")) {
+	if (!str_equal(store_stmt_text(&stmt, 0, &len), "wal")) {
 		return err_set(err, ERR_UNAVAILABLE,
 			"this file system cannot hold the database: it does not support "
 			"shared "
 			"memory (use a local disk)");
 	}
 	return 0;
+}
+
+/* The first switch of a new file to WAL wants it alone, and does not wait by itself while
+ * another process that opens it too holds a lock. */
+static int
+set_wal(struct store_conn *conn, struct err *err)
+{
+	int code = SQLITE_OK;
+	int64_t deadline = clock_mono_ms(&clock_system) + MIGRATE_WAIT_MS;
+	int rc = try_wal(conn, &code, err);
+	while (rc != 0 && (code & 0xff) == SQLITE_BUSY &&
+		clock_mono_ms(&clock_system) < deadline) {
+		sqlite3_sleep(MIGRATE_RETRY_MS);
+		rc = try_wal(conn, &code, err);
+	}
+	return rc;
 }
 
 int

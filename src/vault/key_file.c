@@ -92,8 +92,8 @@ vault_key_file_create(const char *path, struct err *err)
 	}
 	if (rc != 0) {
 		unlink(path);
-		return err_set(err, ERR_UNAVAILABLE, "cannot write the master key %s: %s", path,
-			strerror(cause));
+		return err_set(err, ERR_UNAVAILABLE, "cannot write the master key %s: %s",
+			path, strerror(cause));
 	}
 	return 0;
 }
@@ -107,14 +107,16 @@ check_access(int fd, const char *path, struct err *err)
 	}
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
 		return err_set(err, ERR_INVALID,
-			"others may use the master key %s (mode %04o): run chmod 600 on it", path,
-			(unsigned)(st.st_mode & 07777));
+			"others may use the master key %s (mode %04o): run chmod 600 on "
+			"it",
+			path, (unsigned)(st.st_mode & 07777));
 	}
 	return 0;
 }
 
 int
-vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], struct err *err)
+vault_key_file_read(
+	const char *path, uint8_t out_key[static VAULT_KEY_LEN], struct err *err)
 {
 	int rc = -1;
 	char text[LINE_LEN + 4] = { 0 }; /* room for more than a key file may hold */
@@ -138,7 +140,8 @@ vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN], str
 		goto out;
 	}
 	if (n > LINE_LEN + 2) {
-		n = 0; /* what follows the line was not looked at: it might be another key */
+		n = 0; /* what follows the line was not looked at: it might be another key
+			*/
 	}
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) {
 		text[--n] = '\0';

@@ -5,10 +5,11 @@
 #include <string.h>
 
 int
-vault_password_hash(const char *password, char out[static VAULT_PASSWORD_HASH_SIZE],
-	struct err *err)
+vault_password_hash(
+	const char *password, char out[static VAULT_PASSWORD_HASH_SIZE], struct err *err)
 {
-	if (crypto_pwhash_str(out, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+	if (crypto_pwhash_str(out, password, strlen(password),
+		    crypto_pwhash_OPSLIMIT_INTERACTIVE,
 		    crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0) {
 		return err_set(err, ERR_NOMEM, "not enough memory to hash a password");
 	}
@@ -18,7 +19,8 @@ vault_password_hash(const char *password, char out[static VAULT_PASSWORD_HASH_SI
 int
 vault_password_verify(const char *hash, const char *password)
 {
-	/* Stands in for records that do not exist: the same cost, and no password is its. */
+	/* Stands in for records that do not exist: the same cost, and no password is its.
+	 */
 	static const char nobody[] =
 		"$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
 		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

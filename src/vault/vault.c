@@ -17,7 +17,8 @@ enum {
 };
 
 _Static_assert(VAULT_WRAPPED_LEN == NONCE_LEN + VAULT_KEY_LEN + TAG_LEN, "wrapped key");
-_Static_assert(VAULT_SEALED_LEN == 1 + 4 + NONCE_LEN + VAULT_SEED_LEN + TAG_LEN, "sealed seed");
+_Static_assert(
+	VAULT_SEALED_LEN == 1 + 4 + NONCE_LEN + VAULT_SEED_LEN + TAG_LEN, "sealed seed");
 _Static_assert(VAULT_SIG_LEN == crypto_sign_BYTES, "signature");
 _Static_assert(VAULT_PASSWORD_HASH_SIZE >= crypto_pwhash_STRBYTES, "password hash");
 
@@ -29,12 +30,13 @@ struct data_key {
 struct vault {
 	char uuid[UUID_LEN + 1];
 	uint8_t *root_key; /* locked memory */
-	uint8_t *mac_key;  /* locked memory, derived from the root key */
+	uint8_t *mac_key; /* locked memory, derived from the root key */
 	struct data_key *keys;
 	size_t key_count;
 };
 
-/* Associated data: every part with its length before it, so that no two tuples read the same. */
+/* Associated data: every part with its length before it, so that no two tuples read the
+ * same. */
 enum { AAD_MAX = 512 };
 
 struct aad {
@@ -76,14 +78,16 @@ aad_of_seed(const struct vault *vault, const struct vault_seed *seed, struct aad
 	aad_put_text(aad, seed->owner_id);
 	aad_put(aad, &role, 1);
 	aad_put(aad, seed->public_key.bytes, NKEY_PUBLIC_LEN);
-	return aad->overflow ? err_set(err, ERR_INTERNAL, "the owner of a seed is too long") : 0;
+	return aad->overflow
+		? err_set(err, ERR_INTERNAL, "the owner of a seed is too long")
+		: 0;
 }
 
 static void
 aad_of_key(const char *uuid, const char *purpose, uint32_t id, struct aad *aad)
 {
-	uint8_t number[4] = { (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8),
-		(uint8_t)id };
+	uint8_t number[4] = { (uint8_t)(id >> 24), (uint8_t)(id >> 16),
+		(uint8_t)(id >> 8), (uint8_t)id };
 	aad->len = 0;
 	aad->overflow = false;
 	aad_put_text(aad, purpose);
@@ -93,28 +97,31 @@ aad_of_key(const char *uuid, const char *purpose, uint32_t id, struct aad *aad)
 
 /* out: nonce, ciphertext, tag. */
 static void
-seal(const uint8_t *key, const uint8_t *plain, size_t len, const struct aad *aad, uint8_t *out)
+seal(const uint8_t *key, const uint8_t *plain, size_t len, const struct aad *aad,
+	uint8_t *out)
 {
 	rand_bytes(out, NONCE_LEN);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE_LEN, NULL, plain, len, aad->data,
-		aad->len, NULL, out, key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+		out + NONCE_LEN, NULL, plain, len, aad->data, aad->len, NULL, out, key);
 }
 
 static int
 unseal(const uint8_t *key, const uint8_t *sealed, size_t plain_len, const struct aad *aad,
 	uint8_t *out)
 {
-	return crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed + NONCE_LEN,
-		plain_len + TAG_LEN, aad->data, aad->len, sealed, key);
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL,
+		sealed + NONCE_LEN, plain_len + TAG_LEN, aad->data, aad->len, sealed,
+		key);
 }
 
 /* Tells one master key from another without telling anything about it. */
 static void
-fingerprint(const uint8_t master_key[static VAULT_KEY_LEN], uint8_t out[static VAULT_KEY_ID_LEN])
+fingerprint(const uint8_t master_key[static VAULT_KEY_LEN],
+	uint8_t out[static VAULT_KEY_ID_LEN])
 {
 	static const char purpose[] = "natsid master key fingerprint";
-	crypto_generichash(out, VAULT_KEY_ID_LEN, (const uint8_t *)purpose, sizeof(purpose) - 1,
-		master_key, VAULT_KEY_LEN);
+	crypto_generichash(out, VAULT_KEY_ID_LEN, (const uint8_t *)purpose,
+		sizeof(purpose) - 1, master_key, VAULT_KEY_LEN);
 }
 
 static struct vault *
@@ -135,7 +142,8 @@ vault_alloc(const char *uuid, size_t key_count, struct err *err)
 	vault->keys = calloc(key_count, sizeof(*vault->keys));
 	if (vault->root_key == NULL || vault->mac_key == NULL || vault->keys == NULL) {
 		vault_free(vault);
-		err_set(err, ERR_NOMEM, "no locked memory for the keys: raise `ulimit -l`");
+		err_set(err, ERR_NOMEM,
+			"no locked memory for the keys: raise `ulimit -l`");
 		return NULL;
 	}
 	for (size_t i = 0; i < key_count; i++) {
@@ -154,7 +162,8 @@ vault_alloc(const char *uuid, size_t key_count, struct err *err)
 static void
 derive_mac_key(struct vault *vault)
 {
-	crypto_kdf_derive_from_key(vault->mac_key, VAULT_KEY_LEN, 1, "natsid-m", vault->root_key);
+	crypto_kdf_derive_from_key(
+		vault->mac_key, VAULT_KEY_LEN, 1, "natsid-m", vault->root_key);
 }
 
 int
@@ -184,8 +193,8 @@ vault_create(const uint8_t master_key[static VAULT_KEY_LEN], const char *databas
 
 int
 vault_open(const uint8_t master_key[static VAULT_KEY_LEN], const char *database_uuid,
-	const struct vault_slot *slot, const struct vault_data_key *keys, size_t key_count,
-	struct vault **out, struct err *err)
+	const struct vault_slot *slot, const struct vault_data_key *keys,
+	size_t key_count, struct vault **out, struct err *err)
 {
 	struct aad aad;
 	uint8_t key_id[VAULT_KEY_ID_LEN];
@@ -203,7 +212,8 @@ vault_open(const uint8_t master_key[static VAULT_KEY_LEN], const char *database_
 		return -1;
 	}
 	aad_of_key(vault->uuid, "natsid root key v1", 0, &aad);
-	if (unseal(master_key, slot->wrapped, VAULT_KEY_LEN, &aad, vault->root_key) != 0) {
+	if (unseal(master_key, slot->wrapped, VAULT_KEY_LEN, &aad, vault->root_key) !=
+		0) {
 		vault_free(vault);
 		return err_set(err, ERR_CORRUPT,
 			"the key slot is damaged (the master key is the right one)");
@@ -215,7 +225,8 @@ vault_open(const uint8_t master_key[static VAULT_KEY_LEN], const char *database_
 		if (unseal(vault->root_key, keys[i].wrapped, VAULT_KEY_LEN, &aad,
 			    vault->keys[i].key) != 0) {
 			vault_free(vault);
-			return err_set(err, ERR_CORRUPT, "data key %u is damaged", keys[i].id);
+			return err_set(
+				err, ERR_CORRUPT, "data key %u is damaged", keys[i].id);
 		}
 	}
 	*out = vault;
@@ -291,12 +302,15 @@ vault_seed_open(const struct vault *vault, const struct vault_seed *seed,
 	struct aad aad;
 	const uint8_t *s = seed->sealed;
 	if (s[0] != SEALED_VERSION) {
-		return err_set(err, ERR_CORRUPT, "a sealed seed has the unknown version %d", s[0]);
+		return err_set(err, ERR_CORRUPT,
+			"a sealed seed has the unknown version %d", s[0]);
 	}
-	uint32_t id = (uint32_t)s[1] << 24 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 8 | s[4];
+	uint32_t id =
+		(uint32_t)s[1] << 24 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 8 | s[4];
 	const uint8_t *key = find_key(vault, id);
 	if (key == NULL) {
-		return err_set(err, ERR_CORRUPT, "data key %u of a sealed seed is missing", id);
+		return err_set(
+			err, ERR_CORRUPT, "data key %u of a sealed seed is missing", id);
 	}
 	if (aad_of_seed(vault, seed, &aad, err) != 0) {
 		return -1;
@@ -308,8 +322,9 @@ vault_seed_open(const struct vault *vault, const struct vault_seed *seed,
 	return 0;
 }
 
-/* libsodium's secret key is seed and public key. The seal binds this public key to this seed, so it
- * need not be derived again (16 us): signing with a wrong one would give the seed away. */
+/* libsodium's secret key is seed and public key. The seal binds this public key to this
+ * seed, so it need not be derived again (16 us): signing with a wrong one would give the
+ * seed away. */
 static void
 sign_with(const uint8_t *seed, const struct nkey_public *public_key, const uint8_t *msg,
 	size_t len, uint8_t *out_sig)
@@ -344,7 +359,8 @@ vault_pair_new(struct vault_pair **out, struct nkey_public *out_key, struct err 
 {
 	struct vault_pair *pair = sodium_malloc(sizeof(*pair));
 	if (pair == NULL) {
-		return err_set(err, ERR_NOMEM, "no locked memory for a key: raise `ulimit -l`");
+		return err_set(
+			err, ERR_NOMEM, "no locked memory for a key: raise `ulimit -l`");
 	}
 	rand_bytes(pair->seed, sizeof(pair->seed));
 	derive_public(NKEY_USER, pair->seed, &pair->public_key);
