@@ -60,8 +60,8 @@ answer_options(const struct http_request *req, struct http_response *res)
 		"Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
 }
 
-/* The value of Authorization without its scheme: PocketBase's SDK sends the bare token.
- */
+/* The value of Authorization without its scheme: PocketBase's SDK sends the bare
+ * token. */
 static const char *
 bearer_token(const struct http_request *req)
 {
@@ -112,8 +112,8 @@ run(struct api_call *call, struct err *err)
 	return call->res->body.failed ? buf_finish(&call->res->body, err) : 0;
 }
 
-/* The native dialect tells a wrong method from a wrong path; PocketBase says 404 to both.
- */
+/* The native dialect tells a wrong method from a wrong path; PocketBase says 404 to
+ * both. */
 static bool
 answer_method(const struct api_call *call, enum api_dialect dialect)
 {

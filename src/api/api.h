@@ -41,8 +41,8 @@ int
 api_new(const struct api_params *params, struct api **out, struct err *err) MUST_CHECK;
 void api_free(struct api *api);
 
-/* The callbacks of struct http_params; the first argument is the struct api. Thread-safe.
- */
+/* The callbacks of struct http_params; the first argument is the struct api.
+ * Thread-safe. */
 void api_handle(void *api, const struct http_request *req, struct http_response *res);
 size_t api_body_limit(void *api, const char *method, const char *path);
 

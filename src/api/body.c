@@ -341,8 +341,8 @@ is_writable(const struct field *field)
 	return (field->flags & (FIELD_READ_ONLY | FIELD_INTERNAL)) == 0;
 }
 
-/* "max_payload" of "max_payload+", "+max_payload" or "max_payload-"; NULL for other keys.
- */
+/* "max_payload" of "max_payload+", "+max_payload" or "max_payload-"; NULL for other
+ * keys. */
 static const struct field *
 modified_field(const struct collection *collection, const char *key)
 {

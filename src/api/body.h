@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bodies of requests: JSON, decoded by field table; what looks like a mistake is refused.
- */
+ * Bodies of requests: JSON, decoded by field table; what looks like a mistake is
+ * refused. */
 #ifndef API_BODY_H
 #define API_BODY_H
 

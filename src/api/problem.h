@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Answers that say what went wrong: the one place where error codes become HTTP statuses.
- */
+ * Answers that say what went wrong: the one place where error codes become HTTP
+ * statuses. */
 #ifndef API_PROBLEM_H
 #define API_PROBLEM_H
 

@@ -58,8 +58,8 @@ struct api_selection {
 	bool collection_name;
 };
 
-/* parent: the key that the record is under ("record" in an answer to a login), or NULL.
- */
+/* parent: the key that the record is under ("record" in an answer to a login), or
+ * NULL. */
 void api_fields_select(const struct api_fields *fields, const char *parent,
 	const struct collection *collection, struct api_selection *out);
 

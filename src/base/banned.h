@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Functions that no file of the project may call; the build puts this in front of each.
- */
+ * Functions that no file of the project may call; the build puts this in front of
+ * each. */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

@@ -25,8 +25,8 @@ int codec_base32_decode(const char *text, size_t len, uint8_t *out, size_t cap,
 void codec_base64url_encode(const uint8_t *data, size_t len, char *out);
 void codec_base64url_put(struct buf *buf, const uint8_t *data, size_t len);
 
-/* No padding, no blanks, canonical trailing bits; -1 when malformed or longer than cap.
- */
+/* No padding, no blanks, canonical trailing bits; -1 when malformed or longer than
+ * cap. */
 int codec_base64url_decode(const char *text, size_t len, uint8_t *out, size_t cap,
 	size_t *out_len) MUST_CHECK;
 
@@ -36,8 +36,8 @@ void codec_hex_encode(const uint8_t *data, size_t len, char *out);
 /* CRC-16/XMODEM: polynomial 0x1021, init 0. Of "123456789": 0x31c3. */
 uint16_t codec_crc16(const uint8_t *data, size_t len);
 
-/* CRC-32 (IEEE), as PocketBase derives collection ids with. Of "123456789": 0xcbf43926.
- */
+/* CRC-32 (IEEE), as PocketBase derives collection ids with. Of "123456789":
+ * 0xcbf43926. */
 uint32_t codec_crc32(const char *text);
 
 #endif

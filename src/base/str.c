@@ -129,8 +129,8 @@ str_equal_nocase(const char *a, const char *b)
 	return *a == '\0' && *b == '\0';
 }
 
-/* Length of the well-formed sequence at p (1-4), or 0. Table 3-7 of the Unicode standard.
- */
+/* Length of the well-formed sequence at p (1-4), or 0. Table 3-7 of the Unicode
+ * standard. */
 static size_t
 utf8_sequence(const unsigned char *p, size_t left)
 {

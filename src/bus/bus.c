@@ -143,8 +143,8 @@ backoff_ms(const struct bus *bus)
 
 /* ---- requests ------------------------------------------------------------------- */
 
-/* Expires what is due, with the lock released meanwhile. True: look at everything anew.
- */
+/* Expires what is due, with the lock released meanwhile. True: look at everything
+ * anew. */
 static bool
 expire_locked(struct bus *bus, int64_t now, uint64_t epoch)
 {

@@ -32,8 +32,8 @@ enum bus_state { BUS_DOWN, BUS_CONNECTING, BUS_UP };
 enum bus_event_kind {
 	/* Connected and subscribed; before any other event of its epoch. */
 	BUS_EVENT_UP,
-	/* After the expiry of the requests that were open; the last event of its epoch.
-	 */
+	/* After the expiry of the requests that were open; the last event of its
+	 * epoch. */
 	BUS_EVENT_DOWN,
 	/* One answer to a request, or the news that nobody listens (no_responders). */
 	BUS_EVENT_REPLY,
@@ -121,8 +121,8 @@ int bus_start(struct bus *bus, struct err *err) MUST_CHECK;
 
 /* Sends what was published, closes and joins: after it no event comes any more; before
  * that, open requests expire. Any number of times, from one thread at a time; not from
- * on_event. Takes no longer than a connect (and the resolver) or a few write deadlines.
- */
+ * on_event. Takes no longer than a connect (and the resolver) or a few write
+ * deadlines. */
 void bus_stop(struct bus *bus);
 
 /* Stops and frees; NULL is allowed. Nobody else may be inside a call. */

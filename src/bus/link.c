@@ -123,8 +123,8 @@ code_of(natsStatus status)
 	return ERR_UNAVAILABLE;
 }
 
-/* Only right after the call that failed, on its thread: otherwise nats.c's text is stale.
- */
+/* Only right after the call that failed, on its thread: otherwise nats.c's text is
+ * stale. */
 static int
 status_err(
 	const struct bus_link *link, natsStatus status, const char *what, struct err *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One connection of nats.c, from its connect to its end: it never reconnects by itself.
- */
+ * One connection of nats.c, from its connect to its end: it never reconnects by
+ * itself. */
 #ifndef BUS_LINK_H
 #define BUS_LINK_H
 

@@ -41,8 +41,8 @@ is_silent(int fd, int64_t min_silence_ms)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	/* Before Linux 4.6 there is no count of segments: then none is taken for silent.
-	 */
+	/* Before Linux 4.6 there is no count of segments: then none is taken for
+	 * silent. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
 		len < offsetof(struct tcp_info, tcpi_data_segs_out) + sizeof(__u32))
 		return false;

@@ -95,6 +95,12 @@ http_guard_shut_listener(const char *ip, uint16_t port)
 	}
 }
 
+static int64_t
+deadline_locked(const struct http_guard *guard, const struct http_guard_watch *watch)
+{
+	return watch->deadline < guard->latest ? watch->deadline : guard->latest;
+}
+
 /* Cuts all that are late; returns the next deadline. */
 static int64_t
 cut_late_locked(struct http_guard *guard, int64_t now)
@@ -106,10 +112,11 @@ cut_late_locked(struct http_guard *guard, int64_t now)
 		if (watch->was_cut) {
 			continue;
 		}
-		if (watch->deadline <= now) {
+		int64_t deadline = deadline_locked(guard, watch);
+		if (deadline <= now) {
 			cut(watch);
-		} else if (watch->deadline < next) {
-			next = watch->deadline;
+		} else if (deadline < next) {
+			next = deadline;
 		}
 	}
 	return next;
@@ -141,7 +148,7 @@ int
 http_guard_init(struct http_guard *guard, struct err *err)
 {
 	pthread_condattr_t attr;
-	*guard = (struct http_guard){ .next = INT64_MAX };
+	*guard = (struct http_guard){ .next = INT64_MAX, .latest = INT64_MAX };
 	LIST_INIT(&guard->watches);
 	/* These fail only on arguments that are wrong. */
 	pthread_mutex_init(&guard->lock, NULL);
@@ -177,10 +184,11 @@ http_guard_enter(struct http_guard *guard, struct http_guard_watch *watch)
 	watch->was_cut = false;
 	pthread_mutex_lock(&guard->lock);
 	LIST_INSERT_HEAD(&guard->watches, watch, link);
-	if (watch->deadline < guard->next) {
+	int64_t deadline = deadline_locked(guard, watch);
+	if (deadline < guard->next) {
 		/* Deadlines mostly grow: this wakes the thread once in a while, not for
 		 * each. */
-		guard->next = watch->deadline;
+		guard->next = deadline;
 		pthread_cond_signal(&guard->wake);
 	}
 	pthread_mutex_unlock(&guard->lock);
@@ -193,4 +201,13 @@ http_guard_leave(struct http_guard *guard, struct http_guard_watch *watch)
 	LIST_REMOVE(watch, link);
 	pthread_mutex_unlock(&guard->lock);
 	return watch->was_cut;
+}
+
+void
+http_guard_hasten(struct http_guard *guard, int64_t latest)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->latest = latest;
+	pthread_cond_signal(&guard->wake);
+	pthread_mutex_unlock(&guard->lock);
 }

@@ -38,11 +38,12 @@ struct http_guard {
 	pthread_cond_t wake; /* waits on the monotonic clock */
 	LIST_HEAD(http_guard_list, http_guard_watch) watches;
 	int64_t next; /* when the thread wakes by itself; INT64_MAX: never */
+	int64_t latest; /* no deadline is later than this */
 	bool stopping;
 };
 
-/* Starts the thread; http_guard_release ends it. ERR_UNAVAILABLE when there is no thread.
- */
+/* Starts the thread; http_guard_release ends it. ERR_UNAVAILABLE when there is no
+ * thread. */
 int http_guard_init(struct http_guard *guard, struct err *err) MUST_CHECK;
 
 /* No watch may be left. */
@@ -51,6 +52,9 @@ void http_guard_release(struct http_guard *guard);
 /* Between the two calls the connection must stay open. Leave says whether it was cut. */
 void http_guard_enter(struct http_guard *guard, struct http_guard_watch *watch);
 bool http_guard_leave(struct http_guard *guard, struct http_guard_watch *watch);
+
+/* Whatever is registered, or will be, is late after this (monotonic milliseconds). */
+void http_guard_hasten(struct http_guard *guard, int64_t latest);
 
 /* Shuts the socket that listens there (ip in numbers) down, so that whoever polls it
  * wakes. */

@@ -765,7 +765,10 @@ http_server_stop(struct http_server *server)
 		return;
 	}
 	if (server->civetweb != NULL) {
-		/* mg_stop would break answers off in the middle. */
+		/* mg_stop would break answers off in the middle; a client that is slow
+		 * with its body or with our answer cannot hold the end up for long. */
+		http_guard_hasten(&server->guard,
+			clock_mono_ms(&clock_system) + HTTP_STOP_TIMEOUT_MS);
 		pthread_mutex_lock(&server->lock);
 		server->stopping = true;
 		while (server->active > 0) {

@@ -15,6 +15,7 @@ enum {
 	HTTP_HEAD_TIMEOUT_MS = 5000, /* from the connection to the end of the headers */
 	HTTP_BODY_TIMEOUT_MS = 10000,
 	HTTP_SEND_TIMEOUT_MS = 60000,
+	HTTP_STOP_TIMEOUT_MS = 2000, /* for bodies and answers under way at the stop */
 	HTTP_KEEP_ALIVE_MS = 500
 };
 
@@ -54,7 +55,7 @@ int http_server_start(const struct http_params *params, struct http_server **out
 /* The port that it listens on. */
 uint16_t http_server_port(const struct http_server *server);
 
-/* Waits for requests under way, answers new ones 503 meanwhile, then closes all
+/* Waits for requests under way (for slow clients HTTP_STOP_TIMEOUT_MS at most), answers new ones 503 meanwhile, then closes all
  * connections and frees the server. NULL is allowed. Start and stop servers from one
  * thread only. */
 void http_server_stop(struct http_server *server);

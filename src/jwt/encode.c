@@ -150,8 +150,8 @@ put_times(struct emit *emit, const struct jwt_user_limits *limits)
 }
 
 /* In a template a limit that is left out is unlimited. The reference library leaves zeros
- * out all the same, and so makes "none" unlimited; servers honour a zero that is there.
- */
+ * out all the same, and so makes "none" unlimited; servers honour a zero that is
+ * there. */
 static void
 put_limit(struct emit *emit, const char *key, int64_t value, bool in_template)
 {

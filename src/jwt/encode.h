@@ -28,8 +28,8 @@ struct jwt_signer {
 int jwt_encode(const struct jwt_claims *claims, const struct jwt_signer *signer,
 	struct buf *out, struct err *err) MUST_CHECK;
 
-/* Appends the `nats` object alone, which says whether two sets of claims mean the same.
- */
+/* Appends the `nats` object alone, which says whether two sets of claims mean the
+ * same. */
 int jwt_encode_body(
 	const struct jwt_claims *claims, struct buf *out, struct err *err) MUST_CHECK;
 

@@ -250,8 +250,8 @@ mint_account_hash(const struct mint_account *mint, const struct nkey_public *iss
 	buf_init(&text, BODY_MAX);
 	int rc = jwt_encode_body(&mint->claims, &text, err);
 	if (rc == 0) {
-		/* The body ends in '}', so what follows cannot be taken for a part of it.
-		 */
+		/* The body ends in '}', so what follows cannot be taken for a part of
+		 * it. */
 		buf_put_str(&text, mint->claims.name);
 		buf_put(&text, issuer->bytes, NKEY_PUBLIC_LEN);
 		rc = buf_finish(&text, err);

@@ -6,8 +6,8 @@
 #include "mint/signer.h"
 #include "model/user.h"
 
-/* A user of a scoped signing key: name, keys and times; all permissions are the scope's.
- */
+/* A user of a scoped signing key: name, keys and times; all permissions are the
+ * scope's. */
 struct mint_user {
 	const struct user *user;
 	struct nkey_public account_key;

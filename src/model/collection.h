@@ -58,8 +58,8 @@ const struct collection *collection_find(const char *name);
 /* Position in the table, or -1. */
 int collection_field_index(const struct collection *collection, const char *name);
 
-/* The field by its name, which must be one of the table (a programming error otherwise).
- */
+/* The field by its name, which must be one of the table (a programming error
+ * otherwise). */
 const struct field *
 collection_field(const struct collection *collection, const char *name);
 uint64_t collection_field_bit(const struct collection *collection, const char *name);
@@ -73,8 +73,8 @@ const void *record_member_const(const struct field *field, const void *row);
 int
 record_init(const struct collection *collection, void *row, struct err *err) MUST_CHECK;
 
-/* Frees what the row owns (passwords are wiped) and zeroes it. Zeroed rows are allowed.
- */
+/* Frees what the row owns (passwords are wiped) and zeroes it. Zeroed rows are
+ * allowed. */
 void record_release(const struct collection *collection, void *row);
 
 int record_copy(const struct collection *collection, const void *from, void *out_row,

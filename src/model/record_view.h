@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One stored record as the database hands it out: values by position in the field table.
- */
+ * One stored record as the database hands it out: values by position in the field
+ * table. */
 #ifndef MODEL_RECORD_VIEW_H
 #define MODEL_RECORD_VIEW_H
 

@@ -43,8 +43,8 @@ struct violations {
 #define VIOLATION_SUBJECT "validation_invalid_subject"
 #define VIOLATION_DATE "validation_invalid_date"
 
-/* Adds one; the first of a field counts, and what comes after VIOLATIONS_MAX is dropped.
- */
+/* Adds one; the first of a field counts, and what comes after VIOLATIONS_MAX is
+ * dropped. */
 void violations_add(struct violations *list, const char *field, const char *code,
 	const char *fmt, ...) PRINTF_LIKE(4, 5);
 

@@ -357,8 +357,8 @@ mint(struct publisher *p, struct job *job, const struct store_publish *row)
 		if (!minting.new_bytes &&
 			row->proven_generation >= row->minted_generation &&
 			!job->look_first) {
-			/* The claims are those that are proven already: nothing to push.
-			 */
+			/* The claims are those that are proven already: nothing to
+			 * push. */
 			job->generation = minting.generation;
 			job->proven = row->proven_generation;
 			prove(p, job);

@@ -27,8 +27,8 @@ struct publisher_params {
 int publisher_new(const struct publisher_params *params, struct publisher **out,
 	struct err *err) MUST_CHECK;
 
-/* To be given to store_on_commit and to the bus; ctx is the publisher. They only enqueue.
- */
+/* To be given to store_on_commit and to the bus; ctx is the publisher. They only
+ * enqueue. */
 void publisher_on_commit(void *ctx, const struct store_change *changes, size_t n);
 void publisher_on_bus(void *ctx, const struct bus_event *event);
 

@@ -21,8 +21,8 @@ int service_record_create(struct service *service, const struct actor *actor,
 	const struct record_change *change, char out_id[static RAND_ID_SIZE],
 	struct violations *violations, struct err *err) MUST_CHECK;
 
-/* *out_remade (may be NULL): the change made a user's JWT anew, so the answer shows it.
- */
+/* *out_remade (may be NULL): the change made a user's JWT anew, so the answer shows
+ * it. */
 int service_record_update(struct service *service, const struct actor *actor,
 	const char *id, const struct record_change *change, bool *out_remade,
 	struct violations *violations, struct err *err) MUST_CHECK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bounds on guessing: failed logins by address, and how many password hashes run at once.
- */
+ * Bounds on guessing: failed logins by address, and how many password hashes run at
+ * once. */
 #ifndef SERVICE_THROTTLE_H
 #define SERVICE_THROTTLE_H
 

@@ -84,8 +84,8 @@ between(const char *text, const char *mark, char end, char *out, size_t size)
 	return 0;
 }
 
-/* 0 when the text has exactly the form that token_issue writes; nothing is verified yet.
- */
+/* 0 when the text has exactly the form that token_issue writes; nothing is verified
+ * yet. */
 static int
 parse_token(const char *text, struct token *out)
 {

@@ -30,8 +30,8 @@ moves(const struct work *work)
 		(work_changes(work, "account_id") || work_changes(work, "role_id"));
 }
 
-/* The seqs that the row refers to, and whether (account, role) has a scoped key already.
- */
+/* The seqs that the row refers to, and whether (account, role) has a scoped key
+ * already. */
 static int
 read_relations(struct store_conn *conn, void *ctx, struct err *err)
 {

@@ -67,8 +67,8 @@ hash_row(const struct store *store, const uint8_t previous[static STORE_HASH_LEN
 	return 0;
 }
 
-/* The end of the chain; another process may have appended since, so it is read each time.
- */
+/* The end of the chain; another process may have appended since, so it is read each
+ * time. */
 static int
 read_last(struct store_conn *conn, int64_t *out_seq,
 	uint8_t out_hash[static STORE_HASH_LEN], struct err *err)

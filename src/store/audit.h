@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The audit: one row for each change, chained by hashes, in the change's own transaction.
- */
+ * The audit: one row for each change, chained by hashes, in the change's own
+ * transaction. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 

@@ -125,8 +125,8 @@ int store_conn_exec(struct store_conn *conn, const char *sql, struct err *err) M
 int store_conn_int(struct store_conn *conn, const char *sql, int64_t *out,
 	struct err *err) MUST_CHECK;
 
-/* Tells an SQLite result code in our words; SQLite's own go into the detail. Returns -1.
- */
+/* Tells an SQLite result code in our words; SQLite's own go into the detail. Returns
+ * -1. */
 int store_conn_fail(struct store_conn *conn, int code, struct err *err);
 
 /* ---- statements ---- */
@@ -175,8 +175,8 @@ int store_stmt_step(struct store_stmt *stmt, struct err *err) MUST_CHECK;
 int
 store_stmt_run(struct store_stmt *stmt, int64_t *out_changes, struct err *err) MUST_CHECK;
 
-/* Columns count from 0. Texts are borrowed until the next step; NULL reads as 0 and "".
- */
+/* Columns count from 0. Texts are borrowed until the next step; NULL reads as 0 and
+ * "". */
 int64_t store_stmt_int(const struct store_stmt *stmt, int index);
 const char *store_stmt_text(const struct store_stmt *stmt, int index, size_t *out_len);
 bool store_stmt_is_null(const struct store_stmt *stmt, int index);

@@ -34,8 +34,8 @@ struct store_publish {
 int store_publish_get(struct store_conn *conn, int64_t account, struct store_publish *out,
 	struct err *err) MUST_CHECK;
 
-/* The row of a new account: generation 1, urgent. Adds STORE_WANTED to the commit's list.
- */
+/* The row of a new account: generation 1, urgent. Adds STORE_WANTED to the commit's
+ * list. */
 int
 store_publish_insert(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
 

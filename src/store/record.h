@@ -38,8 +38,8 @@ struct store_list_query {
 int store_record_list(struct store_conn *conn, const struct store_list_query *query,
 	record_fn fn, void *ctx, int64_t *out_total, struct err *err) MUST_CHECK;
 
-/* Can this field be sorted by? (It has a column or an expression, and leaves the daemon.)
- */
+/* Can this field be sorted by? (It has a column or an expression, and leaves the
+ * daemon.) */
 bool store_record_can_sort(const struct field *field);
 
 /* Inserts all columns of the row and sets head.seq, version, created and updated; head.id
@@ -51,8 +51,8 @@ int store_record_insert(struct store_tx *tx, const struct collection *collection
 	void *row, const struct field **out_field, struct err *err) MUST_CHECK;
 
 /* Writes all columns where seq and version are the row's; bumps version and updated in
- * the row too. ERR_STALE: somebody else was faster (or it is gone). Otherwise as insert.
- */
+ * the row too. ERR_STALE: somebody else was faster (or it is gone). Otherwise as
+ * insert. */
 int store_record_update(struct store_tx *tx, const struct collection *collection,
 	void *row, const struct field **out_field, struct err *err) MUST_CHECK;
 

@@ -132,8 +132,8 @@ put_update(struct buf *buf, const struct collection *collection)
 		buf_put_str(buf, " = ?");
 		buf_put_int(buf, count);
 	}
-	/* The id too: the seq and first version of a deleted row may be another's by now.
-	 */
+	/* The id too: the seq and first version of a deleted row may be another's by
+	 * now. */
 	buf_put_str(buf, " WHERE id = ?");
 	buf_put_int(buf, id);
 	buf_put_str(buf, " AND seq = ?");

@@ -17,8 +17,8 @@ enum {
 };
 
 /* A write that waits, or runs. The store owns it and its condition lives as long as the
- * store: it is signalled after the lock is released, when the waiter may be gone already.
- */
+ * store: it is signalled after the lock is released, when the waiter may be gone
+ * already. */
 struct store_job {
 	pthread_cond_t wake;
 	store_write_fn fn;

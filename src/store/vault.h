@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Key slots, data keys and sealed seeds as stored. Their meaning is the vault module's.
- */
+ * Key slots, data keys and sealed seeds as stored. Their meaning is the vault
+ * module's. */
 #ifndef STORE_VAULT_H
 #define STORE_VAULT_H
 

@@ -203,8 +203,8 @@ hand_out_changes(struct store *store)
 	}
 }
 
-/* Runs and commits one group; fills `group` with its jobs and returns how many they are.
- */
+/* Runs and commits one group; fills `group` with its jobs and returns how many they
+ * are. */
 static size_t
 run_group(struct store *store, struct store_job *group[static STORE_QUEUE_MAX])
 {

@@ -19,8 +19,8 @@ vault_password_hash(
 int
 vault_password_verify(const char *hash, const char *password)
 {
-	/* Stands in for records that do not exist: the same cost, and no password is its.
-	 */
+	/* Stands in for records that do not exist: the same cost, and no password is
+	 * its. */
 	static const char nobody[] =
 		"$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
 		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

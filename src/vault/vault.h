@@ -61,8 +61,8 @@ int vault_key_file_read(const char *path, uint8_t out_key[static VAULT_KEY_LEN],
 
 /* ---- opening ---- */
 
-/* New root and data key under the master key; the slot and the data key are to be stored.
- */
+/* New root and data key under the master key; the slot and the data key are to be
+ * stored. */
 int vault_create(const uint8_t master_key[static VAULT_KEY_LEN],
 	const char *database_uuid, struct vault_slot *out_slot,
 	struct vault_data_key *out_key, struct vault **out, struct err *err) MUST_CHECK;
@@ -82,8 +82,8 @@ void vault_free(struct vault *vault);
 int vault_generate(
 	const struct vault *vault, struct vault_seed *seed, struct err *err) MUST_CHECK;
 
-/* ERR_CORRUPT when it was damaged or moved from another row. The caller wipes out_seed.
- */
+/* ERR_CORRUPT when it was damaged or moved from another row. The caller wipes
+ * out_seed. */
 int vault_seed_open(const struct vault *vault, const struct vault_seed *seed,
 	uint8_t out_seed[static VAULT_SEED_LEN], struct err *err) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Feeds saved inputs to a fuzz target once, for machines and test runs without libFuzzer.
- */
+ * Feeds saved inputs to a fuzz target once, for machines and test runs without
+ * libFuzzer. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The claims behind tests/golden/jwt-golden.txt, and keys from seeds of 32 equal bytes.
- */
+ * The claims behind tests/golden/jwt-golden.txt, and keys from seeds of 32 equal
+ * bytes. */
 #ifndef SUPPORT_JWT_SAMPLES_H
 #define SUPPORT_JWT_SAMPLES_H
 

@@ -74,9 +74,20 @@ temp_store_close(struct temp_store *temp)
 }
 
 void
-temp_store_release(struct temp_store *temp)
+temp_store_remove(const struct temp_store *temp)
 {
 	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char path[128];
+		assert_int_equal(
+			str_fmt(path, sizeof(path), "%s%s", temp->path, suffixes[i]), 0);
+		unlink(path);
+	}
+}
+
+void
+temp_store_release(struct temp_store *temp)
+{
 	/* A test that failed in the middle of a read still holds its connection: leave
 	 * the store to the end of the process, so that the failure is told and not a
 	 * failed assertion. */
@@ -89,12 +100,7 @@ temp_store_release(struct temp_store *temp)
 	if (temp->store == NULL || idle == temp->store->pool_open) {
 		temp_store_close(temp);
 	}
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		char path[128];
-		assert_int_equal(
-			str_fmt(path, sizeof(path), "%s%s", temp->path, suffixes[i]), 0);
-		unlink(path);
-	}
+	temp_store_remove(temp);
 	assert_int_equal(rmdir(temp->dir), 0);
 }
 

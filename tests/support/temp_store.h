@@ -32,6 +32,9 @@ void temp_store_init(struct temp_store *temp);
 void temp_store_open(struct temp_store *temp);
 void temp_store_close(struct temp_store *temp);
 
+/* Removes the files of a store that nobody has open. */
+void temp_store_remove(const struct temp_store *temp);
+
 /* Closes, and removes the directory. */
 void temp_store_release(struct temp_store *temp);
 

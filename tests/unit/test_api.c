@@ -102,8 +102,8 @@ test_routes_are_complete(void **state)
 	}
 }
 
-/* Who may come without a token is a decision, so the list of those is written down twice.
- */
+/* Who may come without a token is a decision, so the list of those is written down
+ * twice. */
 static void
 test_routes_open_to_anyone(void **state)
 {
@@ -517,8 +517,8 @@ test_auth_methods(void **state)
 	api_free(api);
 }
 
-/* ---- bodies: the text ----------------------------------------------------------------
- */
+/* ---- bodies: the text
+ * ---------------------------------------------------------------- */
 
 struct parse_case {
 	const char *type; /* Content-Type; NULL: none */
@@ -620,8 +620,8 @@ test_body_parse_nul_byte(void **state)
 	assert_int_equal(err.code, ERR_INVALID);
 }
 
-/* ---- bodies: the fields --------------------------------------------------------------
- */
+/* ---- bodies: the fields
+ * -------------------------------------------------------------- */
 
 /* Has what the real collections do not let clients write. */
 struct sample {
@@ -1114,8 +1114,8 @@ test_suggestions(void **state)
 	}
 }
 
-/* ---- records -------------------------------------------------------------------------
- */
+/* ---- records
+ * ------------------------------------------------------------------------- */
 
 /* One stored value; what a column of a database would hold. */
 struct value {

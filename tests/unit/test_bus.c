@@ -30,8 +30,8 @@ enum { PATIENCE_MS = 20 * 1000, PAYLOAD_BIG = 1024 * 1024 };
 
 #define ANY UINT64_MAX
 
-/* ---- what the bus said --------------------------------------------------------------
- */
+/* ---- what the bus said
+ * -------------------------------------------------------------- */
 
 struct record {
 	enum bus_event_kind kind;
@@ -147,8 +147,8 @@ wait_for(struct recorder *recorder, enum bus_event_kind kind, uint64_t request, 
 	return last;
 }
 
-/* ---- fixture: two servers that do not run yet, and a recorder -------------------------
- */
+/* ---- fixture: two servers that do not run yet, and a recorder
+ * ------------------------- */
 
 struct fixture {
 	struct recorder recorder;
@@ -878,8 +878,8 @@ test_subscription_survives_a_restart(void **state)
 	for (size_t round = 1; round <= 2; round++) {
 		struct peer peer;
 		struct record up = wait_for(&f->recorder, BUS_EVENT_UP, ANY, round);
-		/* An answer proves that the server has seen the subscriptions before it.
-		 */
+		/* An answer proves that the server has seen the subscriptions before
+		 * it. */
 		assert_int_equal(request(f, round, "nobody", 60000), 0);
 		wait_for(&f->recorder, BUS_EVENT_REPLY, round, 1);
 		peer_open(&peer, f->first.url);
@@ -952,8 +952,8 @@ test_stop_sends_what_was_published(void **state)
 	peer_close(&peer);
 }
 
-/* ---- credentials ---------------------------------------------------------------------
- */
+/* ---- credentials
+ * --------------------------------------------------------------------- */
 
 struct auth {
 	unsigned jwts;

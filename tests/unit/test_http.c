@@ -189,8 +189,8 @@ app_handled(struct app *app)
 	return n;
 }
 
-/* ---- a client of plain sockets ------------------------------------------------------
- */
+/* ---- a client of plain sockets
+ * ------------------------------------------------------ */
 
 static int64_t
 now_ms(void)
@@ -352,8 +352,8 @@ assert_header(const struct answer *answer, const char *name, const char *expecte
 	assert_string_equal(value, expected);
 }
 
-/* ---- fixtures ------------------------------------------------------------------------
- */
+/* ---- fixtures
+ * ------------------------------------------------------------------------ */
 
 static int
 setup(void **state)
@@ -402,8 +402,8 @@ test_answers_a_request(void **state)
 	close(fd);
 }
 
-/* Everything here is answered by app_refuse, never by civetweb, and ends the connection.
- */
+/* Everything here is answered by app_refuse, never by civetweb, and ends the
+ * connection. */
 static void
 test_refuses_bad_heads(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Keys, tokens and creds, against what the Go library made (tests/golden/jwt-golden.txt).
- */
+ * Keys, tokens and creds, against what the Go library made
+ * (tests/golden/jwt-golden.txt). */
 #include "base/codec.h"
 #include "base/str.h"
 #include "jwt/creds.h"

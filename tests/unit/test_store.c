@@ -375,12 +375,11 @@ test_check_finds(void **state)
 	world_release(&world);
 }
 
-/* Two processes that open a new file at once: one schema, one uuid. */
+/* Processes that open a new file at once: one schema, one uuid. */
 static void
-test_migrate_together(void **state)
+open_together(struct temp_store *temp)
 {
-	struct temp_store *temp = *state;
-	pid_t children[4];
+	pid_t children[6];
 	for (size_t i = 0; i < COUNT(children); i++) {
 		children[i] = fork();
 		assert_true(children[i] >= 0);
@@ -397,6 +396,16 @@ test_migrate_together(void **state)
 		assert_int_equal(status, 0);
 	}
 	assert_int_equal(temp_store_query(temp, "SELECT count(*) FROM settings"), 1);
+}
+
+static void
+test_migrate_together(void **state)
+{
+	struct temp_store *temp = *state;
+	for (int round = 0; round < 20; round++) {
+		open_together(temp);
+		temp_store_remove(temp);
+	}
 }
 
 /* ---- records ---- */

@@ -671,8 +671,8 @@ test_disk_error(void **state)
 	assert_sound(temp, 2);
 }
 
-/* An fsync that failed once is never trusted again: nothing is written until a restart.
- */
+/* An fsync that failed once is never trusted again: nothing is written until a
+ * restart. */
 static void
 test_sync_error(void **state)
 {
@@ -799,8 +799,8 @@ test_two_processes(void **state)
 	assert_sound(temp, (int64_t)(COUNT(children) * WRITES_EACH));
 }
 
-/* Somebody else holds the write lock: all who wait are told, and nobody waits for ever.
- */
+/* Somebody else holds the write lock: all who wait are told, and nobody waits for
+ * ever. */
 static void
 test_locked_by_another(void **state)
 {
