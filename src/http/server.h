@@ -55,9 +55,9 @@ int http_server_start(const struct http_params *params, struct http_server **out
 /* The port that it listens on. */
 uint16_t http_server_port(const struct http_server *server);
 
-/* Waits for requests under way (for slow clients HTTP_STOP_TIMEOUT_MS at most), answers new ones 503 meanwhile, then closes all
- * connections and frees the server. NULL is allowed. Start and stop servers from one
- * thread only. */
+/* Waits for requests under way (HTTP_STOP_TIMEOUT_MS at most for slow clients), answers
+ * new ones 503 meanwhile, then closes all connections and frees the server. NULL is
+ * allowed. Start and stop servers from one thread only. */
 void http_server_stop(struct http_server *server);
 
 #endif
