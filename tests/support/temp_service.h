@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A service over a store in a directory of its own, and short ways to write and look.
+ * Failures end the test. */
+#ifndef SUPPORT_TEMP_SERVICE_H
+#define SUPPORT_TEMP_SERVICE_H
+
+#include "service/authorise.h"
+#include "service/creds.h"
+#include "service/minting.h"
+#include "service/record.h"
+#include "service/service.h"
+#include "support/temp_store.h"
+
+/* wall and mono are temp.clock's; each look at the wall clock moves it on by step_ms. */
+struct temp_service {
+	struct temp_store temp;
+	struct clock clock;
+	int64_t step_ms;
+	struct vault *vault;
+	struct service *service;
+};
+
+extern const struct actor temp_superuser_actor;
+extern const struct actor temp_console_actor;
+extern const struct actor temp_guest_actor;
+
+/* Opens all of it and makes the operator "Test". */
+void temp_service_init(struct temp_service *t);
+
+/* The same without an operator. */
+void temp_service_init_bare(struct temp_service *t);
+void temp_service_release(struct temp_service *t);
+
+/* As setup and teardown of a test: *state is the struct temp_service. */
+int temp_service_set_up(void **state);
+int temp_service_tear_down(void **state);
+
+/* Another service over the same store with this vault. */
+struct service *temp_service_beside(struct temp_service *t, struct vault *vault);
+
+/* `fields` names what the row gives, comma separated. 0 or -1 as the service. */
+int temp_create(struct temp_service *t, const struct collection *collection,
+	const void *row, const char *fields, char out_id[static RAND_ID_SIZE],
+	struct violations *violations, struct err *err);
+int temp_change(struct temp_service *t, const struct collection *collection,
+	const char *id, const void *row, const char *fields,
+	struct violations *violations, struct err *err);
+
+/* These must succeed. */
+void temp_change_ok(struct temp_service *t, const struct collection *collection,
+	const char *id, const void *row, const char *fields);
+void temp_delete_ok(
+	struct temp_service *t, const struct collection *collection, const char *id);
+void temp_make_account(
+	struct temp_service *t, const char *name, char out_id[static RAND_ID_SIZE]);
+void temp_make_role(
+	struct temp_service *t, const char *name, char out_id[static RAND_ID_SIZE]);
+void temp_make_user(struct temp_service *t, const char *name, const char *account,
+	const char *role, char out_id[static RAND_ID_SIZE]);
+
+/* The first column of the first row; `sql` may hold one '%s' for `text`. */
+int64_t temp_ask(const struct temp_service *t, const char *sql, const char *text);
+
+/* Of an account by its id. */
+int64_t temp_generation(const struct temp_service *t, const char *account);
+int64_t temp_urgent_generation(const struct temp_service *t, const char *account);
+int64_t temp_account_seq(const struct temp_service *t, const char *account);
+
+/* The iat that the user's creds say now; its JWT must verify. Notes the issue. */
+int64_t temp_issue(struct temp_service *t, const char *user);
+
+#endif

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Minting account JWTs: when there are new bytes, what they are dated, and what is held.
+ */
+#include "base/str.h"
+#include "jwt/decode.h"
+#include "jwt/validate.h"
+#include "service/operator.h"
+#include "store/publish.h"
+#include "support/temp_service.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct minting
+mint(struct temp_service *t, int64_t account, bool urgent)
+{
+	struct err err = { 0 };
+	struct minting out = { 0 };
+	if (service_mint_account(t->service, account, urgent, &out, &err) != 0) {
+		fail_msg("%s (%s)", err.msg, err.detail);
+	}
+	return out;
+}
+
+/* The stored bytes, which must be a JWT that servers take. */
+static struct jwt_claims
+stored(struct temp_service *t, int64_t account)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct jwt_claims claims = { 0 };
+	struct jwt_issues issues = { 0 };
+	char *jwt = NULL;
+	int64_t generation = 0;
+	assert_int_equal(store_read_begin(t->temp.store, &conn, &err), 0);
+	int rc = store_publish_jwt(conn, account, &jwt, &generation, &err);
+	store_read_end(t->temp.store, conn);
+	if (rc != 0) {
+		fail_msg("%s", err.msg);
+	}
+	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+	jwt_validate(&claims, claims.iat, &issues);
+	assert_null(jwt_issues_find_blocking(&issues, true));
+	free(jwt);
+	return claims;
+}
+
+static int64_t
+stored_iat(struct temp_service *t, int64_t account)
+{
+	struct jwt_claims claims = stored(t, account);
+	int64_t iat = claims.iat;
+	jwt_claims_release(&claims);
+	return iat;
+}
+
+static int64_t
+publish_value(const struct temp_service *t, const char *column, int64_t account)
+{
+	char sql[128];
+	str_fmt_cut(sql, sizeof(sql), "SELECT %s FROM account_publish WHERE account = %d",
+		column, (int)account);
+	return temp_ask(t, sql, NULL);
+}
+
+static void
+set_connections(struct temp_service *t, const char *account, int64_t n)
+{
+	struct account row = { .max_connections = n };
+	temp_change_ok(t, &account_collection, account, &row, "max_connections");
+}
+
+static void
+set_active(struct temp_service *t, const char *account, bool active)
+{
+	struct account row = { .active = active };
+	temp_change_ok(t, &account_collection, account, &row, "active");
+}
+
+/* ---- the bytes ---- */
+
+static void
+test_first_mint(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	struct minting out = mint(t, seq, false);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_true(out.new_bytes);
+	assert_int_equal(out.generation, 1);
+	struct jwt_claims claims = stored(t, seq);
+	assert_string_equal(claims.name, "one");
+	assert_int_equal(claims.iat, t->temp.clock.wall / 1000);
+	assert_true(str_starts_with(claims.iss, "O"));
+	assert_int_equal(claims.as.account.signing_keys_len, 1);
+	assert_false(claims.as.account.signing_keys[0].scoped);
+	assert_int_equal(claims.as.account.tags.len, 1);
+	assert_true(str_starts_with(claims.as.account.tags.items[0], "natsid:"));
+	const char *tag = claims.as.account.tags.items[0];
+	assert_string_equal(tag + strlen(tag) - 2, ":1");
+	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
+	assert_int_equal(publish_value(t, "last_iat", seq), claims.iat);
+	assert_int_equal(publish_value(t, "minted_at", seq), t->temp.clock.wall);
+	jwt_claims_release(&claims);
+
+	/* again: the claims are equal */
+	t->temp.clock.wall += 60000;
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_false(out.new_bytes);
+	assert_int_equal(stored_iat(t, seq), publish_value(t, "last_iat", seq));
+}
+
+static void
+test_equal_claims(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	mint(t, seq, false);
+	int64_t iat = stored_iat(t, seq);
+	t->temp.clock.wall += 60000;
+	set_connections(t, account, 5);
+	set_connections(t, account, -1);
+	struct minting out = mint(t, seq, false);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_false(out.new_bytes);
+	assert_int_equal(out.generation, 3);
+	assert_int_equal(publish_value(t, "minted_generation", seq), 3);
+	assert_int_equal(stored_iat(t, seq), iat);
+}
+
+static void
+test_keys_scopes_revocations(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	char role[RAND_ID_SIZE];
+	char user[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	temp_make_role(t, "role", role);
+	temp_make_user(t, "user", account, role, user);
+	int64_t seq = temp_account_seq(t, account);
+	int64_t issued = temp_issue(t, user);
+	struct user row = { .active = false };
+	temp_change_ok(t, &user_collection, user, &row, "active");
+	mint(t, seq, true);
+	struct jwt_claims claims = stored(t, seq);
+	const struct jwt_account *body = &claims.as.account;
+	assert_int_equal(body->signing_keys_len, 2);
+	const struct jwt_signing_key *scope =
+		&body->signing_keys[body->signing_keys[0].scoped ? 0 : 1];
+	assert_true(scope->scoped);
+	assert_string_equal(scope->role, role);
+	assert_int_equal(body->revocations_len, 1);
+	assert_int_equal(body->revocations[0].at, issued);
+	jwt_claims_release(&claims);
+}
+
+static void
+test_tombstones(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	struct account row = { .max_jetstream_disk_storage = 1000 };
+	temp_change_ok(
+		t, &account_collection, account, &row, "max_jetstream_disk_storage");
+	mint(t, seq, true);
+	int64_t first = stored_iat(t, seq);
+
+	/* in the same second: the tombstone must still win */
+	set_active(t, account, false);
+	struct minting out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_true(out.new_bytes);
+	struct jwt_claims claims = stored(t, seq);
+	assert_int_equal(claims.iat, first + 1);
+	assert_int_equal(claims.as.account.signing_keys_len, 0);
+	assert_int_equal(claims.as.account.limits.conn, 0);
+	assert_int_equal(claims.as.account.limits.leaf, 0);
+	assert_int_equal(claims.as.account.limits.jetstream.disk_storage, 1000);
+	assert_int_equal(claims.as.account.revocations_len, 1);
+	assert_string_equal(claims.as.account.revocations[0].key, "*");
+	assert_int_equal(claims.as.account.revocations[0].at, claims.iat);
+	jwt_claims_release(&claims);
+
+	/* resumed: a newer iat, not the old bytes */
+	set_active(t, account, true);
+	mint(t, seq, true);
+	claims = stored(t, seq);
+	assert_int_equal(claims.iat, first + 2);
+	assert_int_equal(claims.as.account.signing_keys_len, 1);
+	assert_int_equal(claims.as.account.revocations_len, 0);
+	jwt_claims_release(&claims);
+
+	temp_delete_ok(t, &account_collection, account);
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	claims = stored(t, seq);
+	assert_int_equal(claims.iat, first + 3);
+	assert_int_equal(claims.as.account.limits.conn, 0);
+	assert_int_equal(claims.as.account.signing_keys_len, 0);
+	jwt_claims_release(&claims);
+}
+
+/* ---- the dates ---- */
+
+static void
+test_iat(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	int64_t now = t->temp.clock.wall / 1000;
+	t->temp.clock.wall = now * 1000 + 250;
+	mint(t, seq, false);
+	assert_int_equal(stored_iat(t, seq), now);
+
+	/* a change that can wait waits for the next second */
+	set_connections(t, account, 1);
+	struct minting out = mint(t, seq, false);
+	assert_int_equal(out.result, MINTING_LATER);
+	assert_int_equal(out.not_before, (now + 1) * 1000);
+	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
+	/* an urgent one does not, up to three seconds */
+	for (int64_t ahead = 1; ahead <= 3; ahead++) {
+		set_connections(t, account, 10 + ahead);
+		out = mint(t, seq, true);
+		assert_int_equal(out.result, MINTING_DONE);
+		assert_int_equal(stored_iat(t, seq), now + ahead);
+	}
+	set_connections(t, account, 20);
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_LATER);
+	assert_int_equal(out.not_before, (now + 1) * 1000);
+	set_connections(t, account, 21);
+	out = mint(t, seq, false);
+	assert_int_equal(out.result, MINTING_LATER);
+	assert_int_equal(out.not_before, (now + 4) * 1000);
+	assert_int_equal(publish_value(t, "last_iat", seq), now + 3);
+
+	/* once the clock is there, the newest state is minted */
+	t->temp.clock.wall = (now + 1) * 1000;
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	struct jwt_claims claims = stored(t, seq);
+	assert_int_equal(claims.iat, now + 4);
+	assert_int_equal(claims.as.account.limits.conn, 21);
+	jwt_claims_release(&claims);
+	t->temp.clock.wall = (now + 100) * 1000;
+	set_connections(t, account, 22);
+	mint(t, seq, false);
+	assert_int_equal(stored_iat(t, seq), now + 100);
+}
+
+static void
+test_clock_set_back(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	int64_t wall = t->temp.clock.wall;
+	mint(t, seq, false);
+	set_connections(t, account, 1);
+	t->temp.clock.wall = wall - 5001;
+	struct minting out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_HELD);
+	assert_non_null(strstr(out.reason, "5 s behind"));
+	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
+	/* a little is no reason to keep a revocation back */
+	t->temp.clock.wall = wall - 2000;
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_int_equal(stored_iat(t, seq), wall / 1000 + 1);
+	/* equal claims need no clock */
+	t->temp.clock.wall = wall - 3600 * 1000;
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	assert_false(out.new_bytes);
+}
+
+static void
+test_far_ahead(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	char sql[128];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	mint(t, seq, false);
+	int64_t now = t->temp.clock.wall / 1000;
+	set_connections(t, account, 1);
+	str_fmt_cut(sql, sizeof(sql), "UPDATE account_publish SET last_iat = %lld",
+		(long long)now + 60);
+	temp_store_exec(&t->temp, sql);
+	struct minting out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_HELD);
+	assert_non_null(strstr(out.reason, "61 s ahead"));
+	str_fmt_cut(sql, sizeof(sql), "UPDATE account_publish SET last_iat = %lld",
+		(long long)now + 59);
+	temp_store_exec(&t->temp, sql);
+	assert_int_equal(mint(t, seq, true).result, MINTING_LATER);
+	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
+}
+
+/* ---- what is held ---- */
+
+static void
+fill_revocations(struct temp_service *t, int64_t account, int count)
+{
+	char sql[512];
+	str_fmt_cut(sql, sizeof(sql),
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+		"< %d) "
+		"INSERT INTO revocations (account, public_key, cause, at, created) "
+		"SELECT %d, "
+		"randomblob(32), 'delete', 1700000000, 0 FROM n",
+		count, (int)account);
+	temp_store_exec(&t->temp, sql);
+}
+
+static void
+test_too_large(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	fill_revocations(t, seq, 8000);
+	assert_int_equal(mint(t, seq, true).result, MINTING_DONE);
+	set_connections(t, account, 1);
+	fill_revocations(t, seq, 2000);
+	struct minting out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_HELD);
+	assert_non_null(strstr(out.reason, "too many roles or revocations"));
+	/* also when it is too large to be compared */
+	fill_revocations(t, seq, 30000);
+	out = mint(t, seq, true);
+	assert_int_equal(out.result, MINTING_HELD);
+	assert_non_null(strstr(out.reason, "too many roles or revocations"));
+	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
+	/* what is suspended needs none of them */
+	set_active(t, account, false);
+	assert_int_equal(mint(t, seq, true).result, MINTING_DONE);
+}
+
+static void
+test_bad_claims(void **state)
+{
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	char role[RAND_ID_SIZE];
+	char user[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	temp_make_role(t, "role", role);
+	temp_make_user(t, "user", account, role, user);
+	/* behind our back: nothing that the API checks gets here */
+	temp_store_exec(
+		&t->temp, "UPDATE roles SET publish_deny_permissions = '[\"a..b\"]'");
+	struct minting out = mint(t, temp_account_seq(t, account), true);
+	assert_int_equal(out.result, MINTING_HELD);
+	assert_true(strlen(out.reason) > 0);
+	assert_int_equal(
+		publish_value(t, "minted_generation", temp_account_seq(t, account)), 0);
+}
+
+static void
+test_errors(void **state)
+{
+	struct temp_service *t = *state;
+	struct err err = { 0 };
+	struct minting out;
+	char account[RAND_ID_SIZE];
+	assert_int_equal(service_mint_account(t->service, 4711, true, &out, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	temp_make_account(t, "one", account);
+	temp_store_exec(&t->temp, "UPDATE vault SET sealed = zeroblob(77)");
+	assert_int_equal(service_mint_account(t->service, temp_account_seq(t, account),
+				 true, &out, &err),
+		-1);
+	assert_int_equal(err.code, ERR_CORRUPT);
+}
+
+/* ---- at once ---- */
+
+struct race {
+	struct temp_service *t;
+	int64_t seq;
+	int stop;
+	int lowered;
+};
+
+/* Several minters; what the row says is minted must always be what the bytes say. */
+static void *
+mint_until_stopped(void *ctx)
+{
+	struct race *race = ctx;
+	while (__atomic_load_n(&race->stop, __ATOMIC_ACQUIRE) == 0) {
+		struct err err = { 0 };
+		struct minting out;
+		if (service_mint_account(race->t->service, race->seq, true, &out, &err) !=
+				0 &&
+			err.code != ERR_CONFLICT) {
+			abort();
+		}
+	}
+	return NULL;
+}
+
+static void *
+watch_iat(void *ctx)
+{
+	struct race *race = ctx;
+	int64_t last = 0;
+	while (__atomic_load_n(&race->stop, __ATOMIC_ACQUIRE) == 0) {
+		struct err err = { 0 };
+		struct store_conn *conn = NULL;
+		struct store_publish row;
+		if (store_read_begin(race->t->temp.store, &conn, &err) != 0 ||
+			store_publish_get(conn, race->seq, &row, &err) != 0) {
+			abort();
+		}
+		store_read_end(race->t->temp.store, conn);
+		if (row.last_iat < last) {
+			__atomic_store_n(&race->lowered, 1, __ATOMIC_RELEASE);
+		}
+		last = row.last_iat;
+	}
+	return NULL;
+}
+
+static void
+test_race(void **state)
+{
+	enum { MINTERS = 6 };
+	struct temp_service *t = *state;
+	pthread_t threads[MINTERS + 1];
+	char account[RAND_ID_SIZE];
+	temp_make_account(t, "one", account);
+	struct race race = { .t = t, .seq = temp_account_seq(t, account) };
+	/* old times, so that the clock holds nobody up for long */
+	temp_store_exec(&t->temp, "UPDATE account_publish SET last_iat = 1");
+	for (int i = 0; i < MINTERS; i++) {
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, mint_until_stopped, &race), 0);
+	}
+	assert_int_equal(pthread_create(&threads[MINTERS], NULL, watch_iat, &race), 0);
+	for (int i = 0; i < 200; i++) {
+		set_connections(t, account, i % 3);
+	}
+	__atomic_store_n(&race.stop, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i <= MINTERS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	assert_false(race.lowered);
+	t->temp.clock.wall += 10000;
+	struct minting out = mint(t, race.seq, true);
+	assert_int_equal(out.result, MINTING_DONE);
+	struct jwt_claims claims = stored(t, race.seq);
+	assert_int_equal(claims.as.account.limits.conn, 199 % 3);
+	assert_int_equal(publish_value(t, "minted_generation", race.seq),
+		publish_value(t, "generation", race.seq));
+	assert_int_equal(publish_value(t, "last_iat", race.seq), claims.iat);
+	jwt_claims_release(&claims);
+}
+
+/* A slow minter with an older generation must not write over a newer one whose claims
+ * were equal, and which therefore has the same last_iat. */
+struct slow {
+	struct store_mint mint;
+};
+
+static int
+write_mint(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct slow *slow = ctx;
+	return store_publish_minted(tx, &slow->mint, err);
+}
+
+static void
+test_slow_minter(void **state)
+{
+	struct temp_service *t = *state;
+	struct err err = { 0 };
+	char account[RAND_ID_SIZE];
+	uint8_t hash[STORE_HASH_LEN] = { 1 };
+	temp_make_account(t, "one", account);
+	int64_t seq = temp_account_seq(t, account);
+	mint(t, seq, true);
+	int64_t iat = stored_iat(t, seq);
+	set_connections(t, account, 5); /* generation 2: the slow one reads this */
+	set_connections(t, account, -1); /* generation 3: equal to 1 */
+	assert_false(mint(t, seq, true).new_bytes);
+	struct slow slow = { .mint = { .account = seq,
+				     .expected_last_iat = iat,
+				     .generation = 2,
+				     .iat = iat + 1,
+				     .jwt = "eyJ",
+				     .claims_hash = hash } };
+	assert_int_equal(store_write(t->temp.store, write_mint, &slow, &err), -1);
+	assert_int_equal(err.code, ERR_STALE);
+	assert_int_equal(stored_iat(t, seq), iat);
+}
+
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, temp_service_set_up, temp_service_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first_mint),
+		TEST(test_equal_claims),
+		TEST(test_keys_scopes_revocations),
+		TEST(test_tombstones),
+		TEST(test_iat),
+		TEST(test_clock_set_back),
+		TEST(test_far_ahead),
+		TEST(test_too_large),
+		TEST(test_bad_claims),
+		TEST(test_errors),
+		TEST(test_race),
+		TEST(test_slow_minter),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
