@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "service/login.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,7 @@ answer_method(const struct api_call *call, enum api_dialect dialect)
 static void
 answer_error(const struct api_call *call, const struct err *err)
 {
+	assert(call->req != NULL);
 	enum api_dialect dialect = call->match.route != NULL
 		? call->match.route->dialect
 		: api_route_dialect(call->req->path);

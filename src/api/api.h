@@ -41,13 +41,13 @@ int
 api_new(const struct api_params *params, struct api **out, struct err *err) MUST_CHECK;
 void api_free(struct api *api);
 
-/* The callbacks of struct http_params; the first argument is the struct api.
+/* The callbacks of struct http_params; ctx is the struct api.
  * Thread-safe. */
-void api_handle(void *api, const struct http_request *req, struct http_response *res);
-size_t api_body_limit(void *api, const char *method, const char *path);
+void api_handle(void *ctx, const struct http_request *req, struct http_response *res);
+size_t api_body_limit(void *ctx, const char *method, const char *path);
 
 /* An error that the server found by itself, in PocketBase's envelope: the path is not
  * known. */
-void api_refuse(void *api, int status, const char *message, struct http_response *res);
+void api_refuse(void *ctx, int status, const char *message, struct http_response *res);
 
 #endif

@@ -402,7 +402,7 @@ decode_member(struct decoder *d, const char *key, const json_t *value)
 		"expand", NULL };
 	int index = collection_field_index(d->collection, key);
 	const struct field *field = index >= 0 ? &d->collection->fields[index] : NULL;
-	if (field == NULL || (field->flags & FIELD_INTERNAL) != 0) {
+	if (index < 0 || (field->flags & FIELD_INTERNAL) != 0) {
 		if (!is_listed(record_keys, key) &&
 			!is_listed(d->collection->passed_over, key)) {
 			refuse_key(d, key);

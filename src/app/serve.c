@@ -310,9 +310,10 @@ command_serve(const struct options *options)
 		command_failed(&err);
 		code = exit_code_of(&err);
 	} else {
-		while (sigwait(&signals, &signal_number) != 0) {
-			continue;
-		}
+		int waited = 0;
+		do {
+			waited = sigwait(&signals, &signal_number);
+		} while (waited != 0);
 		log_info("stopping",
 			LOG_STR("signal",
 				signal_number == SIGINT ? "SIGINT" : "SIGTERM"));

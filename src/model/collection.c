@@ -275,8 +275,9 @@ check_text(const struct field *field, const char *text, struct violations *out)
 		violations_add(out, field->name, VIOLATION_FORMAT, "Must be UTF-8 text.");
 		return;
 	}
-	size_t chars = str_utf8_length(text, strlen(text));
-	if ((field->flags & FIELD_REQUIRED) != 0 && chars == 0) {
+	size_t len = strlen(text);
+	size_t chars = str_utf8_length(text, len);
+	if ((field->flags & FIELD_REQUIRED) != 0 && len == 0) {
 		violations_add(out, field->name, VIOLATION_REQUIRED, "Cannot be blank.");
 	} else if (field->max > 0 && chars > (uint64_t)field->max) {
 		violations_add(out, field->name, VIOLATION_MAX_TEXT,
@@ -285,8 +286,8 @@ check_text(const struct field *field, const char *text, struct violations *out)
 	} else if (has_control(text, (field->flags & FIELD_MULTILINE) != 0)) {
 		violations_add(out, field->name, VIOLATION_FORMAT,
 			"Must not hold control characters.");
-	} else if (chars > 0 && (text[0] == ' ' || text[strlen(text) - 1] == ' ') &&
-		(field->flags & FIELD_REQUIRED) != 0) {
+	} else if ((field->flags & FIELD_REQUIRED) != 0 &&
+		(text[0] == ' ' || text[len - 1] == ' ')) {
 		violations_add(out, field->name, VIOLATION_FORMAT,
 			"Must not begin or end with a blank.");
 	}

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "base/str.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,7 @@ vault_free(struct vault *vault)
 	if (vault == NULL) {
 		return;
 	}
+	assert(vault->keys != NULL || vault->key_count == 0);
 	for (size_t i = 0; i < vault->key_count; i++) {
 		sodium_free(vault->keys[i].key);
 	}

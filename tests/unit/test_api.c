@@ -250,6 +250,8 @@ test_problem_statuses(void **state)
 		{ ERR_BUSY, 503, 503 },
 		{ ERR_TIMEOUT, 504, 504 },
 	};
+/* A sum cannot stand in parentheses term by term.
+ * NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define ONE(name, wire) +1
 	assert_int_equal(COUNT(cases), 1 ERR_CODES(ONE));
 #undef ONE
