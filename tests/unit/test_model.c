@@ -105,6 +105,7 @@ check_columns(const struct collection *collection, void *ctx)
 		}
 		if (field == NULL) {
 			fail_msg("%s.%s has no field", collection->table, name);
+			break; /* never reached, which the analyzer cannot know */
 		}
 		if (!str_equal((const char *)sqlite3_column_text(stmt, 1),
 			    sql_type(field))) {
