@@ -113,6 +113,7 @@ while (nc === null) {
       servers: options.servers,
       // Read anew for each connection: a new file is taken without a restart.
       authenticator: credsAuthenticator(() => readFileSync(options.file)),
+      timeout: 2000, // for one try to connect
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true, // who is suspended today may be back tomorrow
       reconnectDelayHandler: nextPause,

@@ -63,6 +63,10 @@ for (const which of ['newest', 'oldest']) {
         await stage.change(unborn, { active: false });
         await stage.change(unborn, { active: true });
       },
+      // The account is minted anew for this one, out of all that changed before.
+      'giving the lists their first order back': () => stage.change(role, {
+        publish_permissions: publish, subscribe_permissions: subscribe, publish_deny_permissions: ['data.a', 'data.b'],
+      }),
     };
 
     for (const [what, make] of Object.entries(changes)) {
