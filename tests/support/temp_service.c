@@ -29,11 +29,13 @@ static int64_t
 read_wall(void *ctx)
 {
 	struct temp_service *t = ctx;
-	if (t->step_ms == 0) {
-		return t->temp.clock.wall; /* read only: threads may look */
-	}
-	t->temp.clock.wall += t->step_ms;
-	return t->temp.clock.wall;
+	return __atomic_add_fetch(&t->temp.clock.wall, t->step_ms, __ATOMIC_RELAXED);
+}
+
+void
+temp_service_advance(struct temp_service *t, int64_t ms)
+{
+	__atomic_add_fetch(&t->temp.clock.wall, ms, __ATOMIC_RELAXED);
 }
 
 static int64_t

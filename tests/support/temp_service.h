@@ -31,6 +31,9 @@ void temp_service_init(struct temp_service *t);
 void temp_service_init_bare(struct temp_service *t);
 void temp_service_release(struct temp_service *t);
 
+/* Moves the wall clock on while other threads look at it. */
+void temp_service_advance(struct temp_service *t, int64_t ms);
+
 /* As setup and teardown of a test: *state is the struct temp_service. */
 int temp_service_set_up(void **state);
 int temp_service_tear_down(void **state);

@@ -28,7 +28,7 @@
 	"{\"data\":{\"account\":\"A\",\"code\":200,\"message\":\"" text "\"}," SERVER "}"
 #define NEW_OK(text) \
 	"{" SERVER ",\"data\":{\"account\":\"A\",\"code\":200,\"message\":\"" text "\"}" \
-										   "}"
+	"}"
 #define OLD_BAD(text) \
 	"{\"error\":{\"account\":\"A\",\"code\":500,\"description\":\"" text \
 	"\"}," SERVER "}"
@@ -76,8 +76,9 @@ test_ack(void **state)
 			ACK_TRANSIENT, NULL },
 		{ NEW_BAD(""), ACK_TRANSIENT, "" },
 		/* an error counts, whatever else is said */
-		{ "{" SERVER ",\"data\":{\"message\":\"jwt updated\"},\"error\":{}}",
-			ACK_TRANSIENT, "" },
+		{ "{" SERVER ",\"data\":{\"message\":\"jwt updated\"},\"error\":"
+		  "{\"description\":\"jwt store is full\"}}",
+			ACK_REFUSED, "jwt store is full" },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -621,11 +621,13 @@ test_password(void **state)
 	assert_int_equal(vault_password_verify("", ""), 0);
 	assert_int_equal(vault_password_verify("no hash", "no hash"), 0);
 	/* what stands in for nobody costs what a real one costs */
-	assert_int_equal(crypto_pwhash_str_needs_rehash(
-				 "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-				 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-				 crypto_pwhash_OPSLIMIT_INTERACTIVE,
-				 crypto_pwhash_MEMLIMIT_INTERACTIVE),
+	char nobody[VAULT_PASSWORD_HASH_SIZE] =
+		"$argon2id$v=19$m=65536,t=2,p=1$"
+		"AAAAAAAAAAAAAAAAAAAAAA$"
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	assert_int_equal(
+		crypto_pwhash_str_needs_rehash(nobody, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+			crypto_pwhash_MEMLIMIT_INTERACTIVE),
 		0);
 }
 

@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The publisher against servers that this file plays: bus_request and bus_cancel below
+ * stand in for the bus (the linker takes them before the library's). Answers come at
+ * once, and a request expires as soon as all have answered that will. */
+#include "base/str.h"
+#include "jwt/decode.h"
+#include "publish/publisher.h"
+#include "store/publish.h"
+#include "support/temp_service.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SERVERS_MAX = 3, ACCOUNTS_MAX = 64, DEADLINE_MS = 20000 };
+
+enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES };
+
+struct held {
+	char key[NKEY_TEXT_SIZE];
+	char *jwt;
+};
+
+struct fake_server {
+	bool up;
+	bool hidden; /* does not answer PING yet */
+	int incarnation;
+	enum answer answer;
+	struct held held[ACCOUNTS_MAX];
+	size_t held_len;
+	unsigned updates; /* it was asked to store */
+	unsigned lookups;
+};
+
+struct stage {
+	struct temp_service t;
+	struct clock clock; /* the service's wall, the system's monotonic time */
+	struct publisher *publisher;
+	pthread_mutex_t lock;
+	struct fake_server servers[SERVERS_MAX];
+	bool down; /* requests fail */
+};
+
+/* The bus that the publisher holds is never looked into. */
+static struct stage *the_stage;
+
+/* ---- the servers ---- */
+
+static struct held *
+find_held(struct fake_server *server, const char *key)
+{
+	for (size_t i = 0; i < server->held_len; i++) {
+		if (str_equal(server->held[i].key, key)) {
+			return &server->held[i];
+		}
+	}
+	return NULL;
+}
+
+static void
+keep(struct fake_server *server, const char *key, const char *jwt)
+{
+	struct held *held = find_held(server, key);
+	if (held == NULL) {
+		if (server->held_len == ACCOUNTS_MAX) {
+			abort();
+		}
+		held = &server->held[server->held_len++];
+		*held = (struct held){ 0 };
+		str_fmt_cut(held->key, sizeof(held->key), "%s", key);
+	}
+	free(held->jwt);
+	held->jwt = str_dup(jwt);
+	if (held->jwt == NULL) {
+		abort();
+	}
+}
+
+static void
+wipe(struct fake_server *server)
+{
+	for (size_t i = 0; i < server->held_len; i++) {
+		free(server->held[i].jwt);
+	}
+	server->held_len = 0;
+	server->incarnation++;
+}
+
+static void
+reply(uint64_t request, const char *text)
+{
+	struct bus_event event = { .kind = BUS_EVENT_REPLY,
+		.epoch = 1,
+		.request = request,
+		.subject = "inbox",
+		.data = text,
+		.len = strlen(text) };
+	publisher_on_bus(the_stage->publisher, &event);
+}
+
+static void
+answer_ping(int index, const struct fake_server *server, uint64_t request)
+{
+	char text[256];
+	int active = 0;
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		active +=
+			the_stage->servers[i].up && !the_stage->servers[i].hidden ? 1 : 0;
+	}
+	str_fmt_cut(text, sizeof(text),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\","
+		"\"ver\":\"2.15\"},"
+		"\"statsz\":{\"active_servers\":%d}}",
+		index, server->incarnation, index, active);
+	reply(request, text);
+}
+
+static void
+answer_update(int index, struct fake_server *server, uint64_t request, const char *jwt)
+{
+	static const char *const words[] = {
+		[STORES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
+		[SILENT] = "",
+		[SKIPS] = "\"data\":{\"code\":200,\"message\":\"jwt update cache "
+			  "skipped\"}",
+		[REFUSES] = "\"error\":{\"code\":500,\"description\":\"jwt validation "
+			    "failed - x\"}",
+		[FAILS] = "\"error\":{\"code\":500,\"description\":\"disk trouble\"}",
+		[LIES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
+	};
+	struct err err = { 0 };
+	struct jwt_claims claims = { 0 };
+	char text[256];
+	server->updates++;
+	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
+		abort();
+	}
+	if (server->answer == STORES) {
+		keep(server, claims.sub, jwt);
+	}
+	jwt_claims_release(&claims);
+	if (server->answer != SILENT) {
+		str_fmt_cut(text, sizeof(text),
+			"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},%s}", index,
+			server->incarnation, index, words[server->answer]);
+		reply(request, text);
+	}
+}
+
+static void
+answer_lookup(struct fake_server *server, uint64_t request, const char *subject)
+{
+	char key[NKEY_TEXT_SIZE];
+	str_fmt_cut(key, sizeof(key), "%s", subject + strlen("$SYS.REQ.ACCOUNT."));
+	const struct held *held = find_held(server, key);
+	server->lookups++;
+	if (server->answer != SILENT) {
+		reply(request, held != NULL ? held->jwt : "");
+	}
+}
+
+int
+bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
+	size_t len, int64_t timeout_ms, struct err *err)
+{
+	struct stage *s = the_stage;
+	struct bus_event expired = {
+		.kind = BUS_EVENT_EXPIRED, .epoch = 1, .request = request
+	};
+	(void)bus;
+	(void)timeout_ms;
+	pthread_mutex_lock(&s->lock);
+	if (s->down) {
+		pthread_mutex_unlock(&s->lock);
+		return err_set(err, ERR_UNAVAILABLE, "not connected");
+	}
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		struct fake_server *server = &s->servers[i];
+		if (!server->up) {
+			continue;
+		}
+		if (str_starts_with(subject, "$SYS.REQ.SERVER.PING")) {
+			if (!server->hidden) {
+				answer_ping(i, server, request);
+			}
+		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
+			if (strlen(data) != len) {
+				abort();
+			}
+			answer_update(i, server, request, data);
+		} else {
+			answer_lookup(server, request, subject);
+		}
+	}
+	publisher_on_bus(s->publisher, &expired);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+void
+bus_cancel(struct bus *bus, uint64_t request)
+{
+	(void)bus; /* what comes for it afterwards is to be passed over */
+	(void)request;
+}
+
+/* ---- the stage ---- */
+
+static int64_t
+read_wall(void *ctx)
+{
+	struct stage *s = ctx;
+	return clock_wall_ms(&s->t.clock);
+}
+
+static int64_t
+read_mono(void *ctx)
+{
+	(void)ctx;
+	return clock_mono_ms(&clock_system);
+}
+
+static void
+say(struct stage *s, enum bus_event_kind kind)
+{
+	struct bus_event event = { .kind = kind, .epoch = 1 };
+	publisher_on_bus(s->publisher, &event);
+}
+
+static int
+set_up_slow(void **state, int64_t quiet_ms)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+	struct err err = { 0 };
+	assert_non_null(s);
+	temp_service_init(&s->t);
+	assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
+	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
+	s->servers[0].up = true;
+	the_stage = s;
+	struct publisher_params params = {
+		.store = s->t.temp.store,
+		.service = s->t.service,
+		.clock = &s->clock,
+		.debounce_quiet_ms = quiet_ms,
+		.debounce_max_ms = 5 * quiet_ms,
+		.request_ms = 1000,
+	};
+	assert_int_equal(publisher_new(&params, &s->publisher, &err), 0);
+	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
+	assert_int_equal(publisher_start(s->publisher, NULL, &err), 0);
+	*state = s;
+	return 0;
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_slow(state, 20);
+}
+
+static int
+tear_down(void **state)
+{
+	struct stage *s = *state;
+	publisher_stop(s->publisher);
+	publisher_free(s->publisher);
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		wipe(&s->servers[i]);
+	}
+	temp_service_release(&s->t);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return 0;
+}
+
+/* Looks again and again until check says so, or the deadline has passed. The last step of
+ * the publisher, the proof's commit, tells nobody. */
+static bool
+eventually(
+	struct stage *s, bool (*check)(struct stage *s, const void *ctx), const void *ctx)
+{
+	int64_t end = clock_mono_ms(&clock_system) + DEADLINE_MS;
+	while (!check(s, ctx)) {
+		struct timespec pause = { .tv_nsec = 3000000 };
+		if (clock_mono_ms(&clock_system) > end) {
+			return false;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+static bool
+is_quiet(struct stage *s, const void *ctx)
+{
+	struct publisher_status status;
+	(void)ctx;
+	publisher_status(s->publisher, &status);
+	return status.open == 0 &&
+		temp_ask(&s->t,
+			"SELECT count(*) FROM account_publish WHERE proven_generation < "
+			"generation",
+			NULL) == 0;
+}
+
+/* The servers that are up hold, of every account, the bytes that are in force. */
+static bool
+is_converged(struct stage *s, const void *ctx)
+{
+	bool same = true;
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	int64_t accounts = temp_ask(&s->t, "SELECT count(*) FROM accounts", NULL);
+	if (!is_quiet(s, ctx)) {
+		return false;
+	}
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	for (int64_t seq = 1; same && seq <= accounts; seq++) {
+		struct jwt_claims claims = { 0 };
+		char *jwt = NULL;
+		int64_t generation = 0;
+		assert_int_equal(
+			store_publish_jwt(conn, seq, &jwt, &generation, &err), 0);
+		assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+		pthread_mutex_lock(&s->lock);
+		for (int i = 0; i < SERVERS_MAX; i++) {
+			const struct held *held = find_held(&s->servers[i], claims.sub);
+			same = same &&
+				(!s->servers[i].up ||
+					(held != NULL && str_equal(held->jwt, jwt)));
+		}
+		pthread_mutex_unlock(&s->lock);
+		jwt_claims_release(&claims);
+		free(jwt);
+	}
+	store_read_end(s->t.temp.store, conn);
+	return same;
+}
+
+static void
+assert_converges(struct stage *s)
+{
+	if (!eventually(s, is_converged, NULL)) {
+		fail_msg("not converged: %ld open",
+			(long)temp_ask(&s->t,
+				"SELECT count(*) FROM account_publish WHERE "
+				"proven_generation < "
+				"generation",
+				NULL));
+	}
+}
+
+static bool
+has_state(struct stage *s, const void *ctx)
+{
+	char sql[256];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM account_publish WHERE generation > "
+		"proven_generation AND %s",
+		(const char *)ctx);
+	return temp_ask(&s->t, sql, NULL) > 0;
+}
+
+static unsigned
+updates(struct stage *s, int server)
+{
+	pthread_mutex_lock(&s->lock);
+	unsigned n = s->servers[server].updates;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void
+set_connections(struct stage *s, const char *account, int64_t n)
+{
+	struct account row = { .max_connections = n };
+	temp_service_advance(&s->t, 1000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "max_connections");
+}
+
+static void
+set_answer(struct stage *s, int server, enum answer answer)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].answer = answer;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+set_server(struct stage *s, int server, bool up)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].up = up;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+wipe_server(struct stage *s, int server)
+{
+	pthread_mutex_lock(&s->lock);
+	wipe(&s->servers[server]);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- what it does ---- */
+
+static void
+test_converges(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "before", account);
+	set_server(s, 1, true);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	temp_make_account(&s->t, "after", account);
+	assert_converges(s);
+	unsigned before = updates(s, 0);
+	set_connections(s, account, 5);
+	assert_converges(s);
+	assert_int_equal(updates(s, 0), before + 1);
+	struct publisher_status status;
+	publisher_status(s->publisher, &status);
+	assert_int_equal(status.roster.len, 2);
+	assert_int_equal(status.pushed, before + 1);
+	/* suspended and deleted: tombstones are pushed the same way */
+	struct account row = { .active = false };
+	temp_change_ok(&s->t, &account_collection, account, &row, "active");
+	assert_converges(s);
+	temp_service_advance(&s->t, 5000);
+	temp_delete_ok(&s->t, &account_collection, account);
+	assert_converges(s);
+}
+
+static void
+test_nothing_while_down(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	struct account row = { .active = false };
+	temp_change_ok(&s->t, &account_collection, account, &row, "active");
+	assert_int_equal(updates(s, 0), 0);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	/* requests that fail although it was told to be up */
+	pthread_mutex_lock(&s->lock);
+	s->down = true;
+	pthread_mutex_unlock(&s->lock);
+	set_connections(s, account, 1);
+	say(s, BUS_EVENT_DOWN);
+	set_connections(s, account, 2);
+	pthread_mutex_lock(&s->lock);
+	s->down = false;
+	pthread_mutex_unlock(&s->lock);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+}
+
+static void
+test_equal_claims_push_nothing(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	unsigned before = updates(s, 0);
+	/* one transaction each, one debounce: by the time it is minted they are equal */
+	temp_store_exec(
+		&s->t.temp, "UPDATE account_publish SET generation = generation + 1");
+	set_connections(s, account, -1); /* unchanged: writes nothing */
+	say(s, BUS_EVENT_UP);
+	assert_true(eventually(s, is_quiet, NULL));
+	assert_int_equal(updates(s, 0), before);
+}
+
+static void
+test_debounce(void **state)
+{
+	void *own = NULL;
+	char account[RAND_ID_SIZE];
+	(void)state;
+	set_up_slow(&own, 300);
+	struct stage *s = own;
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	unsigned before = updates(s, 0);
+	int64_t start = clock_mono_ms(&clock_system);
+	for (int i = 1; i <= 10; i++) {
+		set_connections(s, account, i);
+	}
+	int64_t written = clock_mono_ms(&clock_system);
+	assert_converges(s);
+	/* as many as there were silences, on a box of any speed: one, as a rule */
+	assert_true(updates(s, 0) - before <= 1 + (unsigned)((written - start) / 300));
+	assert_true(
+		clock_mono_ms(&clock_system) - written >= 250 || written - start > 300);
+	/* the urgent ones wait for nothing */
+	struct account row = { .active = false };
+	temp_service_advance(&s->t, 5000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "active");
+	assert_converges(s);
+	assert_int_equal(
+		temp_generation(&s->t, account), temp_urgent_generation(&s->t, account));
+	tear_down(&own);
+}
+
+/* Whatever a server says but "stored" is shown, and tried again. */
+static void
+test_answers(void **state)
+{
+	static const struct {
+		enum answer answer;
+		const char *shown;
+		bool again; /* within the time of a test */
+	} cases[] = {
+		{ SILENT, "state = 'partial' AND message = 'no answer from s1'", true },
+		{ SKIPS, "state = 'partial' AND message = 's1: jwt update cache skipped'",
+			true },
+		{ FAILS, "state = 'partial' AND message = 's1: disk trouble'", true },
+		{ LIES, "state = 'partial' AND message LIKE '1 of 2 servers show%'",
+			true },
+		{ REFUSES,
+			"state = 'refused' AND message = 's1: jwt validation failed - x'",
+			false },
+	};
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	set_server(s, 1, true);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		set_answer(s, 1, cases[i].answer);
+		set_connections(s, account, (int64_t)i);
+		if (!eventually(s, has_state, cases[i].shown)) {
+			fail_msg("never shown: %s", cases[i].shown);
+		}
+		assert_true(has_state(s, "attempts > 0"));
+		set_answer(s, 1, STORES);
+		if (!cases[i].again) {
+			set_connections(
+				s, account, 1000); /* a new change is tried at once */
+		}
+		assert_converges(s);
+		assert_int_equal(temp_ask(&s->t,
+					 "SELECT count(*) FROM account_publish WHERE "
+					 "message <> ''",
+					 NULL),
+			0);
+	}
+}
+
+static void
+test_silent_system(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	set_answer(s, 0, SILENT);
+	set_connections(s, account, 3);
+	assert_true(eventually(s, has_state,
+		"state = 'pending' AND message = 'no server answered the push'"));
+	set_answer(s, 0, STORES);
+	assert_converges(s);
+}
+
+/* A server that is new to the round gets all that it lacks; what it holds is not pushed.
+ */
+static void
+test_new_server(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+		str_fmt_cut(name, sizeof(name), "account%d", i);
+		temp_make_account(&s->t, name, account);
+	}
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	unsigned before = updates(s, 0);
+	set_server(s, 1, true);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	assert_int_equal(updates(s, 1), 21);
+	/* all is there: looked up, not pushed */
+	before = updates(s, 0);
+	say(s, BUS_EVENT_DOWN);
+	say(s, BUS_EVENT_UP);
+	assert_true(eventually(s, is_quiet, NULL));
+	assert_converges(s);
+	/* restarted, and empty */
+	wipe_server(s, 0);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	assert_true(updates(s, 0) >= before + 21);
+}
+
+/* A server that answers the push and was not in the round: the round is asked for anew.
+ */
+static void
+test_unknown_server_answers(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	char other[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	temp_make_account(&s->t, "two", other);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	set_server(s, 1, true);
+	set_connections(s, account, 3);
+	assert_converges(s);
+	struct publisher_status status;
+	publisher_status(s->publisher, &status);
+	assert_int_equal(status.roster.len, 2);
+}
+
+/* A change waits for its debounce and will turn out to change nothing, while a server
+ * comes back empty: it must get the account all the same. */
+static void
+test_sweep_meets_debounce(void **state)
+{
+	void *own = NULL;
+	char account[RAND_ID_SIZE];
+	(void)state;
+	set_up_slow(&own, 400);
+	struct stage *s = own;
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	for (int i = 0; i < 2; i++) {
+		set_connections(s, account, 5);
+		if (i == 0) {
+			wipe_server(s, 0);
+			say(s, BUS_EVENT_UP); /* the sweep comes while the change waits,
+					       */
+			set_connections(s, account, -1);
+		} else {
+			set_connections(s, account, -1);
+			wipe_server(s, 0);
+			say(s, BUS_EVENT_UP); /* or the change while the sweep does */
+		}
+		assert_converges(s);
+	}
+	tear_down(&own);
+}
+
+struct writers {
+	struct stage *stage;
+	char accounts[8][RAND_ID_SIZE];
+	int next;
+};
+
+static void *
+write_many(void *ctx)
+{
+	struct writers *writers = ctx;
+	int number = __atomic_fetch_add(&writers->next, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 30; i++) {
+		set_connections(writers->stage, writers->accounts[(number + i) % 8], i);
+	}
+	return NULL;
+}
+
+/* Changes that come while others are under way, and servers that come and go. */
+static void
+test_storm(void **state)
+{
+	struct stage *s = *state;
+	struct writers writers = { .stage = s };
+	pthread_t threads[4];
+	for (int i = 0; i < 8; i++) {
+		char name[16];
+		str_fmt_cut(name, sizeof(name), "account%d", i);
+		temp_make_account(&s->t, name, writers.accounts[i]);
+	}
+	say(s, BUS_EVENT_UP);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, write_many, &writers), 0);
+	}
+	for (int i = 0; i < 10; i++) {
+		set_server(s, 1 + i % 2, i % 3 != 0);
+		set_answer(s, i % 3, i % 4 == 0 ? FAILS : STORES);
+		wipe_server(s, 2);
+		say(s, i % 2 == 0 ? BUS_EVENT_DOWN : BUS_EVENT_UP);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		set_answer(s, i, STORES);
+	}
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+}
+
+static void
+test_held(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	temp_store_exec(
+		&s->t.temp, "UPDATE account_publish SET last_iat = last_iat + 100000");
+	set_connections(s, account, 5);
+	assert_true(eventually(
+		s, has_state, "state = 'held' AND message LIKE '%Set the clock%'"));
+	assert_int_equal(
+		temp_ask(&s->t,
+			"SELECT count(*) FROM account_publish WHERE state = 'held'",
+			NULL),
+		1);
+}
+
+static void
+test_stop(void **state)
+{
+	struct err err = { 0 };
+	struct publisher *publisher = NULL;
+	struct stage *s = *state;
+	struct publisher_params params = {
+		.store = s->t.temp.store, .service = s->t.service, .clock = &s->clock
+	};
+	assert_int_equal(publisher_new(&params, &publisher, &err), 0);
+	publisher_stop(publisher); /* never started */
+	publisher_free(publisher);
+	publisher_free(NULL);
+	publisher_stop(s->publisher);
+	publisher_stop(s->publisher);
+	say(s, BUS_EVENT_UP); /* late news do no harm */
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_converges),
+		TEST(test_nothing_while_down),
+		TEST(test_equal_claims_push_nothing),
+		cmocka_unit_test(test_debounce),
+		TEST(test_answers),
+		TEST(test_silent_system),
+		TEST(test_new_server),
+		TEST(test_unknown_server_answers),
+		cmocka_unit_test(test_sweep_meets_debounce),
+		TEST(test_storm),
+		TEST(test_held),
+		TEST(test_stop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
