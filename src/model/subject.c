@@ -36,6 +36,25 @@ tokens_equal(struct token a, struct token b)
 	return a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
 }
 
+/* White space beyond ASCII: servers split "subject queue" there as well, and pass over
+ * entries that do not split into two parts, the denying ones too. The text is well-formed
+ * UTF-8, so a first byte tells how many follow. */
+static bool
+is_wide_space(const char *p)
+{
+	static const char *const spaces[] = { "\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80",
+		"\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
+		"\xe3\x80\x80" };
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		if (str_starts_with(p, spaces[i])) {
+			return true;
+		}
+	}
+	/* U+2000 to U+200A */
+	return str_starts_with(p, "\xe2\x80") && (unsigned char)p[2] >= 0x80 &&
+		(unsigned char)p[2] <= 0x8a;
+}
+
 static int
 check_token(struct token token, bool last, size_t position, struct err *err)
 {
@@ -44,7 +63,7 @@ check_token(struct token token, bool last, size_t position, struct err *err)
 	}
 	for (size_t i = 0; i < token.len; i++) {
 		unsigned char c = (unsigned char)token.text[i];
-		if (c == ' ') {
+		if (c == ' ' || (c >= 0x80 && is_wide_space(token.text + i))) {
 			return err_set(err, ERR_INVALID,
 				"space in the token at position %zu", position);
 		}

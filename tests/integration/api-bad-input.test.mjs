@@ -159,6 +159,7 @@ badSubject('a.', /Entry 1: empty token at position 2/);
 badSubject('>.a', /Entry 1: ">" at position 1/);
 badSubject('a.>.b', /Entry 1: ">" at position 2/);
 badSubject('a b', /Entry 1: space in the token at position 1/);
+badSubject('a.b\u00a0c', /Entry 1: space in the token at position 2/);
 badSubject('a.b\tc', /Entry 1: control character in the token at position 2/);
 badSubject('', /Entry 1: .*empty/);
 badSubject('x'.repeat(257), /Entry 1: longer than 256 bytes/);
