@@ -211,22 +211,36 @@ revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause
 	return store_publish_bump(tx, work->old_account_seq, true, err);
 }
 
-/* A suspended user that moves to another account stays suspended there: nothing was
- * issued for it there yet, and its creds are not given out. */
 static int
-write_activity(struct store_tx *tx, struct work *work, struct err *err)
+lift_suspension(struct store_tx *tx, struct work *work, struct err *err)
 {
-	const struct user *user = &work->after.user;
-	if (!user->active) {
-		return revoke(tx, work, STORE_REVOKED_SUSPEND,
-			revoke_time(work->service, &work->before.user), err);
-	}
 	bool lifted = false;
-	if (store_revocation_lift(tx, work->old_account_seq, &user->public_key,
-		    STORE_REVOKED_SUSPEND, &lifted, err) != 0) {
+	if (store_revocation_lift(tx, work->old_account_seq,
+		    &work->before.user.public_key, STORE_REVOKED_SUSPEND, &lifted,
+		    err) != 0) {
 		return -1;
 	}
 	return lifted ? store_publish_bump(tx, work->old_account_seq, true, err) : 0;
+}
+
+/* In the account that the user stays in. In one that it comes to nothing was issued for
+ * it yet, and its creds are not given out while it is suspended. In one that it leaves
+ * all is refused for good, so a suspension would only be forgotten there, and meet the
+ * user should it ever come back with a clock that was set back. */
+static int
+write_activity(struct store_tx *tx, struct work *work, struct err *err)
+{
+	if (work_changes(work, "account_id")) {
+		return lift_suspension(tx, work, err);
+	}
+	if (!work_changes(work, "active")) {
+		return 0;
+	}
+	if (work->after.user.active) {
+		return lift_suspension(tx, work, err);
+	}
+	return revoke(tx, work, STORE_REVOKED_SUSPEND,
+		revoke_time(work->service, &work->before.user), err);
 }
 
 static int
@@ -246,7 +260,7 @@ write_user(struct store_tx *tx, struct work *work, struct err *err)
 		revoke(tx, work, STORE_REVOKED_MOVE, work->moved_at, err) != 0) {
 		return -1;
 	}
-	return work_changes(work, "active") ? write_activity(tx, work, err) : 0;
+	return write_activity(tx, work, err);
 }
 
 static int

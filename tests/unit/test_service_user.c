@@ -361,6 +361,34 @@ test_suspended_moves(void **state)
 	assert_true(temp_issue(&s->t, s->user) > revoked_at(s, 0));
 }
 
+/* It must not be refused where it was suspended once, whatever the clock does. */
+static void
+test_suspended_comes_back(void **state)
+{
+	struct stage *s = *state;
+	int64_t old = temp_issue(&s->t, s->user);
+	s->t.temp.clock.wall += 100 * 1000;
+	set_active(s, false);
+	s->t.temp.clock.wall -= 50 * 1000;
+	move_to(s, 1, 0);
+	set_active(s, true);
+	assert_true(revoked_at(s, 0) >= old);
+	move_to(s, 0, 0);
+	assert_true(revoked_at(s, 0) >= old);
+	assert_true(temp_issue(&s->t, s->user) > revoked_at(s, 0));
+	/* suspended by the move itself: what was issued before it is refused all the same
+	 */
+	struct user row = { .active = false };
+	put_id(row.account_id, s->accounts[1]);
+	old = temp_issue(&s->t, s->user);
+	temp_change_ok(&s->t, &user_collection, s->user, &row, "active,account_id");
+	assert_true(revoked_at(s, 0) >= old);
+	assert_int_equal(
+		temp_ask(&s->t,
+			"SELECT count(*) FROM revocations WHERE cause = 'suspend'", NULL),
+		0);
+}
+
 static void
 test_delete(void **state)
 {
@@ -725,6 +753,7 @@ main(void)
 		TEST(test_move_while_time_passes),
 		TEST(test_activation),
 		TEST(test_suspended_moves),
+		TEST(test_suspended_comes_back),
 		TEST(test_delete),
 		TEST(test_default_role),
 		TEST(test_harmless_changes),

@@ -176,6 +176,8 @@ test_key_file_content(void **state)
 		{ LINE " ", false },
 		{ LINE "\nx", false },
 		{ LINE "\n\nx", false },
+		{ LINE "\n\n\n", false },
+		{ LINE "\n\n\nx", false },
 		{ LINE "\n\n" LINE "\n", false },
 		{ LINE "A", false },
 		{ LINE "=", false },
