@@ -25,6 +25,8 @@ struct job {
 	enum job_phase phase;
 	bool urgent;
 	bool look_first; /* begin with a lookup: the servers may hold it already */
+	bool drifted; /* a lookup missed what is recorded as proven: push it all the
+			 same */
 	bool again; /* changed while under way */
 	bool again_urgent;
 	int64_t first; /* monotonic ms: when the change came that is debounced */

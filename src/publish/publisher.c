@@ -127,7 +127,25 @@ want(struct publisher *p, int64_t account, bool urgent)
 	}
 }
 
-/* The job is through with this generation: away with it, or round again. */
+/* What changed under way is looked at now; nothing that is known of the servers is
+ * forgotten. */
+static void
+round_again(struct publisher *p, struct job *job)
+{
+	bool urgent = job->again_urgent;
+	job->again = false;
+	job->again_urgent = false;
+	job->failures = 0;
+	job->first = 0;
+	if (urgent) {
+		jobs_make_ready(&p->jobs, job, true);
+	} else {
+		debounce(p, job);
+	}
+}
+
+/* The servers hold this generation: away with the job, or a new one for what changed
+ * meanwhile. */
 static void
 finish_job(struct publisher *p, struct job *job)
 {
@@ -196,8 +214,13 @@ static int
 write_note(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct note_params *note = ctx;
-	return store_publish_note(tx, note->job->account, note->job->generation,
-		note->state, note->message, true, err);
+	const struct job *job = note->job;
+	if (job->drifted &&
+		store_publish_unproven(tx, job->account, job->generation, err) != 0) {
+		return -1;
+	}
+	return store_publish_note(
+		tx, job->account, job->generation, note->state, note->message, true, err);
 }
 
 static void
@@ -231,7 +254,7 @@ fail(struct publisher *p, struct job *job, enum store_publish_state state,
 	log_warn("account not proven", LOG_STR("account", job->key),
 		LOG_INT("generation", job->generation), LOG_STR("reason", message));
 	if (job->again) {
-		finish_job(p, job);
+		round_again(p, job);
 		return;
 	}
 	int64_t pause = state == STORE_PUBLISH_REFUSED ? BACKOFF_MAX_MS
@@ -255,7 +278,8 @@ reset_answers(struct job *job)
 	job->words[0] = '\0';
 }
 
-static void
+/* True: it is under way. False: the job waits for another try. */
+static bool
 send_request(struct publisher *p, struct job *job, enum job_phase phase,
 	const char *subject, const char *data, size_t len)
 {
@@ -264,20 +288,28 @@ send_request(struct publisher *p, struct job *job, enum job_phase phase,
 	reset_answers(job);
 	if (jobs_activate(&p->jobs, job, phase, request) != 0) {
 		fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
-		return;
+		return false;
 	}
 	if (bus_request(p->bus, request, subject, data, len, p->params.request_ms,
 		    &err) != 0) {
 		fail(p, job, STORE_PUBLISH_PENDING, err.msg);
+		return false;
 	}
+	return true;
 }
 
+/* After a lookup that failed with the connection there is nothing to tell of the servers
+ * yet: then look_first stays. */
 static void
 push(struct publisher *p, struct job *job)
 {
 	p->pushed++;
-	send_request(
-		p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt, job->jwt_len);
+	if (send_request(p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt,
+		    job->jwt_len) &&
+		job->look_first) {
+		job->look_first = false;
+		job->drifted = true;
+	}
 }
 
 static void
@@ -286,7 +318,7 @@ look(struct publisher *p, struct job *job)
 	char subject[128];
 	str_fmt_cut(
 		subject, sizeof(subject), "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP", job->key);
-	send_request(p, job, JOB_LOOKING, subject, "", 0);
+	(void)send_request(p, job, JOB_LOOKING, subject, "", 0); /* it told why */
 }
 
 struct wanted {
@@ -356,7 +388,7 @@ mint(struct publisher *p, struct job *job, const struct store_publish *row)
 		}
 		if (!minting.new_bytes &&
 			row->proven_generation >= row->minted_generation &&
-			!job->look_first) {
+			!job->look_first && !job->drifted) {
 			/* The claims are those that are proven already: nothing to
 			 * push. */
 			job->generation = minting.generation;
@@ -404,7 +436,7 @@ start(struct publisher *p, struct job *job)
 	}
 	job->generation = wanted.jwt_generation;
 	job->proven = wanted.row.proven_generation;
-	if (job->proven >= job->generation && !job->look_first) {
+	if (job->proven >= job->generation && !job->look_first && !job->drifted) {
 		finish_job(p, job);
 		goto out;
 	}
@@ -460,9 +492,8 @@ finish_look(struct publisher *p, struct job *job)
 		prove(p, job);
 		finish_job(p, job);
 	} else if (job->look_first) {
-		job->look_first = false;
 		if (job->again) {
-			finish_job(p, job);
+			round_again(p, job);
 		} else {
 			push(p, job);
 		}

@@ -252,6 +252,22 @@ store_publish_proven(
 }
 
 int
+store_publish_unproven(
+	struct store_tx *tx, int64_t account, int64_t generation, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_UNPROVEN,
+		    "UPDATE account_publish SET proven_generation = 0 "
+		    "WHERE account = ?1 AND generation = ?2",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, generation);
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+int
 store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 	enum store_publish_state state, const char *message, bool failed, struct err *err)
 {

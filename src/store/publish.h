@@ -73,6 +73,11 @@ int store_publish_jwt(struct store_conn *conn, int64_t account, char **out_jwt,
 int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generation,
 	struct err *err) MUST_CHECK;
 
+/* A server lacks what was proven: proven_generation is 0 then. Nothing happens when
+ * the wanted generation is no longer the given one. */
+int store_publish_unproven(struct store_tx *tx, int64_t account, int64_t generation,
+	struct err *err) MUST_CHECK;
+
 /* Says why it is not proven: state and message; attempts + 1 with `failed`. Nothing when
  * the wanted generation is no longer the given one. */
 int store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,

@@ -1,6 +1,6 @@
 // Whatever a server lost or missed is pushed again, and nothing else is.
 import assert from 'node:assert/strict';
-import { cp, readdir, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
@@ -54,6 +54,34 @@ onStage('convergence', {}, (stage, test) => {
     await tombstoned();
     assert.equal((await files()).length, 22);
     await stage.connect(creds);
+  });
+
+  test('while a server cannot take what it lost, nothing is called proven; as soon as it can, it gets it', async () => {
+    const { configuration } = server;
+    await server.stop();
+    await until('natsid has no server', async () => (await stage.nats()).servers === 0);
+    await server.wipe();
+    server.configuration = configuration.replace(/resolver: \{[^}]*\}/, 'resolver: MEMORY');
+    await server.start();
+    await until('no account is proven', async () => (await stage.accounts()).every((account) => {
+      const { publish_status: status, publish_message: message, published_generation: published } = account;
+      return status === 'pending' && /full resolver/.test(message) && published === 0;
+    }));
+    server.configuration = configuration;
+    await restart();
+    await stage.converged();
+    assert.equal((await files()).length, 22);
+  });
+
+  test('a push that fails while a lost account is restored is tried again', async () => {
+    await restart(async () => {
+      await server.wipe();
+      // A directory in the place of a file: the server can store everything but this account.
+      await mkdir(join(server.store, `${accounts[3].public_key}.jwt`, 'in-the-way'), { recursive: true });
+      setTimeout(() => rm(join(server.store, `${accounts[3].public_key}.jwt`), { recursive: true, force: true }), 1500);
+    });
+    await stage.converged();
+    assert.equal((await files()).length, 22);
   });
 
   test('a server that is back with an older state gets what it lacks, and nothing else', async () => {
