@@ -320,7 +320,7 @@ service_record_view(struct service *service, const struct actor *actor,
 {
 	struct store_conn *conn = NULL;
 	if (authorise(actor, VERB_VIEW, collection, NULL, err) != 0 ||
-		store_read_begin(service->store, &conn, err) != 0) {
+		store_read_begin_one(service->store, &conn, err) != 0) {
 		return -1;
 	}
 	int rc = store_record_view(conn, collection, id, fn, ctx, err);

@@ -134,10 +134,14 @@ struct key_lookup {
 };
 
 static int
-find_key(struct store_conn *conn, void *ctx, struct err *err)
+find_key(struct service *service, struct key_lookup *lookup, struct err *err)
 {
-	struct key_lookup *lookup = ctx;
+	struct store_conn *conn = NULL;
+	if (store_read_begin_one(service->store, &conn, err) != 0) {
+		return -1;
+	}
 	int found = store_auth_token_key(conn, lookup->id, lookup->key, err);
+	store_read_end(service->store, conn);
 	lookup->found = found == 1;
 	return found < 0 ? -1 : 0;
 }
@@ -155,7 +159,7 @@ service_token_actor(
 		return 0;
 	}
 	struct key_lookup lookup = { .id = parsed.id };
-	if (service_read(service, find_key, &lookup, err) != 0) {
+	if (find_key(service, &lookup, err) != 0) {
 		return -1;
 	}
 	if (lookup.found) {
@@ -179,7 +183,7 @@ service_token_refresh(struct service *service, const struct actor *actor,
 		return err_set(err, ERR_UNAUTHENTICATED,
 			"The request requires valid record authorization token.");
 	}
-	int rc = service_read(service, find_key, &lookup, err);
+	int rc = find_key(service, &lookup, err);
 	if (rc == 0 && !lookup.found) {
 		rc = err_set(err, ERR_UNAUTHENTICATED,
 			"The request requires valid record authorization token.");

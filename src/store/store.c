@@ -297,7 +297,7 @@ begin_read(struct store_conn *conn, struct err *err)
 }
 
 int
-store_read_begin(struct store *store, struct store_conn **out, struct err *err)
+store_read_begin_one(struct store *store, struct store_conn **out, struct err *err)
 {
 	struct store_conn *conn = NULL;
 	if (take_conn(store, &conn, err) != 0) {
@@ -308,6 +308,17 @@ store_read_begin(struct store *store, struct store_conn **out, struct err *err)
 			store_conn_setup(conn, STORE_CONN_READER, err) != 0)) {
 		store_conn_close(conn);
 		give_conn(store, NULL);
+		return -1;
+	}
+	*out = conn;
+	return 0;
+}
+
+int
+store_read_begin(struct store *store, struct store_conn **out, struct err *err)
+{
+	struct store_conn *conn = NULL;
+	if (store_read_begin_one(store, &conn, err) != 0) {
 		return -1;
 	}
 	if (begin_read(conn, err) != 0) {

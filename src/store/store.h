@@ -74,6 +74,11 @@ void store_on_commit(struct store *store,
 int store_read_begin(
 	struct store *store, struct store_conn **out, struct err *err) MUST_CHECK;
 
+/* The same for a single statement, which is a snapshot by itself: a transaction around it
+ * would cost as much again. */
+int store_read_begin_one(
+	struct store *store, struct store_conn **out, struct err *err) MUST_CHECK;
+
 /* Gives it back; NULL is allowed. */
 void store_read_end(struct store *store, struct store_conn *conn);
 
