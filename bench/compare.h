@@ -3,13 +3,12 @@
 #ifndef BENCH_COMPARE_H
 #define BENCH_COMPARE_H
 
-#include "base/clock.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { COMPARE_TURNS = 11, COMPARE_TURN_MS = 200, COMPARE_BATCH = 50 };
 
@@ -31,23 +30,24 @@ compare_median(double *values, size_t n)
 	return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* How often a second fn runs, over one turn; 0 when it failed. */
+/* How often fn runs in a second of this thread's processor time, which others on a shared
+ * machine do not lengthen; over one turn. 0 when it failed. */
 static inline double
 compare_turn(compare_fn fn, void *ctx)
 {
 	int64_t count = 0;
-	int64_t start = clock_mono_ms(&clock_system);
-	int64_t now = start;
-	while (now - start < COMPARE_TURN_MS) {
+	clock_t start = clock();
+	clock_t now = start;
+	while (now - start < (clock_t)COMPARE_TURN_MS * (CLOCKS_PER_SEC / 1000)) {
 		for (int i = 0; i < COMPARE_BATCH; i++) {
 			if (!fn(ctx)) {
 				return 0;
 			}
 		}
 		count += COMPARE_BATCH;
-		now = clock_mono_ms(&clock_system);
+		now = clock();
 	}
-	return (double)count * 1000 / (double)(now - start);
+	return (double)count * CLOCKS_PER_SEC / (double)(now - start);
 }
 
 /* Prints "NAME MEASURED LIMIT", medians of the turns. The ratio of neighbours is what

@@ -5,6 +5,7 @@
 #include "bench/compare.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/rand.h"
 #include "mint/user.h"
 #include "model/limits.h"
