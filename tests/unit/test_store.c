@@ -1220,7 +1220,14 @@ test_nested_reads(void **state)
 
 /* ---- publish ---- */
 
-enum step_kind { STEP_BUMP, STEP_BUMP_ROLE, STEP_MINT, STEP_PROVEN, STEP_NOTE };
+enum step_kind {
+	STEP_BUMP,
+	STEP_BUMP_ROLE,
+	STEP_MINT,
+	STEP_PROVEN,
+	STEP_UNPROVEN,
+	STEP_NOTE
+};
 
 struct step {
 	enum step_kind kind;
@@ -1245,6 +1252,8 @@ run_step(struct store_tx *tx, void *ctx, struct err *err)
 		return store_publish_minted(tx, &step->mint, err);
 	case STEP_PROVEN:
 		return store_publish_proven(tx, step->target, step->generation, err);
+	case STEP_UNPROVEN:
+		return store_publish_unproven(tx, step->target, step->generation, err);
 	case STEP_NOTE:
 		return store_publish_note(tx, step->target, step->generation, step->state,
 			step->message, step->flag, err);
@@ -1369,6 +1378,19 @@ test_publish(void **state)
 	assert_int_equal(p.minted_at, minted_at);
 	assert_jwt(temp, account, "two", 5);
 
+	/* A clock that ran ahead and is right again: minted_at is what it says now. */
+	struct step ahead = { .kind = STEP_NOTE, .target = account, .message = "" };
+	temp->clock.wall += 3600 * 1000;
+	write_ok(temp, run_step, &ahead);
+	temp->clock.wall -= 3600 * 1000;
+	mint.mint.generation = 6;
+	mint.mint.iat = 1002;
+	mint.mint.jwt = "three";
+	write_ok(temp, run_step, &mint);
+	p = publish_of(temp, account);
+	assert_int_equal(p.minted_at, temp->clock.wall);
+	assert_jwt(temp, account, "three", 6);
+
 	/* Notes count for the wanted generation only. */
 	struct step note = { .kind = STEP_NOTE,
 		.target = account,
@@ -1418,6 +1440,15 @@ test_publish(void **state)
 	assert_int_equal(p.state, STORE_PUBLISH_PENDING);
 	assert_int_equal(p.attempts, 0);
 	assert_string_equal(p.message, "");
+
+	/* Only the wanted generation is taken back. */
+	struct step lost = { .kind = STEP_UNPROVEN, .target = account, .generation = 2 };
+	write_ok(temp, run_step, &lost);
+	assert_int_equal(publish_of(temp, account).proven_generation, 3);
+	lost.generation = 3;
+	write_ok(temp, run_step, &lost);
+	assert_int_equal(publish_of(temp, account).proven_generation, 0);
+	write_ok(temp, run_step, &proven);
 
 	/* A bump forgets what was said about the generation before. */
 	note.message = "again";
