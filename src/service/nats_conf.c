@@ -9,6 +9,7 @@
 #include "store/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct trust {
 	struct operator_row operator;
@@ -164,6 +165,10 @@ service_nats_conf(struct service *service, const struct actor *actor,
 	struct trust trust = { 0 };
 	if (authorise(actor, VERB_DOWNLOAD, &operator_collection, NULL, err) != 0) {
 		return -1;
+	}
+	if (strchr(or_default(params->server_name, ""), ' ') != NULL) {
+		return err_set(err, ERR_INVALID,
+			"server_name: must not hold blanks, which nats-servers refuse");
 	}
 	int rc = get_trust(service, &trust, err);
 	if (rc == 0) {

@@ -100,6 +100,12 @@ for (const port of ['0', '65536', '-1', 'x', '4222x']) {
   });
 }
 
+test('a server name that nats-servers refuse is refused', async () => {
+  const answer = await daemon.api('GET', '/api/v1/nats.conf?server_name=a%20b');
+  assert.equal(answer.status, 400);
+  assert.match(answer.body.detail, /server_name: must not hold blanks/);
+});
+
 // ---- health --------------------------------------------------------------------------
 
 test('health in three forms, without a token', async () => {
