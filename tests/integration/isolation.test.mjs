@@ -37,8 +37,8 @@ for (const which of ['newest', 'oldest']) {
         heard[i].stop();
         const { messages } = heard[i];
         assert.deepEqual(messages.slice(0, 2), [`news from ${name}`, `private.news from ${name}`]);
-        assert.equal(messages.length, 3);
-        assert.match(messages[2], /^the\.end /);
+        const rest = messages.slice(2);
+        assert.ok(rest.length > 0 && rest.every((message) => message.startsWith('the.end ')), `${rest}`);
       }
     });
 

@@ -17,7 +17,7 @@ export class Client {
       reconnectTimeWait: 50,
       reconnectJitter: 0,
       maxReconnectAttempts: -1,
-      timeout: 3000, // for one try to connect
+      timeout: 10_000, // for one try to connect
       ...options,
     });
     return new Client(nc);
@@ -48,7 +48,7 @@ export class Client {
     return { cut: Math.round(cut.at - since), back: Math.round(back.at - since) };
   }
 
-  /** A message to the subject arrives at the other client. */
+  /** A message to the subject arrives at the other client; sent again until its server knows of the subscription. */
   async reaches(other, subject) {
     const payload = `message ${(messages += 1)}`;
     const subscription = other.nc.subscribe(subject);
@@ -57,8 +57,12 @@ export class Client {
       for await (const message of subscription) arrived ||= message.string() === payload;
     })();
     await other.nc.flush();
-    this.nc.publish(subject, payload);
-    await until(`a message to ${subject} arrives`, () => arrived);
+    await until(`a message to ${subject} arrives`, async () => {
+      this.nc.publish(subject, payload);
+      await this.nc.flush();
+      await other.nc.flush();
+      return arrived;
+    }, { every: 50 });
     subscription.unsubscribe();
     await reading;
   }
@@ -94,7 +98,7 @@ export class Client {
 export async function assertRefused(servers, creds) {
   const outcome = await until('the servers judge the creds', async () => {
     try {
-      const client = await Client.connect(servers, creds, { reconnect: false });
+      const client = await Client.connect(servers, creds, { reconnect: false, timeout: 2000 });
       await client.close();
       return 'accepted';
     } catch (error) {
