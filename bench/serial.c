@@ -67,9 +67,9 @@ main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 2);
 	if (sodium_init() < 0 ||
 		options_read(argc - 1, argv + 1, mask, 0, &options, &err) != 0) {
-		return command_failed(&err);
+		return (int)command_failed(&err);
 	}
 	enum exit_code code = command_serve(&options);
 	options_release(&options);
-	return code;
+	return (int)code;
 }
