@@ -723,6 +723,9 @@ on_up(struct publisher *p)
 {
 	p->up = true;
 	p->pinging = false;
+	/* Sent on the new connection before the news of it was read: without a roster the
+	 * first answer would count as all. */
+	restart_active(p);
 	p->roster.len = 0;
 	p->ping_not_before = 0;
 	restart_sweep(p);
