@@ -46,6 +46,7 @@ struct stage {
 	pthread_mutex_t lock;
 	struct fake_server servers[SERVERS_MAX];
 	bool down; /* requests fail */
+	bool flap; /* at the next lookup: a new connection, before its answers */
 };
 
 /* The bus that the publisher holds is never looked into. */
@@ -180,6 +181,13 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	if (s->down) {
 		pthread_mutex_unlock(&s->lock);
 		return err_set(err, ERR_UNAVAILABLE, "not connected");
+	}
+	if (s->flap && strstr(subject, "LOOKUP") != NULL) {
+		struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
+		struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = 2 };
+		s->flap = false;
+		publisher_on_bus(s->publisher, &down);
+		publisher_on_bus(s->publisher, &up);
 	}
 	for (int i = 0; i < SERVERS_MAX; i++) {
 		struct fake_server *server = &s->servers[i];
@@ -705,8 +713,40 @@ test_storm(void **state)
 	for (int i = 0; i < SERVERS_MAX; i++) {
 		set_answer(s, i, STORES);
 	}
+	temp_service_advance(
+		&s->t, 60000); /* none may wait for a clock that stands still */
 	say(s, BUS_EVENT_UP);
 	assert_converges(s);
+}
+
+/* The connection is a new one before the answers are read: they are counted by a new
+ * round, or not at all. */
+static void
+test_reconnect_during_lookup(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	set_server(s, 1, true);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	temp_store_exec(&s->t.temp,
+		"CREATE TABLE proofs (generation INTEGER);"
+		"CREATE TRIGGER proof AFTER UPDATE OF proven_generation ON "
+		"account_publish "
+		"WHEN new.proven_generation > old.proven_generation BEGIN "
+		"INSERT INTO proofs VALUES (new.proven_generation); END");
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].answer = LIES;
+	s->flap = true;
+	pthread_mutex_unlock(&s->lock);
+	set_connections(s, account, 5);
+	assert_true(eventually(
+		s, has_state, "state = 'partial' AND message LIKE '1 of 2 servers%'"));
+	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM proofs", NULL), 0);
+	set_answer(s, 1, STORES);
+	assert_converges(s);
+	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM proofs", NULL), 1);
 }
 
 static void
@@ -763,6 +803,7 @@ main(void)
 		TEST(test_unknown_server_answers),
 		cmocka_unit_test(test_sweep_meets_debounce),
 		TEST(test_storm),
+		TEST(test_reconnect_during_lookup),
 		TEST(test_held),
 		TEST(test_stop),
 	};
