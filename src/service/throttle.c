@@ -8,7 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLOTS = 1024, ADDRESS_SIZE = 48, HASHES_WAITING_MAX = 32 };
+enum { SLOTS = 1024, ADDRESS_SIZE = 48 };
+
+/* Each waits on a thread of the HTTP server: well below their number, so that strangers
+ * who log in cannot take them all. */
+enum { HASHES_WAITING_MAX = 16 };
 
 struct slot {
 	char address[ADDRESS_SIZE];
@@ -156,8 +160,8 @@ hashing_enter(struct hashing *hashing, struct err *err)
 	pthread_mutex_lock(&hashing->lock);
 	if (hashing->running == hashing->places &&
 		hashing->waiting == HASHES_WAITING_MAX) {
-		rc = err_set(
-			err, ERR_BUSY, "Too many logins at once. Try again in a moment.");
+		rc = err_set(err, ERR_BUSY,
+			"Too many passwords at once. Try again in a moment.");
 	} else {
 		hashing->waiting++;
 		while (hashing->running == hashing->places) {

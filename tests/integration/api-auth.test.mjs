@@ -1,5 +1,6 @@
 // Logging in, keeping a session and losing it.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
 import PocketBase from 'pocketbase';
 import { request, startNatsid, superuser } from './lib/natsid.mjs';
@@ -144,6 +145,25 @@ test('tokens outlive a restart, and mean nothing to another database', async () 
   assert.equal((await asked(daemon.url, first.token)).status, 403);
   assert.equal((await asked(second.url, daemon.token)).status, 403);
   await second.stop();
+});
+
+test('many guesses at once, from many addresses, do not keep others waiting', async () => {
+  const { hostname, port } = new URL(daemon.url);
+  const body = JSON.stringify({ identity: 'nobody@example.org', password: 'a guess' });
+  const guess = (localAddress) => new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+    const path = auth('_superusers', 'auth-with-password');
+    const asked = http.request({ hostname, port, localAddress, path, method: 'POST', headers, agent: false }, (answer) => {
+      answer.resume().on('end', () => resolve(answer.statusCode));
+    });
+    asked.on('error', reject).end(body);
+  });
+  let open = 120;
+  const guesses = Array.from({ length: open }, (_, i) => guess(`127.0.1.${1 + i % 30}`).finally(() => { open -= 1; }));
+  assert.equal((await request(daemon.url, 'GET', '/api/health')).status, 200);
+  assert.ok(open > 0, 'answered before all guesses were');
+  const statuses = new Set(await Promise.all(guesses));
+  assert.deepEqual([...statuses].sort(), [400, 503]);
 });
 
 // Last: it locks this address out of this daemon.
