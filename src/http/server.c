@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,8 @@ struct http_server {
 	struct http_guard guard;
 	bool has_guard;
 
+	atomic_uint held; /* connections that have a worker */
+
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	unsigned active; /* requests under way */
@@ -46,6 +49,36 @@ struct http_server {
 	bool started;
 	char start_message[256]; /* what civetweb said when it could not start */
 };
+
+/* civetweb gives a connection a worker until it closes, and others wait for one
+ * meanwhile. So connections stay open only while a quarter of the workers is free; beyond
+ * that each serves one request and goes to the end of the queue. */
+static bool
+has_spare_workers(struct http_server *server)
+{
+	unsigned threads = server->params.threads;
+	return atomic_load(&server->held) <= threads - threads / 4;
+}
+
+static struct http_server *
+server_of(const struct mg_connection *conn)
+{
+	return mg_get_user_data(mg_get_context(conn));
+}
+
+static int
+on_connection(const struct mg_connection *conn, void **conn_data)
+{
+	(void)conn_data; /* nothing is kept with a connection */
+	atomic_fetch_add(&server_of(conn)->held, 1);
+	return 0;
+}
+
+static void
+on_connection_end(const struct mg_connection *conn)
+{
+	atomic_fetch_sub(&server_of(conn)->held, 1);
+}
 
 /* One request under way. */
 struct exchange {
@@ -109,8 +142,8 @@ status_has_body(int status)
 	return status >= 200 && status != 204 && status != 304;
 }
 
-/* How long the connection stays open, in whole seconds rounded down: a client that knows does
- * not send a request into a connection that is just being closed. */
+/* How long the connection stays open, in whole seconds rounded down: a client that knows
+ * does not send a request into a connection that is just being closed. */
 static void
 put_connection(struct buf *out, bool keep_alive, unsigned keep_alive_ms)
 {
@@ -396,7 +429,7 @@ check_head(struct exchange *x)
 	}
 	x->framed = true;
 	x->body_pending = x->framing.body_len > 0;
-	x->keep_alive = x->framing.keep_alive;
+	x->keep_alive = x->framing.keep_alive && has_spare_workers(x->server);
 	why = http_head_path(info->request_uri, x->path);
 	if (why.status == 0) {
 		x->req.path = x->path;
@@ -684,6 +717,8 @@ start_civetweb(struct http_server *server, struct err *err)
 	};
 	/* clang-format on */
 	static const struct mg_callbacks callbacks = {
+		.init_connection = on_connection,
+		.connection_close = on_connection_end,
 		.begin_request = on_request,
 		.http_error = on_error,
 		.log_message = on_message,

@@ -25,7 +25,9 @@ struct http_server;
 struct http_params {
 	const char *host; /* "127.0.0.1", "::1" or "[::1]": an address, never a name */
 	uint16_t port; /* 0: any free one, see http_server_port */
-	unsigned threads; /* requests under way at a time; 0: HTTP_THREADS_DEFAULT */
+	/* Requests under way at a time; 0: HTTP_THREADS_DEFAULT. Idle connections hold at
+	 * most three quarters of them: with more, answers close their connections. */
+	unsigned threads;
 	unsigned body_timeout_ms; /* for a whole body; 0: HTTP_BODY_TIMEOUT_MS */
 	unsigned send_timeout_ms; /* for a whole answer; 0: HTTP_SEND_TIMEOUT_MS */
 	/* How long an idle connection keeps its thread; 0: HTTP_KEEP_ALIVE_MS. Behind a

@@ -564,6 +564,41 @@ test_refuses_long_heads(void **state)
 	buf_release(&head);
 }
 
+/* Idle connections never hold all workers: the one that takes the last quarter is closed
+ * after its answer, so that the next client is served. */
+static void
+test_connections_leave_workers_free(void **state)
+{
+	enum { THREADS = 4, KEPT = 3, LATER = 20 };
+	static const char get[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+	(void)state; /* a server of its own */
+	struct app *app = app_new(
+		(struct http_params){ .threads = THREADS, .keep_alive_ms = 60000 });
+	struct answer answer;
+	int kept[KEPT];
+	for (size_t i = 0; i < KEPT; i++) {
+		kept[i] = dial(app);
+		send_text(kept[i], get);
+		read_answer(kept[i], true, &answer);
+		assert_header(&answer, "Connection", "keep-alive");
+		release(&answer);
+	}
+	for (size_t i = 0; i < LATER; i++) {
+		int fd = dial(app);
+		send_text(fd, get);
+		read_answer(fd, true, &answer);
+		assert_int_equal(answer.status, 200);
+		assert_header(&answer, "Connection", "close");
+		assert_true(is_closed(fd));
+		release(&answer);
+		close(fd);
+	}
+	for (size_t i = 0; i < KEPT; i++) {
+		close(kept[i]);
+	}
+	app_free(app);
+}
+
 static void
 test_keep_alive_and_pipelining(void **state)
 {
@@ -1079,6 +1114,13 @@ client(void *ctx)
 		send_text(fd, request);
 		read_answer(fd, true, &answer);
 		assert_body(answer, expected);
+		char text[256];
+		const char *connection = answer_header(&answer, "Connection", text);
+		assert_non_null(connection);
+		if (str_equal(connection, "close")) {
+			close(fd);
+			fd = dial(ctx);
+		}
 		release(&answer);
 	}
 	close(fd);
@@ -1303,6 +1345,7 @@ main(void)
 		cmocka_unit_test(test_answers_a_request),
 		cmocka_unit_test(test_refuses_bad_heads),
 		cmocka_unit_test(test_refuses_long_heads),
+		cmocka_unit_test(test_connections_leave_workers_free),
 		cmocka_unit_test(test_keep_alive_and_pipelining),
 		cmocka_unit_test(test_body_limits),
 		cmocka_unit_test(test_too_large_is_answered_unread),
