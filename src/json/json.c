@@ -111,10 +111,14 @@ set_parse_error(const char *text, size_t len, const json_error_t *error, struct 
 	if (json_error_code(error) == json_error_duplicate_key) {
 		return set_duplicate_key(text, position, err);
 	}
-	/* " near '...'" repeats the text, which may be a password. */
-	const char *near = strstr(error->text, " near '");
+	/* " near '...'" repeats the text, which may be a password, and a flag of
+	 * jansson's tells a client nothing. */
+	const char *end = strstr(error->text, " near '");
+	if (end == NULL) {
+		end = strstr(error->text, " without JSON_");
+	}
 	int shown =
-		(int)(near != NULL ? (size_t)(near - error->text) : strlen(error->text));
+		(int)(end != NULL ? (size_t)(end - error->text) : strlen(error->text));
 	return err_set(err, ERR_INVALID, "line %d column %d: %.*s", error->line,
 		error->column, shown, error->text);
 }

@@ -95,6 +95,7 @@ test_refused(void **state)
 			fail_msg("%s: \"%s\", expected \"%s\"", table[i].text, err.msg,
 				table[i].expected);
 		}
+		assert_null(strstr(err.msg, "JSON_"));
 		assert_null(json);
 	}
 }
