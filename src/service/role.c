@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "base/str.h"
+#include "model/limits.h"
+#include "model/subject.h"
 #include "store/publish.h"
 #include "store/record.h"
 #include "store/role.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What a scope says of the row. max_data is not in it: no server enforces it, and writing
  * it would cut every client of the role. */
@@ -24,13 +28,71 @@ prepare(struct work *work, struct err *err)
 	return 0;
 }
 
+/* What the entry speaks of is spoken of by the list. A subject alone covers its queues; a
+ * queue covers only itself. */
+static bool
+is_covered(const char *entry, const struct strlist *list)
+{
+	char subject[LIMIT_SUBJECT_BYTES + 1];
+	str_fmt_cut(subject, sizeof(subject), "%.*s", (int)strcspn(entry, " "), entry);
+	for (size_t i = 0; i < list->len; i++) {
+		const char *other = list->items[i];
+		if (str_equal(entry, other) ||
+			(strchr(other, ' ') == NULL &&
+				subject_contains(other, subject))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+all_covered(const struct strlist *entries, const struct strlist *list)
+{
+	for (size_t i = 0; i < entries->len; i++) {
+		if (!is_covered(entries->items[i], list)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* -1 is no limit. */
+static bool
+is_lower(int64_t after, int64_t before)
+{
+	return after >= 0 && (before < 0 || after < before);
+}
+
+/* Does the change take something away? What it takes must be gone at once; what it gives
+ * may wait for the changes that come with it. */
+static bool
+narrows(const struct role *before, const struct role *after)
+{
+	return !all_covered(&before->publish_permissions, &after->publish_permissions) ||
+		!all_covered(
+			&before->subscribe_permissions, &after->subscribe_permissions) ||
+		!all_covered(&after->publish_deny_permissions,
+			&before->publish_deny_permissions) ||
+		!all_covered(&after->subscribe_deny_permissions,
+			&before->subscribe_deny_permissions) ||
+		is_lower(after->max_subscriptions, before->max_subscriptions) ||
+		is_lower(after->max_payload, before->max_payload) ||
+		(before->allow_response &&
+			(!after->allow_response ||
+				is_lower(after->allow_response_max,
+					before->allow_response_max) ||
+				after->allow_response_ttl != before->allow_response_ttl));
+}
+
 static int
 write_role(struct store_tx *tx, struct work *work, struct err *err)
 {
 	if (work->is_create || !work_changes_any(work, minted)) {
 		return 0;
 	}
-	return store_publish_bump_role(tx, work->after.head.seq, false, err);
+	return store_publish_bump_role(tx, work->after.head.seq,
+		narrows(&work->before.role, &work->after.role), err);
 }
 
 static int

@@ -243,11 +243,11 @@ static void
 test_role_bumps(void **state)
 {
 	static const struct field_case cases[] = { { "name", 0 }, { "description", 0 },
-		{ "is_default", 0 }, { "max_data", 0 }, { "publish_permissions", 1 },
-		{ "subscribe_permissions", 1 }, { "publish_deny_permissions", 1 },
-		{ "subscribe_deny_permissions", 1 }, { "allow_response", 1 },
-		{ "allow_response_max", 1 }, { "allow_response_ttl", 1 },
-		{ "max_subscriptions", 1 }, { "max_payload", 1 } };
+		{ "is_default", 0 }, { "max_data", 0 }, { "publish_permissions", 2 },
+		{ "subscribe_permissions", 2 }, { "publish_deny_permissions", 2 },
+		{ "subscribe_deny_permissions", 2 }, { "allow_response", 1 },
+		{ "allow_response_max", 1 }, { "allow_response_ttl", 2 },
+		{ "max_subscriptions", 2 }, { "max_payload", 2 } };
 	struct temp_service *t = *state;
 	struct err err = { 0 };
 	char account[RAND_ID_SIZE];
@@ -284,6 +284,93 @@ test_role_bumps(void **state)
 		temp_change_ok(t, &role_collection, role, &row, cases[i].field);
 		assert_int_equal(audit_rows(t), audit + 1);
 		assert_bump(t, account, &cases[i], before, urgent);
+	}
+	record_release(&role_collection, &row);
+}
+
+static void
+set_list(struct strlist *list, const char *words)
+{
+	struct err err = { 0 };
+	strlist_release(list);
+	while (*words != '\0') {
+		size_t len = strcspn(words, ",");
+		assert_int_equal(strlist_add_n(list, words, len, &err), 0);
+		words += len + (words[len] == ',' ? 1 : 0);
+	}
+}
+
+/* What takes something away does not wait for the debounce; what gives does. */
+static void
+test_role_narrowing_is_urgent(void **state)
+{
+	static const struct {
+		const char *before;
+		const char *after;
+		bool allow_narrows;
+		bool deny_narrows;
+	} cases[] = {
+		{ "a,b", "a", true, false },
+		{ "a", "a,b", false, true },
+		{ "a.>", "a.*", true, false },
+		{ "a.*", "a.>", false, true },
+		{ "a.b", "a.*", false, true },
+		{ ">", "a.>,b", true, false },
+		{ "a", "b", true, true },
+		{ "a", "", true, false },
+		{ "", "a", false, true },
+	};
+	static const struct {
+		const char *before;
+		const char *after;
+		bool narrows;
+	} queues[] = {
+		{ "a q", "a",
+			true }, /* as a member of q it got messages; alone it may not */
+		{ "a", "a q", true },
+		{ "a q", "a q,b", false },
+		{ "> q", "a q", true },
+	};
+	static const char *const allow[] = { "publish_permissions",
+		"subscribe_permissions" };
+	static const char *const deny[] = { "publish_deny_permissions",
+		"subscribe_deny_permissions" };
+	struct temp_service *t = *state;
+	char account[RAND_ID_SIZE];
+	char role[RAND_ID_SIZE];
+	char user[RAND_ID_SIZE];
+	struct role row = { 0 };
+	struct strlist *lists[] = { &row.publish_permissions, &row.subscribe_permissions,
+		&row.publish_deny_permissions, &row.subscribe_deny_permissions };
+	temp_make_account(t, "one", account);
+	temp_make_role(t, "role", role);
+	temp_make_user(t, "user", account, role, user);
+	for (size_t side = 0; side < 2; side++) {
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			set_list(lists[side], cases[i].before);
+			set_list(lists[side + 2], cases[i].before);
+			temp_change_ok(t, &role_collection, role, &row, allow[side]);
+			temp_change_ok(t, &role_collection, role, &row, deny[side]);
+			set_list(lists[side], cases[i].after);
+			set_list(lists[side + 2], cases[i].after);
+			temp_change_ok(t, &role_collection, role, &row, allow[side]);
+			assert_int_equal(temp_urgent_generation(t, account) ==
+					temp_generation(t, account),
+				cases[i].allow_narrows);
+			temp_change_ok(t, &role_collection, role, &row, deny[side]);
+			assert_int_equal(temp_urgent_generation(t, account) ==
+					temp_generation(t, account),
+				cases[i].deny_narrows);
+		}
+	}
+	for (size_t i = 0; i < COUNT(queues); i++) {
+		set_list(&row.subscribe_permissions, queues[i].before);
+		temp_change_ok(t, &role_collection, role, &row, allow[1]);
+		set_list(&row.subscribe_permissions, queues[i].after);
+		temp_change_ok(t, &role_collection, role, &row, allow[1]);
+		assert_int_equal(
+			temp_urgent_generation(t, account) == temp_generation(t, account),
+			queues[i].narrows);
 	}
 	record_release(&role_collection, &row);
 }
@@ -1083,6 +1170,7 @@ main(void)
 		TEST(test_operator_jwt),
 		TEST(test_account_bumps),
 		TEST(test_role_bumps),
+		TEST(test_role_narrowing_is_urgent),
 		TEST(test_audit_chain),
 		TEST(test_update_race),
 		TEST(test_scope_once),
