@@ -113,14 +113,16 @@ set_parse_error(const char *text, size_t len, const json_error_t *error, struct 
 	}
 	/* " near '...'" repeats the text, which may be a password, and a flag of
 	 * jansson's tells a client nothing. */
-	const char *end = strstr(error->text, " near '");
-	if (end == NULL) {
-		end = strstr(error->text, " without JSON_");
+	size_t shown = strlen(error->text);
+	static const char *const untold[] = { " near '", " without JSON_" };
+	for (size_t i = 0; i < sizeof(untold) / sizeof(untold[0]); i++) {
+		const char *at = strstr(error->text, untold[i]);
+		if (at != NULL && (size_t)(at - error->text) < shown) {
+			shown = (size_t)(at - error->text);
+		}
 	}
-	int shown =
-		(int)(end != NULL ? (size_t)(end - error->text) : strlen(error->text));
 	return err_set(err, ERR_INVALID, "line %d column %d: %.*s", error->line,
-		error->column, shown, error->text);
+		error->column, (int)shown, error->text);
 }
 
 int
