@@ -328,6 +328,7 @@ test_role_narrowing_is_urgent(void **state)
 		{ "a q", "a",
 			true }, /* as a member of q it got messages; alone it may not */
 		{ "a", "a q", true },
+		{ "a.>", "a.b q", true },
 		{ "a q", "a q,b", false },
 		{ "> q", "a q", true },
 	};
