@@ -325,8 +325,7 @@ test_role_narrowing_is_urgent(void **state)
 		const char *after;
 		bool narrows;
 	} queues[] = {
-		{ "a q", "a",
-			true }, /* as a member of q it got messages; alone it may not */
+		{ "a q", "a", false },
 		{ "a", "a q", true },
 		{ "a.>", "a.b q", true },
 		{ "a q", "a q,b", false },
