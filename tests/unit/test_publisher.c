@@ -46,6 +46,8 @@ struct stage {
 	pthread_mutex_t lock;
 	struct fake_server servers[SERVERS_MAX];
 	bool down; /* requests fail */
+	char meddle[RAND_ID_SIZE]; /* an account that changes while the next push is out
+				    */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 };
 
@@ -167,6 +169,18 @@ answer_lookup(struct fake_server *server, uint64_t request, const char *subject)
 	}
 }
 
+/* By the publisher's own thread: the news of it comes before any answer. */
+static void
+change_under_way(struct stage *s)
+{
+	struct account row = { .max_connections = 77 };
+	char account[RAND_ID_SIZE];
+	memcpy(account, s->meddle, sizeof(account));
+	s->meddle[0] = '\0';
+	temp_service_advance(&s->t, 1000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "max_connections");
+}
+
 int
 bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
 	size_t len, int64_t timeout_ms, struct err *err)
@@ -181,6 +195,9 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	if (s->down) {
 		pthread_mutex_unlock(&s->lock);
 		return err_set(err, ERR_UNAVAILABLE, "not connected");
+	}
+	if (s->meddle[0] != '\0' && str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
+		change_under_way(s);
 	}
 	if (s->flap && strstr(subject, "LOOKUP") != NULL) {
 		struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
@@ -627,14 +644,40 @@ test_unknown_server_answers(void **state)
 	char other[RAND_ID_SIZE];
 	temp_make_account(&s->t, "one", account);
 	temp_make_account(&s->t, "two", other);
+	set_server(s, 0, false);
+	set_server(s, 1, true);
 	say(s, BUS_EVENT_UP);
 	assert_converges(s);
-	set_server(s, 1, true);
+	int64_t start = clock_mono_ms(&clock_system);
+	set_server(s, 0, true);
 	set_connections(s, account, 3);
 	assert_converges(s);
 	struct publisher_status status;
 	publisher_status(s->publisher, &status);
 	assert_int_equal(status.roster.len, 2);
+	/* not only in the next round of an idle system, 10 s later */
+	assert_true(clock_mono_ms(&clock_system) - start < 8000);
+}
+
+/* What changes while its push is out is pushed too. */
+static void
+test_change_during_push(void **state)
+{
+	struct stage *s = *state;
+	temp_make_account(&s->t, "one", s->meddle);
+	char account[RAND_ID_SIZE];
+	memcpy(account, s->meddle, sizeof(account));
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	pthread_mutex_lock(&s->lock);
+	memcpy(s->meddle, account, sizeof(account));
+	pthread_mutex_unlock(&s->lock);
+	set_connections(s, account, 5);
+	assert_converges(s);
+	assert_int_equal(
+		temp_ask(&s->t, "SELECT max_connections FROM accounts WHERE id = '%s'",
+			account),
+		77);
 }
 
 /* A change waits for its debounce and will turn out to change nothing, while a server
@@ -803,6 +846,7 @@ main(void)
 		TEST(test_unknown_server_answers),
 		cmocka_unit_test(test_sweep_meets_debounce),
 		TEST(test_storm),
+		TEST(test_change_during_push),
 		TEST(test_reconnect_during_lookup),
 		TEST(test_held),
 		TEST(test_stop),
