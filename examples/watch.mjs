@@ -89,10 +89,10 @@ async function follow() {
   for await (const status of nc.status()) {
     if (status.type === 'error') {
       report(status.error);
-    } else if (status.type === 'disconnect') {
+    } else if (status.type === 'disconnect' && isConnected) { // each try that is refused reports one more
       isConnected = false;
       print(`disconnected from ${status.server}`);
-    } else if (status.type === 'reconnect') {
+    } else if (status.type === 'reconnect' && !isConnected) {
       onConnected('reconnected to');
     }
   }
