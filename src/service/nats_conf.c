@@ -63,6 +63,12 @@ get_trust(struct service *service, struct trust *trust, struct err *err)
 	if (service_mint_account(service, system_seq, true, &minting, err) != 0) {
 		return -1;
 	}
+	if (minting.result != MINTING_DONE) {
+		return err_set(err, ERR_UNAVAILABLE,
+			"the system account cannot be minted: %s",
+			minting.result == MINTING_HELD ? minting.reason
+						       : "try again in a second");
+	}
 	return service_read(service, read_trust, trust, err);
 }
 

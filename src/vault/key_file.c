@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,19 +58,11 @@ sync_directory_of(const char *path)
 	return rc;
 }
 
-int
-vault_key_file_create(const char *path, struct err *err)
+static int
+write_key(int fd)
 {
 	uint8_t key[VAULT_KEY_LEN];
 	char line[LINE_LEN + 2];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		int cause = errno;
-		err_set(err, cause == EEXIST ? ERR_CONFLICT : ERR_UNAVAILABLE,
-			"cannot create the master key %s: %s", path, strerror(cause));
-		return -1;
-	}
-
 	rand_bytes(key, sizeof(key));
 	memcpy(line, prefix, PREFIX_LEN);
 	codec_base64url_encode(key, sizeof(key), line + PREFIX_LEN);
@@ -77,23 +70,47 @@ vault_key_file_create(const char *path, struct err *err)
 	int rc = write_all(fd, line, LINE_LEN + 1);
 	secret_wipe(key, sizeof(key));
 	secret_wipe(line, sizeof(line));
+	return rc == 0 ? fsync(fd) : -1;
+}
 
-	if (rc == 0) {
-		rc = fsync(fd);
+/* Under a name of its own; 0, or the errno. */
+static int
+write_draft(const char *draft)
+{
+	/* what a run that was cut short left is of no use */
+	(void)unlink(draft);
+	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		return errno;
 	}
-	int cause = errno;
-	if (close(fd) != 0 && rc == 0) {
-		rc = -1;
+	int cause = write_key(fd) != 0 ? errno : 0;
+	if (close(fd) != 0 && cause == 0) {
 		cause = errno;
 	}
-	if (rc == 0 && sync_directory_of(path) != 0) {
-		rc = -1;
+	return cause;
+}
+
+/* The file appears whole or not at all, and never in the place of another. */
+int
+vault_key_file_create(const char *path, struct err *err)
+{
+	char draft[PATH_MAX];
+	if (str_fmt(draft, sizeof(draft), "%s.new", path) != 0) {
+		return err_set(
+			err, ERR_INVALID, "the path of the master key is too long");
+	}
+	int cause = write_draft(draft);
+	if (cause == 0 && link(draft, path) != 0) {
 		cause = errno;
 	}
-	if (rc != 0) {
+	(void)unlink(draft); /* it is linked, or of no use */
+	if (cause == 0 && sync_directory_of(path) != 0) {
+		cause = errno;
 		unlink(path);
-		return err_set(err, ERR_UNAVAILABLE, "cannot write the master key %s: %s",
-			path, strerror(cause));
+	}
+	if (cause != 0) {
+		return err_set(err, cause == EEXIST ? ERR_CONFLICT : ERR_UNAVAILABLE,
+			"cannot create the master key %s: %s", path, strerror(cause));
 	}
 	return 0;
 }
