@@ -23,7 +23,7 @@ static const struct command commands[] = {
 		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR), 0, command_init },
 	{ { "serve", NULL }, "", "serve the API and keep the NATS servers up to date",
 		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | OPTION_BIT(OPTION_LISTEN) |
-			OPTION_BIT(OPTION_NATS),
+			OPTION_BIT(OPTION_NATS) | OPTION_BIT(OPTION_LOG_LEVEL),
 		0, command_serve },
 	{ { "superuser", "upsert" }, "EMAIL (PASSWORD | -)",
 		"make a superuser or set its password; - reads it from standard input",

@@ -11,6 +11,7 @@
 struct nats_auth {
 	struct service *service;
 	struct vault_pair *pair;
+	const char *inbox;
 };
 
 int
@@ -34,6 +35,12 @@ nats_auth_free(struct nats_auth *auth)
 	}
 }
 
+void
+nats_auth_set_inbox(struct nats_auth *auth, const char *inbox)
+{
+	auth->inbox = inbox;
+}
+
 int
 nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err)
 {
@@ -44,7 +51,7 @@ nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err)
 	if (vault_pair_new(&auth->pair, &key, err) != 0) {
 		return -1;
 	}
-	return service_system_user_jwt(auth->service, &key, out_jwt, err);
+	return service_system_user_jwt(auth->service, &key, auth->inbox, out_jwt, err);
 }
 
 int

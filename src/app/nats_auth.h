@@ -12,6 +12,10 @@ int nats_auth_new(
 	struct service *service, struct nats_auth **out, struct err *err) MUST_CHECK;
 void nats_auth_free(struct nats_auth *auth);
 
+/* Where the connections hear their answers (bus_inbox); before the bus starts. Borrowed.
+ */
+void nats_auth_set_inbox(struct nats_auth *auth, const char *inbox);
+
 /* The callbacks of struct bus_params; ctx is the struct nats_auth. */
 int nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err);
 int nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],

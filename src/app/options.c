@@ -35,6 +35,8 @@ static const struct option options_table[OPTION_COUNT] = {
 	[OPTION_NATS] = { "nats", "NATSID_NATS", "nats", "URL[,URL...]",
 		"nats://127.0.0.1:4222",
 		"servers of the NATS system, in order of preference" },
+	[OPTION_LOG_LEVEL] = { "log-level", "NATSID_LOG_LEVEL", "log_level", "LEVEL",
+		"info", "what goes to standard error: debug, info, warn or error" },
 	[OPTION_OUTPUT] = { "output", "NATSID_OUTPUT", "output", "FILE", NULL,
 		"write to this file (standard output)" },
 	[OPTION_SERVER_NAME] = { "server-name", "NATSID_SERVER_NAME", "server_name",

@@ -126,6 +126,7 @@ start_nats(struct daemon *daemon, const char *nats, struct err *err)
 	if (rc != 0) {
 		return -1;
 	}
+	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->bus));
 	store_on_commit(daemon->dir.store, publisher_on_commit, daemon->publisher);
 	if (publisher_start(daemon->publisher, daemon->bus, err) != 0) {
 		return -1;
@@ -206,6 +207,15 @@ check_listen(const char *listen, struct err *err)
 	}
 	free(host);
 	return loopback ? 0 : -1;
+}
+
+static int
+set_log_level(const char *level, struct err *err)
+{
+	return log_set_level(level) == 0
+		? 0
+		: err_set(err, ERR_INVALID,
+			  "--log-level \"%s\": use debug, info, warn or error", level);
 }
 
 static int
@@ -297,7 +307,8 @@ command_serve(const struct options *options)
 
 	/* What can be told from the command line is told before anything is made. */
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
-		check_nats(options->values[OPTION_NATS], &err) != 0) {
+		check_nats(options->values[OPTION_NATS], &err) != 0 ||
+		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0) {
 		return command_failed(&err);
 	}
 	if (data_dir_open(&params, &daemon.dir, &err) != 0) {

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/emit.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,12 +13,6 @@
 enum { LOG_LINE_MAX = 4096 };
 
 static enum log_level threshold = LOG_LEVEL_INFO;
-
-void
-log_set_level(enum log_level level)
-{
-	threshold = level;
-}
 
 static const char *
 level_name(enum log_level level)
@@ -33,6 +28,18 @@ level_name(enum log_level level)
 		return "error";
 	}
 	return "info";
+}
+
+int
+log_set_level(const char *level)
+{
+	for (enum log_level known = LOG_LEVEL_DEBUG; known <= LOG_LEVEL_ERROR; known++) {
+		if (str_equal(level_name(known), level)) {
+			threshold = known;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 static void

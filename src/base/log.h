@@ -29,8 +29,9 @@ void log_write(enum log_level level, const char *message, const struct log_field
 void log_write_err(enum log_level level, const char *message, const struct err *err,
 	const struct log_field *fields, size_t n);
 
-/* Lines below the level are dropped; info at start. Set before threads start. */
-void log_set_level(enum log_level level);
+/* Lines below the level are dropped; info at start. Set before threads start. -1: no such
+ * level ("debug", "info", "warn", "error"). */
+int log_set_level(const char *level) MUST_CHECK;
 
 #define LOG_FIELDS(...) \
 	(const struct log_field[]) \

@@ -84,17 +84,6 @@ strlist_canonical(struct strlist *list)
 }
 
 bool
-strlist_contains(const struct strlist *list, const char *text)
-{
-	for (size_t i = 0; i < list->len; i++) {
-		if (str_equal(list->items[i], text)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-bool
 strlist_equal(const struct strlist *a, const struct strlist *b)
 {
 	if (a->len != b->len) {

@@ -31,7 +31,6 @@ strlist_copy(const struct strlist *from, struct strlist *out, struct err *err) M
 /* Sorts by bytes and drops duplicates: the canonical form of permission lists. */
 void strlist_canonical(struct strlist *list);
 
-bool strlist_contains(const struct strlist *list, const char *text);
 bool strlist_equal(const struct strlist *a, const struct strlist *b);
 
 /* ["a","b"] */

@@ -81,20 +81,6 @@ struct bus {
 
 /* ---- small helpers ------------------------------------------------------------- */
 
-const char *
-bus_state_name(enum bus_state state)
-{
-	switch (state) {
-	case BUS_DOWN:
-		return "down";
-	case BUS_CONNECTING:
-		return "connecting";
-	case BUS_UP:
-		return "up";
-	}
-	return "unknown";
-}
-
 static int64_t
 now_ms(const struct bus *bus)
 {

@@ -150,7 +150,4 @@ void bus_status(struct bus *bus, struct bus_status *out);
  * can be narrowed to it. Lives as long as the bus. */
 const char *bus_inbox(const struct bus *bus);
 
-/* "down", "connecting", "up"; static storage. */
-const char *bus_state_name(enum bus_state state);
-
 #endif

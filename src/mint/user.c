@@ -49,28 +49,31 @@ mint_creds(const struct vault *vault, const struct buf *token,
 }
 
 int
-mint_system_user(const struct vault *vault, const struct vault_seed *issuer,
-	const struct nkey_public *account_key, const struct nkey_public *user_key,
-	int64_t iat, struct buf *out, struct err *err)
+mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
+	struct buf *out, struct err *err)
 {
-	static const char *const publish[] = { "$SYS.REQ.CLAIMS.>",
-		"$SYS.REQ.ACCOUNT.*.CLAIMS.>", "$SYS.REQ.SERVER.PING",
-		"$SYS.REQ.SERVER.PING.>" };
-	static const char *const subscribe[] = { "_INBOX.>", "$SYS.SERVER.*.STATSZ" };
+	static const char *const publish[] = { "$SYS.REQ.CLAIMS.UPDATE",
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING" };
+	char inbox[64];
 	struct jwt_claims claims;
-	int rc = start_claims("natsid", user_key, account_key, iat, &claims, err);
+	int rc = start_claims(
+		"natsid", &mint->user_key, &mint->account_key, mint->iat, &claims, err);
 	struct jwt_user_limits *limits = &claims.as.user.limits;
 	limits->subs = JWT_UNLIMITED;
 	limits->data = JWT_UNLIMITED;
 	limits->payload = JWT_UNLIMITED;
+	if (rc == 0 && str_fmt(inbox, sizeof(inbox), "%s.*", mint->inbox) != 0) {
+		rc = err_set(
+			err, ERR_INTERNAL, "the inbox of the system user is too long");
+	}
+	if (rc == 0) {
+		rc = strlist_add(&limits->permissions.sub.allow, inbox, err);
+	}
 	for (size_t i = 0; rc == 0 && i < sizeof(publish) / sizeof(publish[0]); i++) {
 		rc = strlist_add(&limits->permissions.pub.allow, publish[i], err);
 	}
-	for (size_t i = 0; rc == 0 && i < sizeof(subscribe) / sizeof(subscribe[0]); i++) {
-		rc = strlist_add(&limits->permissions.sub.allow, subscribe[i], err);
-	}
 	if (rc == 0) {
-		rc = mint_token(vault, issuer, &claims, out, err);
+		rc = mint_token(vault, mint->issuer, &claims, out, err);
 	}
 	jwt_claims_release(&claims);
 	return rc;

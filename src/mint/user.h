@@ -20,9 +20,16 @@ int mint_user(const struct vault *vault, const struct mint_user *mint, struct bu
 int mint_creds(const struct vault *vault, const struct buf *token,
 	const struct vault_seed *user_seed, struct buf *out, struct err *err) MUST_CHECK;
 
-/* The user that natsid itself connects as: only what the publisher needs. */
-int mint_system_user(const struct vault *vault, const struct vault_seed *issuer,
-	const struct nkey_public *account_key, const struct nkey_public *user_key,
-	int64_t iat, struct buf *out, struct err *err) MUST_CHECK;
+/* The user that natsid itself connects as: it may push accounts, look them up and ask who
+ * is there, and hears what comes to its own inbox. */
+struct mint_system_user {
+	const struct vault_seed *issuer; /* plain key of the system account */
+	struct nkey_public account_key;
+	struct nkey_public user_key;
+	const char *inbox; /* "_INBOX.x": answers come to "_INBOX.x.*" */
+	int64_t iat; /* unix seconds */
+};
+int mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
+	struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

@@ -488,7 +488,10 @@ static void
 finish_look(struct publisher *p, struct job *job)
 {
 	bus_cancel(p->bus, job->request);
-	if (job->different == 0 && job->equal >= p->roster.len) {
+	if (p->roster.overflow) {
+		fail(p, job, STORE_PUBLISH_HELD,
+			"there are more servers than natsid can follow");
+	} else if (job->different == 0 && job->equal >= p->roster.len) {
 		prove(p, job);
 		finish_job(p, job);
 	} else if (job->look_first) {
@@ -561,7 +564,7 @@ on_lookup_answer(struct publisher *p, struct job *job, const struct note *note)
 static bool
 same_servers(const struct roster *a, const struct roster *b)
 {
-	if (a->len != b->len) {
+	if (a->len != b->len || a->overflow != b->overflow) {
 		return false;
 	}
 	for (size_t i = 0; i < a->len; i++) {
@@ -848,6 +851,21 @@ next_wait(const struct publisher *p)
 	return due > now ? due - now : 0;
 }
 
+/* Out of memory, notes were dropped: answers are asked for again, and how the connection
+ * stands is read instead of heard. */
+static void
+recover(struct publisher *p)
+{
+	struct bus_status status;
+	restart_active(p);
+	p->pinging = false;
+	bus_status(p->bus, &status);
+	p->up = false;
+	if (status.state == BUS_UP) {
+		on_up(p);
+	}
+}
+
 static void *
 run(void *ctx)
 {
@@ -856,7 +874,7 @@ run(void *ctx)
 	bool lost = false;
 	while (inbox_take(p->inbox, next_wait(p), &notes, &lost)) {
 		if (lost) {
-			restart_sweep(p);
+			recover(p);
 		}
 		while (!STAILQ_EMPTY(&notes)) {
 			struct note *note = STAILQ_FIRST(&notes);

@@ -55,6 +55,7 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 	}
 	if (roster_index(roster, entry.id) < 0) {
 		if (roster->len == ROSTER_MAX) {
+			roster->overflow = true;
 			err_set(err, ERR_LIMITED, "more than %d servers", ROSTER_MAX);
 			goto out;
 		}

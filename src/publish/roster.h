@@ -27,6 +27,7 @@ struct server {
 struct roster {
 	struct server servers[ROSTER_MAX];
 	size_t len;
+	bool overflow; /* more answered than there is room for: nothing can be proven */
 	int64_t active; /* how many the servers themselves know of; 0: unknown */
 };
 

@@ -220,7 +220,7 @@ read_system_issuer(struct store_conn *conn, void *ctx, struct err *err)
 
 int
 service_system_user_jwt(struct service *service, const struct nkey_public *user_key,
-	char **out_jwt, struct err *err)
+	const char *inbox, char **out_jwt, struct err *err)
 {
 	struct system_issuer issuer = { 0 };
 	struct buf token;
@@ -228,8 +228,14 @@ service_system_user_jwt(struct service *service, const struct nkey_public *user_
 	int rc = service_read(service, read_system_issuer, &issuer, err);
 	if (rc == 0) {
 		struct vault_seed seed = sealed_seed(&issuer.seed);
-		rc = mint_system_user(service->vault, &seed, &issuer.account_key,
-			user_key, clock_wall_s(service->clock), &token, err);
+		struct mint_system_user mint = {
+			.issuer = &seed,
+			.account_key = issuer.account_key,
+			.user_key = *user_key,
+			.inbox = inbox,
+			.iat = clock_wall_s(service->clock),
+		};
+		rc = mint_system_user(service->vault, &mint, &token, err);
 	}
 	if (rc == 0) {
 		rc = buf_finish(&token, err);

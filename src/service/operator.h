@@ -31,9 +31,9 @@ int service_nats_conf(struct service *service, const struct actor *actor,
 	const struct nats_conf_params *params, struct buf *out,
 	struct err *err) MUST_CHECK;
 
-/* The JWT of the system user for one connection to NATS, for the given key. The caller
- * frees it. */
+/* The JWT of the system user for one connection to NATS, for the given key, that hears
+ * answers below the inbox. The caller frees it. */
 int service_system_user_jwt(struct service *service, const struct nkey_public *user_key,
-	char **out_jwt, struct err *err) MUST_CHECK;
+	const char *inbox, char **out_jwt, struct err *err) MUST_CHECK;
 
 #endif

@@ -186,7 +186,7 @@ before(async () => {
   const masterKey = (await readFile(join(data, 'master.key'), 'utf8')).trim().split(' ')[1];
   addBytes('master key', Buffer.from(masterKey, 'base64url'));
 
-  const start = () => serve(['--data', data, '--listen', '127.0.0.1:0', '--nats', server.url]);
+  const start = () => serve(['--data', data, '--listen', '127.0.0.1:0', '--nats', server.url, '--log-level', 'debug']);
   let daemon = start();
   await fullRun(daemon);
   await noteFiles('while it runs');

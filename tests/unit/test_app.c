@@ -111,7 +111,7 @@ clear_environment(void)
 {
 	static const char *const names[] = { "NATSID_DATA", "NATSID_KEY_FILE",
 		"NATSID_CONFIG", "NATSID_OPERATOR", "NATSID_LISTEN", "NATSID_NATS",
-		"NATSID_OUTPUT", "NATSID_SERVER_NAME", "NATSID_PORT",
+		"NATSID_LOG_LEVEL", "NATSID_OUTPUT", "NATSID_SERVER_NAME", "NATSID_PORT",
 		"NATSID_JETSTREAM" };
 	assert_int_equal(COUNT(names), OPTION_COUNT);
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -706,6 +706,7 @@ test_nats_auth(void **state)
 	make_system(f);
 	assert_int_equal(open_dir(f, false, &dir, &err), 0);
 	assert_int_equal(nats_auth_new(dir.service, &auth, &err), 0);
+	nats_auth_set_inbox(auth, "_INBOX.abc");
 	assert_code(nats_auth_sign(auth, "nonce", sig, &err), &err, ERR_INTERNAL);
 	for (int i = 0; i < 2; i++) {
 		char *jwt = NULL;

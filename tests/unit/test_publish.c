@@ -206,7 +206,9 @@ test_roster_unknown_size(void **state)
 		str_fmt_cut(id, sizeof(id), "M%d", i);
 		assert_int_equal(add_server(&roster, id, "x", -1), 0);
 	}
+	assert_false(roster.overflow);
 	assert_int_equal(add_server(&roster, "one more", "x", -1), -1);
+	assert_true(roster.overflow); /* so nothing counts as proven by the others */
 	assert_int_equal(roster.len, ROSTER_MAX);
 	assert_int_equal(add_server(&roster, "N1", "one", -1), 0); /* known */
 	char text[1024];

@@ -236,6 +236,17 @@ bus_cancel(struct bus *bus, uint64_t request)
 	(void)request;
 }
 
+void
+bus_status(struct bus *bus, struct bus_status *out)
+{
+	struct stage *s = the_stage;
+	(void)bus;
+	*out = (struct bus_status){ 0 };
+	pthread_mutex_lock(&s->lock);
+	out->state = s->down ? BUS_DOWN : BUS_UP;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- the stage ---- */
 
 static int64_t

@@ -1125,7 +1125,8 @@ test_system_user(void **state)
 	struct jwt_claims claims = { 0 };
 	struct jwt_issues issues = { 0 };
 	assert_int_equal(vault_pair_new(&pair, &key, &err), 0);
-	assert_int_equal(service_system_user_jwt(t->service, &key, &token, &err), 0);
+	assert_int_equal(
+		service_system_user_jwt(t->service, &key, "_INBOX.abc", &token, &err), 0);
 	assert_int_equal(jwt_decode(token, strlen(token), &claims, &err), 0);
 	jwt_validate(&claims, claims.iat, &issues);
 	assert_null(jwt_issues_find_blocking(&issues, true));
