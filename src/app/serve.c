@@ -10,6 +10,7 @@
 #include "bus/url.h"
 #include "http/server.h"
 #include "publish/publisher.h"
+#include "service/login.h"
 #include "service/operator.h"
 
 #include <arpa/inet.h>
@@ -65,6 +66,22 @@ ensure_operator(struct daemon *daemon, const char *name, struct err *err)
 		return -1;
 	}
 	err_clear(err);
+	return 0;
+}
+
+/* Says how to make one; a natsid without it serves, but nobody can log in. */
+static int
+hint_superuser(const struct daemon *daemon, struct err *err)
+{
+	int64_t count = 0;
+	if (service_superuser_count(daemon->dir.service, &count, err) != 0) {
+		return -1;
+	}
+	if (count == 0) {
+		log_warn("there is no superuser yet, so nobody can log in",
+			LOG_STR("make_one", "natsid superuser upsert EMAIL -"),
+			LOG_STR("data", daemon->dir.path));
+	}
 	return 0;
 }
 
@@ -317,7 +334,8 @@ command_serve(const struct options *options)
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
 		start_nats(&daemon, options->values[OPTION_NATS], &err) != 0 ||
-		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0) {
+		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||
+		hint_superuser(&daemon, &err) != 0) {
 		command_failed(&err);
 		code = exit_code_of(&err);
 	} else {

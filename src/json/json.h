@@ -16,8 +16,8 @@
 
 enum { JSON_DEPTH_MAX = 32 };
 
-/* Makes every value that is freed be wiped first: bodies hold passwords. Call once, before
- * anything is parsed. */
+/* Makes every value that is freed be wiped first: bodies hold passwords. Call once,
+ * before anything is parsed. */
 void json_wipe_on_free(void);
 
 /* One object or array of at most max bytes and JSON_DEPTH_MAX levels; no duplicate keys,

@@ -26,6 +26,10 @@ int service_token_refresh(struct service *service, const struct actor *actor,
 int service_token_actor(struct service *service, const char *token, struct actor *out,
 	struct err *err) MUST_CHECK;
 
+/* How many superusers there are: without one nobody can log in. */
+int service_superuser_count(
+	struct service *service, int64_t *out_count, struct err *err) MUST_CHECK;
+
 /* Creates the superuser or sets its password; *out_created tells which. For the command
  * line. */
 int service_superuser_upsert(struct service *service, const struct actor *actor,

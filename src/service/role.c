@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "model/limits.h"
 #include "model/subject.h"
+#include "store/budget.h"
 #include "store/publish.h"
 #include "store/record.h"
 #include "store/role.h"
@@ -19,13 +21,55 @@ static const char *const minted[] = { "publish_permissions", "subscribe_permissi
 	"allow_response_max", "allow_response_ttl", "max_subscriptions", "max_payload",
 	NULL };
 
+/* What the lists of the role take as JSON. */
+static int
+list_bytes(const struct role *role, int64_t *out_bytes, struct err *err)
+{
+	struct buf json;
+	struct emit emit;
+	buf_init(&json, SIZE_MAX / 2);
+	emit_init(&emit, &json);
+	strlist_emit(&role->publish_permissions, &emit);
+	strlist_emit(&role->subscribe_permissions, &emit);
+	strlist_emit(&role->publish_deny_permissions, &emit);
+	strlist_emit(&role->subscribe_deny_permissions, &emit);
+	int rc = buf_finish(&json, err);
+	*out_bytes = (int64_t)json.len;
+	buf_release(&json);
+	return rc;
+}
+
+static int
+read_largest_account(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct work *work = ctx;
+	return store_budget_role_accounts(
+		conn, work->before.head.seq, &work->account_bytes, err);
+}
+
+/* A role that grows makes every account that uses it grow. A role that is new has none:
+ * its keys are made with the first user of each account. */
 static int
 prepare(struct work *work, struct err *err)
 {
-	(void)work; /* a role is its row: its keys are made with the first user of each
-		       account */
-	(void)err;
-	return 0;
+	int64_t before = 0;
+	int64_t after = 0;
+	if (work->is_create || !work_changes_any(work, minted)) {
+		return 0;
+	}
+	if (list_bytes(&work->before.role, &before, err) != 0 ||
+		list_bytes(&work->after.role, &after, err) != 0) {
+		return -1;
+	}
+	if (after <= before) {
+		return 0;
+	}
+	if (service_read(work->service, read_largest_account, work, err) != 0) {
+		return -1;
+	}
+	/* base64 makes four bytes of three */
+	return budget_check(
+		work->account_bytes + 4 * (after - before) / 3, BUDGET_ROLES, err);
 }
 
 /* What the entry speaks of is spoken of by the list. A subject alone covers its queues; a

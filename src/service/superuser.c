@@ -65,6 +65,18 @@ const struct record_ops superuser_ops = {
 	.remove = remove_superuser,
 };
 
+static int
+count_superusers(struct store_conn *conn, void *ctx, struct err *err)
+{
+	return store_record_count(conn, &superuser_collection, ctx, err);
+}
+
+int
+service_superuser_count(struct service *service, int64_t *out_count, struct err *err)
+{
+	return service_read(service, count_superusers, out_count, err);
+}
+
 struct find {
 	const char *email;
 	struct superuser found;

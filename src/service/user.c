@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "store/budget.h"
 #include "store/publish.h"
 #include "store/record.h"
 #include "store/revocation.h"
@@ -28,6 +29,19 @@ moves(const struct work *work)
 {
 	return !work->is_create &&
 		(work_changes(work, "account_id") || work_changes(work, "role_id"));
+}
+
+/* One more role in the account. */
+static int
+check_room_for_role(struct store_conn *conn, const struct work *work, struct err *err)
+{
+	int64_t account = 0;
+	int64_t role = 0;
+	if (store_budget_account(conn, work->account_seq, &account, err) != 0 ||
+		store_budget_role(conn, work->role_seq, &role, err) != 0) {
+		return -1;
+	}
+	return budget_check(account + role, BUDGET_ROLES, err);
 }
 
 /* The seqs that the row refers to, and whether (account, role) has a scoped key
@@ -83,6 +97,9 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 		conn, account.head.seq, role.head.seq, &key, err);
 	work->signing.wanted = found == 0;
 	rc = found < 0 ? -1 : 0;
+	if (found == 0) {
+		rc = check_room_for_role(conn, work, err);
+	}
 out:
 	record_release(&account_collection, &account);
 	record_release(&role_collection, &role);
@@ -204,8 +221,15 @@ revoke(struct store_tx *tx, struct work *work, enum store_revocation_cause cause
 	if (user->issued_at == 0) {
 		return 0; /* no JWT ever left: there is nothing to refuse */
 	}
-	if (store_revocation_put(
-		    tx, work->old_account_seq, &user->public_key, cause, at, err) != 0) {
+	int64_t bytes = 0;
+	if (store_budget_account(store_tx_conn(tx), work->old_account_seq, &bytes, err) !=
+			0 ||
+		budget_check(bytes + STORE_BUDGET_REVOCATION_BYTES,
+			cause == STORE_REVOKED_SUSPEND ? BUDGET_SUSPENSIONS
+						       : BUDGET_DELETES,
+			err) != 0 ||
+		store_revocation_put(tx, work->old_account_seq, &user->public_key, cause,
+			at, err) != 0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->old_account_seq, true, err);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { contents, initialised, operatorOf, scratch, serve } from './lib/command.mjs';
 import { natsid, request } from './lib/natsid.mjs';
+import { until } from './lib/processes.mjs';
 
 const local = ['--listen', '127.0.0.1:0', '--nats', 'nats://127.0.0.1:1'];
 const start = (data, args = []) => serve(['--data', data, ...local, ...args]);
@@ -61,6 +62,7 @@ test('serve initialises a missing or an empty directory by itself', async (t) =>
     const daemon = start(data, ['--operator', 'Made by serve']);
     await daemon.listening();
     assert.equal((await operatorOf(data)).name, 'Made by serve');
+    await until('it says how to make a superuser', () => /no superuser yet.*natsid superuser upsert EMAIL -/.test(daemon.output.stderr));
     for (const file of await readdir(data)) {
       if (file !== 'nats') assert.equal(await mode(join(data, file)), '600', file);
     }

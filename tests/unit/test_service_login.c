@@ -130,7 +130,7 @@ test_token(void **state)
 	str_fmt_cut(expected, sizeof(expected),
 		"{\"collectionId\":\"pbc_3142635823\",\"exp\":%lld,\"id\":\"%s\","
 		"\"refreshable\":true,\"type\":\"auth\"}",
-		(long long)(s->t.temp.clock.wall / 1000 + TOKEN_LIFETIME_SECONDS),
+		(long long)s->t.temp.clock.wall / 1000 + TOKEN_LIFETIME_SECONDS,
 		s->row.head.id);
 	assert_string_equal((const char *)claims, expected);
 
