@@ -61,12 +61,10 @@ main(int argc, char **argv)
 {
 	struct options options = { 0 };
 	struct err err = { 0 };
-	unsigned mask = OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) |
-		OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_OPERATOR) |
-		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_NATS);
 	mallopt(M_ARENA_MAX, 2);
 	if (sodium_init() < 0 ||
-		options_read(argc - 1, argv + 1, mask, 0, &options, &err) != 0) {
+		options_read(argc - 1, argv + 1, COMMAND_SERVE_OPTIONS, 0, &options,
+			&err) != 0) {
 		return (int)command_failed(&err);
 	}
 	enum exit_code code = command_serve(&options);

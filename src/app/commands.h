@@ -17,6 +17,15 @@ struct command {
 	enum exit_code (*run)(const struct options *options);
 };
 
+/* Options of every command that opens a data directory, and all of serve. */
+#define COMMAND_DATA_OPTIONS \
+	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | \
+		OPTION_BIT(OPTION_CONFIG))
+#define COMMAND_SERVE_OPTIONS \
+	(COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | \
+		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_NATS) | \
+		OPTION_BIT(OPTION_LOG_LEVEL))
+
 enum exit_code command_init(const struct options *options);
 enum exit_code command_serve(const struct options *options);
 enum exit_code command_superuser_upsert(const struct options *options);

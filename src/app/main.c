@@ -13,27 +13,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define DATA_OPTIONS \
-	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | \
-		OPTION_BIT(OPTION_CONFIG))
-
 static const struct command commands[] = {
 	{ { "init", NULL }, "",
 		"make a data directory with an operator and its system account",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR), 0, command_init },
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR), 0, command_init },
 	{ { "serve", NULL }, "", "serve the API and keep the NATS servers up to date",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | OPTION_BIT(OPTION_LISTEN) |
-			OPTION_BIT(OPTION_NATS) | OPTION_BIT(OPTION_LOG_LEVEL),
-		0, command_serve },
+		COMMAND_SERVE_OPTIONS, 0, command_serve },
 	{ { "superuser", "upsert" }, "EMAIL (PASSWORD | -)",
 		"make a superuser or set its password; - reads it from standard input",
-		DATA_OPTIONS, 2, command_superuser_upsert },
+		COMMAND_DATA_OPTIONS, 2, command_superuser_upsert },
 	{ { "export", "operator-jwt" }, "", "print the operator's JWT",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT), 0,
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT), 0,
 		command_export_operator_jwt },
 	{ { "export", "nats-conf" }, "",
 		"print a complete configuration for a nats-server",
-		DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) |
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) |
 			OPTION_BIT(OPTION_SERVER_NAME) | OPTION_BIT(OPTION_PORT) |
 			OPTION_BIT(OPTION_JETSTREAM),
 		0, command_export_nats_conf },

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-	HTTP_THREADS_DEFAULT = 32,
+	HTTP_THREADS_DEFAULT = 96, /* 20 kB each while they are idle */
 	HTTP_HEAD_MAX = 16384, /* request line and headers */
 	HTTP_HEAD_TIMEOUT_MS = 5000, /* from the connection to the end of the headers */
 	HTTP_BODY_TIMEOUT_MS = 10000,

@@ -31,6 +31,13 @@ moves(const struct work *work)
 		(work_changes(work, "account_id") || work_changes(work, "role_id"));
 }
 
+/* What the change revokes or lifts is in the account that the user was in. */
+static bool
+needs_old_account(const struct work *work)
+{
+	return !work->is_create && (moves(work) || work_changes(work, "active"));
+}
+
 /* One more role in the account. */
 static int
 check_room_for_role(struct store_conn *conn, const struct work *work, struct err *err)
@@ -151,11 +158,15 @@ prepare(struct work *work, struct err *err)
 	struct user *user = &work->after.user;
 	struct service *service = work->service;
 
-	if (!work->is_create && service_read(service, read_old_account, work, err) != 0) {
+	if (needs_old_account(work) &&
+		service_read(service, read_old_account, work, err) != 0) {
 		return -1;
 	}
-	if (service_read(service, read_relations, work, err) != 0 ||
-		prepare_password(work, err) != 0) {
+	if ((work->is_create || moves(work)) &&
+		service_read(service, read_relations, work, err) != 0) {
+		return -1;
+	}
+	if (prepare_password(work, err) != 0) {
 		return -1;
 	}
 	if (work->violations->len > 0) {
