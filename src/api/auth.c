@@ -35,18 +35,6 @@ read_fields(const struct api_call *call, struct api_fields *out, struct err *err
 	return api_fields_read(call->req, out, err);
 }
 
-struct writer {
-	struct emit emit;
-	struct api_record_style style;
-};
-
-static int
-write_record(void *ctx, const struct record_view *view, struct err *err)
-{
-	struct writer *writer = ctx;
-	return api_record_emit(&writer->emit, view, &writer->style, err);
-}
-
 /* {"record":{...},"token":"..."}; one's own e-mail is always shown. */
 static int
 answer_session(struct api_call *call, const struct actor *self,
@@ -54,8 +42,8 @@ answer_session(struct api_call *call, const struct actor *self,
 	const struct api_fields *fields, struct err *err)
 {
 	struct api_selection selection;
-	struct writer writer = { .style = {
-					 .selection = &selection, .show_email = true } };
+	struct api_record_writer writer = { .style = { .selection = &selection,
+						    .show_email = true } };
 	http_response_make_secret(call->res);
 	api_fields_select(fields, "record", collection, &selection);
 	emit_init(&writer.emit, &call->res->body);
@@ -63,7 +51,7 @@ answer_session(struct api_call *call, const struct actor *self,
 	if (api_fields_want(fields, "record")) {
 		emit_key(&writer.emit, "record");
 		if (service_record_view(call->api->params.service, self, collection,
-			    self->id, write_record, &writer, err) != 0) {
+			    self->id, api_record_write, &writer, err) != 0) {
 			return -1;
 		}
 	}

@@ -151,3 +151,13 @@ api_record_emit(struct emit *emit, const struct record_view *view,
 	emit_object_end(emit);
 	return 0;
 }
+
+int
+api_record_write(void *ctx, const struct record_view *view, struct err *err)
+{
+	struct api_record_writer *writer = ctx;
+	if (api_record_emit(&writer->emit, view, &writer->style, err) != 0) {
+		return -1;
+	}
+	return writer->emit.buf->failed ? buf_finish(writer->emit.buf, err) : 0;
+}

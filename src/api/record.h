@@ -26,4 +26,13 @@ struct api_record_style {
 int api_record_emit(struct emit *emit, const struct record_view *view,
 	const struct api_record_style *style, struct err *err) MUST_CHECK;
 
+/* As a record_fn: its context is a struct api_record_writer. A buffer that is full ends
+ * the read; what is wrong with it, buf_finish tells. */
+struct api_record_writer {
+	struct emit emit;
+	struct api_record_style style;
+};
+int
+api_record_write(void *ctx, const struct record_view *view, struct err *err) MUST_CHECK;
+
 #endif

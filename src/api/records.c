@@ -47,29 +47,13 @@ sees_all_emails(const struct api_call *call)
 
 /* ---- encoding -------------------------------------------------------------------- */
 
-struct writer {
-	struct emit emit;
-	struct api_record_style style;
-};
-
-static int
-write_record(void *ctx, const struct record_view *view, struct err *err)
-{
-	struct writer *writer = ctx;
-	if (api_record_emit(&writer->emit, view, &writer->style, err) != 0) {
-		return -1;
-	}
-	/* A full buffer ends the read; what is wrong with it is told by buf_finish. */
-	return writer->emit.buf->failed ? buf_finish(writer->emit.buf, err) : 0;
-}
-
 /* One record as the whole answer. */
 static int
 answer_record(struct api_call *call, const struct collection *collection, const char *id,
 	const struct api_selection *selection, const struct api_minted *minted,
 	struct err *err)
 {
-	struct writer writer = {
+	struct api_record_writer writer = {
 		.style = { .selection = selection,
 			.show_email = sees_all_emails(call),
 			.minted = minted },
@@ -79,7 +63,7 @@ answer_record(struct api_call *call, const struct collection *collection, const 
 	}
 	emit_init(&writer.emit, &call->res->body);
 	return service_record_view(call->api->params.service, &call->actor, collection,
-		id, write_record, &writer, err);
+		id, api_record_write, &writer, err);
 }
 
 /* ---- reading --------------------------------------------------------------------- */
@@ -120,7 +104,7 @@ api_records_list(struct api_call *call, struct err *err)
 		.skip_total = paging.skip_total,
 		.sort = paging.sort,
 	};
-	struct writer writer = {
+	struct api_record_writer writer = {
 		.style = { .selection = &selection, .show_email = sees_all_emails(call) },
 	};
 	emit_init(&writer.emit, &call->res->body);
@@ -128,7 +112,7 @@ api_records_list(struct api_call *call, struct err *err)
 	emit_key(&writer.emit, "items");
 	emit_array_begin(&writer.emit);
 	if (service_record_list(call->api->params.service, &call->actor, &list,
-		    write_record, &writer, &total, err) != 0) {
+		    api_record_write, &writer, &total, err) != 0) {
 		if (err->code == ERR_TOO_LARGE) {
 			return err_set(err, ERR_INVALID,
 				"This page is too large; ask for fewer records or "

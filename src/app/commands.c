@@ -3,6 +3,7 @@
 
 #include "app/data_dir.h"
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/secret.h"
 #include "base/str.h"
 #include "model/limits.h"
@@ -184,23 +185,6 @@ out:
 	return code;
 }
 
-static int
-write_all(int fd, const struct buf *text)
-{
-	size_t done = 0;
-	while (done < text->len) {
-		ssize_t n = write(fd, text->data + done, text->len - done);
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n <= 0) {
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* The file is whole or not there: written beside it, then renamed. What is exported is
  * public. */
 static int
@@ -211,7 +195,9 @@ write_file(const char *path, const struct buf *text, struct err *err)
 		return err_set(err, ERR_INVALID, "the path %s is too long", path);
 	}
 	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int rc = fd >= 0 && fchmod(fd, 0644) == 0 ? write_all(fd, text) : -1;
+	int rc = fd >= 0 && fchmod(fd, 0644) == 0
+		? file_write_all(fd, text->data, text->len)
+		: -1;
 	if (rc == 0) {
 		rc = fsync(fd);
 	}
@@ -238,7 +224,7 @@ deliver(const struct options *options, struct buf *text, struct err *err)
 	if (options->values[OPTION_OUTPUT] != NULL) {
 		return write_file(options->values[OPTION_OUTPUT], text, err);
 	}
-	if (write_all(STDOUT_FILENO, text) != 0) {
+	if (file_write_all(STDOUT_FILENO, text->data, text->len) != 0) {
 		return err_set(err, ERR_UNAVAILABLE,
 			"cannot write to standard output: %s", strerror(errno));
 	}

@@ -86,11 +86,8 @@ destroy_keys(struct store_tx *tx, const struct account *account, struct err *err
 		return -1;
 	}
 	int rc = store_vault_seed_delete(tx, &account->public_key, err);
-	for (size_t i = 0; rc == 0 && i < len; i++) {
-		rc = store_vault_seed_delete(tx, &keys[i].public_key, err);
-		if (rc == 0) {
-			rc = store_signing_key_delete(tx, keys[i].seq, err);
-		}
+	if (rc == 0) {
+		rc = destroy_signing_keys(tx, keys, len, err);
 	}
 	free(keys);
 	return rc;

@@ -87,6 +87,10 @@ int new_key_make(struct service *service, struct new_key *key, const char *table
 	const char *column, const char *id, enum nkey_role role,
 	struct err *err) MUST_CHECK;
 
+/* Deletes keys and their seeds: nobody can sign with them again. */
+int destroy_signing_keys(struct store_tx *tx, const struct store_signing_key *keys,
+	size_t len, struct err *err) MUST_CHECK;
+
 /* The sealed seed as the vault takes it; borrows from the stored one. */
 struct vault_seed sealed_seed(const struct store_vault_seed *stored);
 

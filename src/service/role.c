@@ -147,13 +147,7 @@ destroy_keys(struct store_tx *tx, int64_t role, struct err *err)
 	if (store_signing_key_list_role(store_tx_conn(tx), role, &keys, &len, err) != 0) {
 		return -1;
 	}
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < len; i++) {
-		rc = store_vault_seed_delete(tx, &keys[i].public_key, err);
-		if (rc == 0) {
-			rc = store_signing_key_delete(tx, keys[i].seq, err);
-		}
-	}
+	int rc = destroy_signing_keys(tx, keys, len, err);
 	free(keys);
 	return rc;
 }

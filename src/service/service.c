@@ -127,6 +127,19 @@ new_key_make(struct service *service, struct new_key *key, const char *table,
 }
 
 int
+destroy_signing_keys(struct store_tx *tx, const struct store_signing_key *keys,
+	size_t len, struct err *err)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (store_vault_seed_delete(tx, &keys[i].public_key, err) != 0 ||
+			store_signing_key_delete(tx, keys[i].seq, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
 service_audit(struct store_tx *tx, const struct actor *actor, const char *action,
 	const struct collection *collection, const char *id, const struct strlist *fields,
 	struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
+#include "base/file.h"
 #include "base/str.h"
 #include "store/record_sql.h"
 #include "store/settings.h"
@@ -31,34 +32,6 @@ file_error(const char *what, const char *path, int error, struct err *err)
 	return err_detail(err, "errno %d: %s", error, text);
 }
 
-/* A new file is lost with the power unless its directory is synced. */
-static int
-sync_directory(const char *path, struct err *err)
-{
-	int rc = -1;
-	int fd = -1;
-	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL
-		? str_dup(".")
-		: str_dup_n(path, slash == path ? 1 : (size_t)(slash - path));
-	if (directory == NULL) {
-		err_nomem(err);
-		goto out;
-	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) != 0) {
-		file_error("sync the directory", directory, errno, err);
-		goto out;
-	}
-	rc = 0;
-out:
-	if (fd >= 0) {
-		close(fd);
-	}
-	free(directory);
-	return rc;
-}
-
 /* Sees to it that the file is there and that nobody else may read it; SQLite gives the
  * WAL and the shared memory the mode of the file. An existing file is not opened: closing
  * it would drop the locks that this process may hold on it. */
@@ -70,8 +43,10 @@ prepare_file(const char *path, bool create, struct err *err)
 		if (fd >= 0) {
 			int failed = fsync(fd) != 0 ? errno : 0;
 			close(fd);
-			return failed != 0 ? file_error("create", path, failed, err)
-					   : sync_directory(path, err);
+			if (failed == 0 && file_sync_parent(path) != 0) {
+				failed = errno;
+			}
+			return failed != 0 ? file_error("create", path, failed, err) : 0;
 		}
 		if (errno != EEXIST) {
 			return file_error("create", path, errno, err);

@@ -2,13 +2,13 @@
 #include "vault/vault.h"
 
 #include "base/codec.h"
+#include "base/file.h"
 #include "base/rand.h"
 #include "base/secret.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,41 +24,6 @@ enum {
 };
 
 static int
-write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n <= 0) {
-			return -1;
-		}
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* A new name is durable only when its directory is. */
-static int
-sync_directory_of(const char *path)
-{
-	char *copy = str_dup(path);
-	if (copy == NULL) {
-		return -1;
-	}
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (fd < 0) {
-		return -1;
-	}
-	int rc = fsync(fd);
-	close(fd);
-	return rc;
-}
-
-static int
 write_key(int fd)
 {
 	uint8_t key[VAULT_KEY_LEN];
@@ -67,7 +32,7 @@ write_key(int fd)
 	memcpy(line, prefix, PREFIX_LEN);
 	codec_base64url_encode(key, sizeof(key), line + PREFIX_LEN);
 	line[LINE_LEN] = '\n';
-	int rc = write_all(fd, line, LINE_LEN + 1);
+	int rc = file_write_all(fd, line, LINE_LEN + 1);
 	secret_wipe(key, sizeof(key));
 	secret_wipe(line, sizeof(line));
 	return rc == 0 ? fsync(fd) : -1;
@@ -104,7 +69,7 @@ vault_key_file_create(const char *path, struct err *err)
 		cause = errno;
 	}
 	(void)unlink(draft); /* it is linked, or of no use */
-	if (cause == 0 && sync_directory_of(path) != 0) {
+	if (cause == 0 && file_sync_parent(path) != 0) {
 		cause = errno;
 		unlink(path);
 	}

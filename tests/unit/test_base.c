@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/emit.h"
+#include "base/file.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -934,10 +935,37 @@ test_log_long(void **state)
 	assert_true(strlen(text) <= 4097);
 }
 
+static void
+test_file_write_all(void **state)
+{
+	enum { SIZE = 1 << 20 };
+	char path[] = "/tmp/natsid-test-file-XXXXXX";
+	char *data = malloc(SIZE);
+	char *back = malloc(SIZE);
+	(void)state;
+	assert_non_null(data);
+	assert_non_null(back);
+	rand_bytes(data, SIZE);
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(file_write_all(fd, data, SIZE), 0);
+	assert_int_equal(pread(fd, back, SIZE, 0), SIZE);
+	assert_memory_equal(back, data, SIZE);
+	assert_int_equal(file_sync_parent(path), 0);
+	assert_int_equal(file_sync_parent("no-such-directory/file"), -1);
+	assert_int_equal(file_sync_parent("a-name-alone"), 0);
+	close(fd);
+	assert_int_equal(file_write_all(fd, data, 1), -1);
+	unlink(path);
+	free(data);
+	free(back);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_write_all),
 		cmocka_unit_test(test_err),
 		cmocka_unit_test(test_err_long),
 		cmocka_unit_test(test_buf),
