@@ -160,12 +160,12 @@ CREATE UNIQUE INDEX users_name ON users (account, nats_username);
 CREATE UNIQUE INDEX users_email ON users (email) WHERE email IS NOT NULL;
 CREATE INDEX users_role ON users (role);
 
--- Why a key, or every key ('*' is NULL), of an account is refused. The minted entry is the latest of
--- its causes; suspension is lifted by deleting its row.
+-- Why a key of an account is refused. The minted entry is the latest of its causes; suspension is
+-- lifted by deleting its row. (That a tombstone refuses every key follows from the account's row.)
 CREATE TABLE revocations (
 	seq INTEGER PRIMARY KEY,
 	account INTEGER NOT NULL REFERENCES accounts (seq),
-	public_key BLOB CHECK (public_key IS NULL OR length(public_key) = 32),
+	public_key BLOB NOT NULL CHECK (length(public_key) = 32), -- of the user
 	cause TEXT NOT NULL CHECK (cause IN ('suspend', 'delete', 'move')),
 	at INTEGER NOT NULL, -- unix seconds: JWTs issued up to then are refused
 	expires INTEGER NOT NULL DEFAULT 0, -- unix seconds after which nothing it matches can live; 0: never

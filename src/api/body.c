@@ -139,13 +139,23 @@ is_huge_int(const char *text)
 	return digits[0] != '\0' && digits[strspn(digits, "0123456789")] == '\0';
 }
 
+/* "05", "-0": not how a number is written. */
+static bool
+has_leading_zero(const char *text)
+{
+	const char *digits = text[0] == '-' ? text + 1 : text;
+	return digits[0] == '0' && (digits[1] != '\0' || digits != text);
+}
+
 static int
 decode_int_text(struct decoder *d, const struct field *field, const char *text)
 {
-	if (str_to_int(text, INT64_MIN, INT64_MAX, record_member(field, d->row)) == 0) {
+	if (!has_leading_zero(text) &&
+		str_to_int(text, INT64_MIN, INT64_MAX, record_member(field, d->row)) ==
+			0) {
 		return 1;
 	}
-	if (!is_huge_int(text)) {
+	if (has_leading_zero(text) || !is_huge_int(text)) {
 		violations_add(d->violations, field->name, VIOLATION_NOT_A_NUMBER,
 			"Must be an integer.");
 	} else if (text[0] == '-') {

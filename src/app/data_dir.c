@@ -285,6 +285,19 @@ out:
 	return 0;
 }
 
+bool
+data_dir_exists(const char *path)
+{
+	struct err err = { 0 };
+	char *db_path = NULL;
+	if (join(path, "natsid.db", &db_path, &err) != 0) {
+		return false;
+	}
+	bool exists = access(db_path, F_OK) == 0;
+	free(db_path);
+	return exists;
+}
+
 void
 data_dir_close(struct data_dir *dir)
 {

@@ -32,6 +32,9 @@ struct data_dir_params {
 int data_dir_open(const struct data_dir_params *params, struct data_dir *out,
 	struct err *err) MUST_CHECK;
 
+/* Is there a database in it? */
+bool data_dir_exists(const char *path);
+
 void data_dir_close(struct data_dir *dir);
 
 #endif

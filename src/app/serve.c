@@ -205,6 +205,24 @@ is_loopback(const char *host)
 	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+/* A port that is taken is told before a data directory is made for nothing. One that is
+ * there says first whether another natsid uses it. */
+static int
+check_port(const struct options *options, struct err *err)
+{
+	char *host = NULL;
+	uint16_t port = 0;
+	if (data_dir_exists(options->values[OPTION_DATA])) {
+		return 0;
+	}
+	int rc = options_split_address(options->values[OPTION_LISTEN], &host, &port, err);
+	if (rc == 0) {
+		rc = http_server_probe(host, port, err);
+	}
+	free(host);
+	return rc == 0 ? 0 : err_prefix(err, "--listen");
+}
+
 /* Is the address one of this host's own? Plain HTTP is for those only. */
 static int
 check_listen(const char *listen, struct err *err)
@@ -325,8 +343,10 @@ command_serve(const struct options *options)
 	/* What can be told from the command line is told before anything is made. */
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
 		check_nats(options->values[OPTION_NATS], &err) != 0 ||
-		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0) {
-		return command_failed(&err);
+		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0 ||
+		check_port(options, &err) != 0) {
+		command_failed(&err);
+		return exit_code_of(&err);
 	}
 	if (data_dir_open(&params, &daemon.dir, &err) != 0) {
 		return command_data_failed(&err);

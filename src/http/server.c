@@ -674,6 +674,16 @@ explain_failure(const struct http_server *server, struct err *err)
 	return err_detail(err, "civetweb: %s; errno %d", server->start_message, reason);
 }
 
+int
+http_server_probe(const char *host, uint16_t port, struct err *err)
+{
+	struct http_server server = { .params = { .port = port } };
+	if (parse_host(&server, host, err) != 0) {
+		return -1;
+	}
+	return probe(&server) == 0 ? 0 : explain_failure(&server, err);
+}
+
 static int
 start_civetweb(struct http_server *server, struct err *err)
 {

@@ -54,6 +54,10 @@ struct http_params {
 int http_server_start(const struct http_params *params, struct http_server **out,
 	struct err *err) MUST_CHECK;
 
+/* Could it listen there now? The same errors as http_server_start; for who wants to know
+ * before making anything. */
+int http_server_probe(const char *host, uint16_t port, struct err *err) MUST_CHECK;
+
 /* The port that it listens on. */
 uint16_t http_server_port(const struct http_server *server);
 

@@ -89,7 +89,7 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	size_t cap = 0;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_REVOCATION_LIST,
 		    "SELECT public_key, max(at) FROM revocations WHERE account = ?1 "
-		    "AND public_key IS NOT NULL GROUP BY public_key ORDER BY public_key",
+		    "GROUP BY public_key ORDER BY public_key",
 		    err) != 0) {
 		return -1;
 	}

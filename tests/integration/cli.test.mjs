@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { contents, initialised, operatorOf, scratch, serve } from './lib/command.mjs';
-import { binary, natsid, request } from './lib/natsid.mjs';
+import { binary, must, natsid, request } from './lib/natsid.mjs';
 import { launch, root } from './lib/processes.mjs';
 
 const commands = {
@@ -180,9 +180,16 @@ test('a taken port is named, with the flag that changes it', async (t) => {
   await new Promise((resolve) => { taken.listen(0, '127.0.0.1', resolve); });
   t.after(() => taken.close());
   const address = `127.0.0.1:${taken.address().port}`;
-  const { code, stderr } = await natsid(['serve', '--data', join(directory, 'data'), '--listen', address]);
-  assert.equal(code, 3);
-  assert.match(stderr, new RegExp(`--listen.*${address.replaceAll('.', '\\.')}.*in use`, 'i'));
+  const message = new RegExp(`--listen.*${address.replaceAll('.', '\\.')}.*in use`, 'i');
+  const data = join(directory, 'data');
+  const first = await natsid(['serve', '--data', data, '--listen', address]);
+  assert.equal(first.code, 3);
+  assert.match(first.stderr, message);
+  assert.deepEqual(await readdir(directory), []); // nothing is made for nothing
+  await must(['init', '--data', data]);
+  const second = await natsid(['serve', '--data', data, '--listen', address]);
+  assert.equal(second.code, 3);
+  assert.match(second.stderr, message);
 });
 
 test('localhost is this host, and so is ::1 where the HTTP library has IPv6', async (t) => {

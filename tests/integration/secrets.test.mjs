@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { fromSeed } from '@nats-io/nkeys';
 import { Client } from './lib/client.mjs';
@@ -16,6 +17,7 @@ let directory;
 let data;
 let server;
 let token;
+const sealed = new Map(); // what the vault holds: hex
 const secrets = new Map(); // what -> bytes that must not be found
 const seen = new Map(); // place -> bytes that were there
 const handedOut = []; // answers that hold creds on purpose
@@ -204,6 +206,12 @@ before(async () => {
   await server.stop();
   note('log of nats-server', server.log);
 
+  const opener = fileURLToPath(new URL('lib/vault.py', import.meta.url));
+  for (const [what, hex] of JSON.parse(execFileSync('python3', [opener, data], { encoding: 'utf8' }))) {
+    sealed.set(what, hex);
+    addBytes(what, Buffer.from(hex, 'hex'));
+  }
+
   const columns = "SELECT 'superuser', password_hash, token_key FROM superusers UNION ALL "
     + "SELECT nats_username, password_hash, token_key FROM users WHERE password_hash <> ''";
   const rows = execFileSync('sqlite3', ['-separator', '\t', join(data, 'natsid.db'), columns], { encoding: 'utf8' });
@@ -226,6 +234,17 @@ test('the run was a full one: there is something to look through, and something 
   }
   assert.equal([...secrets.keys()].filter((what) => what.endsWith(': seed')).length, 5);
   assert.ok(secrets.size > 50, String(secrets.size));
+});
+
+test('everything that is sealed was opened by another reader of the format, and is searched for', () => {
+  const kinds = [...sealed.keys()].map((what) => what.split(' ').slice(0, 3).join(' '));
+  for (const kind of ['root key', 'data key 1', 'seed of operator', 'seed of accounts', 'seed of signing_keys', 'seed of users']) {
+    assert.ok(kinds.includes(kind), kind);
+  }
+  assert.equal(new Set(sealed.values()).size, sealed.size);
+  const handed = [...secrets].filter(([what]) => /^(one|two|with-login): seed, hex$/.test(what)).map(([, value]) => value.toString());
+  assert.equal(handed.length, 3);
+  for (const hex of handed) assert.ok([...sealed.values()].includes(hex), 'the seed in the creds is the one that was sealed');
 });
 
 test('the search finds a secret of each kind that was planted, in every form', () => {
