@@ -216,6 +216,9 @@ decode_list(struct decoder *d, const struct field *field, const json_t *value)
 	}
 	size_t i = 0;
 	const json_t *entry = NULL;
+	if (strlist_make(member, NULL) != 0) {
+		return -1;
+	}
 	json_array_foreach(value, i, entry)
 	{
 		if (!json_is_string(entry)) {
@@ -230,6 +233,32 @@ decode_list(struct decoder *d, const struct field *field, const json_t *value)
 		}
 	}
 	return 1;
+}
+
+/* Its own rules are jwt/'s; here it only has to be JSON without fractions. */
+static int
+decode_claim(struct decoder *d, const struct field *field, json_t *value)
+{
+	struct buf text;
+	struct emit emit;
+	struct err why = { 0 };
+	int rc = 0;
+	if (!json_is_array(value) && !json_is_object(value)) {
+		return wrong_type(d, field, "an object or a list", value);
+	}
+	buf_init(&text, LIMIT_CLAIM_BYTES);
+	emit_init(&emit, &text);
+	if (json_emit(value, &emit, &why) == 0 && buf_finish(&text, &why) == 0) {
+		*(char **)record_member(field, d->row) = buf_take(&text);
+		rc = 1;
+	} else if (why.code == ERR_NOMEM) {
+		rc = -1;
+	} else {
+		violations_add(d->violations, field->name, VIOLATION_VALUE,
+			"Not usable: %s.", why.msg);
+	}
+	buf_release(&text);
+	return rc;
 }
 
 static int
@@ -277,6 +306,9 @@ decode_key(struct decoder *d, const struct field *field, const json_t *value)
 	if (!json_is_string(value)) {
 		return wrong_type(d, field, "a public key as a string", value);
 	}
+	if (json_string_length(value) == 0) {
+		return 0; /* an empty one asks for a new one */
+	}
 	if (nkey_text_decode(field->role, json_string_value(value),
 		    json_string_length(value), record_member(field, d->row), &why) != 0) {
 		violations_add(d->violations, field->name, VIOLATION_FORMAT,
@@ -287,10 +319,17 @@ decode_key(struct decoder *d, const struct field *field, const json_t *value)
 	return 1;
 }
 
+/* The members of an empty row are null where that is a value. */
 static int
 decode_null(struct decoder *d, const struct field *field)
 {
-	if (field->type == FIELD_SUBJECTS) {
+	if ((field->flags & FIELD_NULLABLE) != 0) {
+		if (field->type == FIELD_INT) {
+			*(int64_t *)record_member(field, d->row) = FIELD_NULL_INT;
+		}
+		return 1;
+	}
+	if (field->type == FIELD_LIST) {
 		violations_add(d->violations, field->name, VIOLATION_TYPE,
 			"Must not be null: [] means nothing; leave the field out to keep "
 			"it.");
@@ -302,7 +341,7 @@ decode_null(struct decoder *d, const struct field *field)
 }
 
 static int
-decode_value(struct decoder *d, const struct field *field, const json_t *value)
+decode_value(struct decoder *d, const struct field *field, json_t *value)
 {
 	if (json_is_null(value)) {
 		return decode_null(d, field);
@@ -318,8 +357,10 @@ decode_value(struct decoder *d, const struct field *field, const json_t *value)
 		return decode_int(d, field, value);
 	case FIELD_DATE:
 		return decode_date(d, field, value);
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
 		return decode_list(d, field, value);
+	case FIELD_CLAIM:
+		return decode_claim(d, field, value);
 	case FIELD_RELATION:
 		return decode_relation(d, field, value);
 	case FIELD_ID:
@@ -406,7 +447,7 @@ refuse_key(struct decoder *d, const char *key)
 }
 
 static int
-decode_member(struct decoder *d, const char *key, const json_t *value)
+decode_member(struct decoder *d, const char *key, json_t *value)
 {
 	static const char *const record_keys[] = { "collectionId", "collectionName",
 		"expand", NULL };

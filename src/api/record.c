@@ -38,7 +38,7 @@ emit_public_key(
 	return 0;
 }
 
-/* Lists and derived JSON are stored as the emitter writes them. */
+/* Lists, claims and derived JSON are stored as the emitter writes them. */
 static void
 emit_stored(struct emit *emit, const struct record_view *view, size_t index)
 {
@@ -76,7 +76,12 @@ static int
 emit_value(
 	struct emit *emit, const struct record_view *view, size_t index, struct err *err)
 {
-	switch (view->collection->fields[index].type) {
+	const struct field *field = &view->collection->fields[index];
+	if ((field->flags & FIELD_NULLABLE) != 0 && record_view_is_null(view, index)) {
+		emit_null(emit);
+		return 0;
+	}
+	switch (field->type) {
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
 	case FIELD_RELATION:
@@ -92,7 +97,8 @@ emit_value(
 	case FIELD_DATE:
 		emit_date(emit, record_view_int(view, index));
 		break;
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
+	case FIELD_CLAIM:
 	case FIELD_JSON:
 		emit_stored(emit, view, index);
 		break;

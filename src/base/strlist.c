@@ -17,17 +17,30 @@ strlist_release(struct strlist *list)
 	*list = (struct strlist){ 0 };
 }
 
+static int
+grow(struct strlist *list, struct err *err)
+{
+	size_t cap = list->cap == 0 ? 8 : list->cap * 2;
+	char **items = realloc(list->items, cap * sizeof(*items));
+	if (items == NULL) {
+		return err_nomem(err);
+	}
+	list->items = items;
+	list->cap = cap;
+	return 0;
+}
+
+int
+strlist_make(struct strlist *list, struct err *err)
+{
+	return list->items != NULL ? 0 : grow(list, err);
+}
+
 int
 strlist_add_n(struct strlist *list, const char *text, size_t len, struct err *err)
 {
-	if (list->len == list->cap) {
-		size_t cap = list->cap == 0 ? 8 : list->cap * 2;
-		char **items = realloc(list->items, cap * sizeof(*items));
-		if (items == NULL) {
-			return err_nomem(err);
-		}
-		list->items = items;
-		list->cap = cap;
+	if (list->len == list->cap && grow(list, err) != 0) {
+		return -1;
 	}
 	char *copy = str_dup_n(text, len);
 	if (copy == NULL) {
@@ -47,6 +60,9 @@ int
 strlist_copy(const struct strlist *from, struct strlist *out, struct err *err)
 {
 	struct strlist copy = { 0 };
+	if (from->items != NULL && strlist_make(&copy, err) != 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < from->len; i++) {
 		if (strlist_add(&copy, from->items[i], err) != 0) {
 			strlist_release(&copy);
@@ -196,6 +212,9 @@ strlist_read(const char *json, size_t len, struct strlist *out, struct err *err)
 	buf_init(&item, len + 1);
 	if (len < 2 || *p != '[' || end[-1] != ']') {
 		err_set(err, ERR_CORRUPT, "not a list of strings");
+		goto out;
+	}
+	if (strlist_make(&list, err) != 0) {
 		goto out;
 	}
 	p++;

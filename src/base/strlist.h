@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* items[i] are NUL-terminated and owned. {0} is an empty list. */
+/* items[i] are NUL-terminated and owned. {0} is an empty list, and no list at all where
+ * that makes a difference: strlist_make makes it one. */
 struct strlist {
 	char **items;
 	size_t len;
@@ -20,11 +21,15 @@ struct strlist {
 
 void strlist_release(struct strlist *list);
 
+/* An empty list that is there: items is no longer NULL. */
+int strlist_make(struct strlist *list, struct err *err) MUST_CHECK;
+
 /* Appends a copy. Strings must not contain NUL. 0, or ERR_NOMEM. */
 int strlist_add(struct strlist *list, const char *text, struct err *err) MUST_CHECK;
 int strlist_add_n(
 	struct strlist *list, const char *text, size_t len, struct err *err) MUST_CHECK;
 
+/* A list that is there stays there. */
 int
 strlist_copy(const struct strlist *from, struct strlist *out, struct err *err) MUST_CHECK;
 
@@ -36,8 +41,8 @@ bool strlist_equal(const struct strlist *a, const struct strlist *b);
 /* ["a","b"] */
 void strlist_emit(const struct strlist *list, struct emit *emit);
 
-/* Reads that form back; anything else is ERR_CORRUPT. *out must be empty; it is released
- * on error. */
+/* Reads that form back, as a list that is there; anything else is ERR_CORRUPT. *out must
+ * be empty; it is released on error. */
 int strlist_read(
 	const char *json, size_t len, struct strlist *out, struct err *err) MUST_CHECK;
 

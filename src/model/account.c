@@ -2,6 +2,7 @@
 #include "model/account.h"
 
 #include "base/str.h"
+#include "model/check.h"
 #include "model/limits.h"
 
 #define ACCOUNT(member) ((int)offsetof(struct account, member))
@@ -10,6 +11,38 @@
 	{ \
 		.name = #column_name, .type = FIELD_INT, .column = #column_name, \
 		.min = -1, .max = (most), .offset = ACCOUNT(column_name) \
+	}
+
+#define ACCOUNT_BOOL(column_name) \
+	{ \
+		.name = #column_name, .type = FIELD_BOOL, .column = #column_name, \
+		.offset = ACCOUNT(column_name) \
+	}
+
+#define ACCOUNT_TEXT(column_name, most, check_function, more_flags) \
+	{ \
+		.name = #column_name, .type = FIELD_TEXT, .column = #column_name, \
+		.flags = (more_flags), .max = (most), .check = (check_function), \
+		.offset = ACCOUNT(column_name) \
+	}
+
+#define ACCOUNT_LIST(column_name, most, check_function, more_flags) \
+	{ \
+		.name = #column_name, .type = FIELD_LIST, .column = #column_name, \
+		.flags = (more_flags), .max = (most), .check = (check_function), \
+		.offset = ACCOUNT(column_name) \
+	}
+
+#define ACCOUNT_CLAIM(column_name, kind) \
+	{ \
+		.name = #column_name, .type = FIELD_CLAIM, .column = #column_name, \
+		.claim = (kind), .offset = ACCOUNT(column_name) \
+	}
+
+#define ACCOUNT_TRIGGER(member, field_type) \
+	{ \
+		.name = #member, .type = (field_type), .flags = FIELD_TRIGGER, \
+		.max = NKEY_TEXT_LEN, .offset = ACCOUNT(member) \
 	}
 
 static const struct field fields[] = {
@@ -71,6 +104,65 @@ static const struct field fields[] = {
 	ACCOUNT_LIMIT(max_payload, LIMIT_INT32_MAX),
 	ACCOUNT_LIMIT(max_jetstream_disk_storage, LIMIT_SAFE_INT),
 	ACCOUNT_LIMIT(max_jetstream_memory_storage, LIMIT_SAFE_INT),
+	ACCOUNT_LIMIT(max_leafnodes, LIMIT_INT32_MAX),
+	ACCOUNT_LIMIT(max_imports, LIMIT_INT32_MAX),
+	ACCOUNT_LIMIT(max_exports, LIMIT_INT32_MAX),
+	ACCOUNT_BOOL(allow_wildcard_exports),
+	ACCOUNT_BOOL(disallow_bearer),
+	ACCOUNT_LIMIT(max_streams, LIMIT_INT32_MAX),
+	ACCOUNT_LIMIT(max_consumers, LIMIT_INT32_MAX),
+	ACCOUNT_LIMIT(max_ack_pending, LIMIT_INT32_MAX),
+	ACCOUNT_LIMIT(max_memory_stream_bytes, LIMIT_SAFE_INT),
+	ACCOUNT_LIMIT(max_disk_stream_bytes, LIMIT_SAFE_INT),
+	ACCOUNT_BOOL(max_bytes_required),
+	ACCOUNT_CLAIM(jetstream_tiers, CLAIM_TIERS),
+	ACCOUNT_LIST(default_publish_permissions, LIMIT_SUBJECTS, check_publish_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	ACCOUNT_LIST(default_subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	ACCOUNT_LIST(default_publish_deny_permissions, LIMIT_SUBJECTS,
+		check_publish_entry, FIELD_NULLABLE | FIELD_SUBJECT),
+	ACCOUNT_LIST(default_subscribe_deny_permissions, LIMIT_SUBJECTS,
+		check_subscribe_entry, FIELD_NULLABLE | FIELD_SUBJECT),
+	ACCOUNT_BOOL(default_allow_response),
+	ACCOUNT_LIMIT(default_allow_response_max, LIMIT_INT32_MAX),
+	{ .name = "default_allow_response_ttl",
+		.type = FIELD_INT,
+		.column = "default_allow_response_ttl",
+		.max = LIMIT_RESPONSE_TTL_SECONDS,
+		.offset = ACCOUNT(default_allow_response_ttl) },
+	ACCOUNT_CLAIM(mappings, CLAIM_MAPPINGS),
+	ACCOUNT_TEXT(trace_destination, LIMIT_SUBJECT_BYTES, check_literal_subject,
+		FIELD_SUBJECT),
+	{ .name = "trace_sampling",
+		.type = FIELD_INT,
+		.column = "trace_sampling",
+		.max = 100,
+		.offset = ACCOUNT(trace_sampling) },
+	ACCOUNT_TEXT(cluster_traffic, 16, check_cluster_traffic, 0),
+	ACCOUNT_LIST(tags, LIMIT_ENTRIES, check_tag, 0),
+	ACCOUNT_TEXT(info_url, LIMIT_URL_CHARS, check_url, 0),
+	ACCOUNT_LIST(callout_auth_users, LIMIT_ENTRIES, check_user_key, 0),
+	ACCOUNT_LIST(
+		callout_allowed_accounts, LIMIT_ENTRIES, check_account_key_or_star, 0),
+	ACCOUNT_TEXT(callout_xkey, NKEY_TEXT_LEN, check_xkey, 0),
+	{ .name = "key_set",
+		.type = FIELD_INT,
+		.column = "key_set",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY,
+		.offset = ACCOUNT(key_set) },
+	ACCOUNT_TRIGGER(rotate_keys, FIELD_BOOL),
+	ACCOUNT_TRIGGER(add_signing_key, FIELD_BOOL),
+	ACCOUNT_TRIGGER(remove_signing_key, FIELD_TEXT),
+	ACCOUNT_TRIGGER(revoke_all, FIELD_BOOL),
+	{ .name = "revocations",
+		.type = FIELD_JSON,
+		.flags = FIELD_READ_ONLY,
+		.read = "(SELECT json_group_object(iif(length(r.public_key) = 0, '*', "
+			"nkey_text(160, r.public_key)), r.at) FROM (SELECT public_key, "
+			"max(at) AS at FROM revocations WHERE account = t.seq GROUP BY "
+			"public_key ORDER BY public_key) r)",
+		.offset = FIELD_NO_OFFSET },
 	{ .name = "generation",
 		.type = FIELD_INT,
 		.flags = FIELD_READ_ONLY,
@@ -107,7 +199,7 @@ static const struct field fields[] = {
 
 /* pb-nats's key fields: a record that is sent back whole may hold them. */
 static const char *const passed_over[] = { "private_key", "seed", "signing_private_key",
-	"signing_seed", "signing_keys_private", "revocations", NULL };
+	"signing_seed", "signing_keys_private", NULL };
 
 const struct collection account_collection = {
 	.kind = COLLECTION_ACCOUNTS,
@@ -135,8 +227,27 @@ account_init(void *row, struct err *err)
 		.max_subscriptions = -1,
 		.max_data = -1,
 		.max_payload = -1,
+		.max_leafnodes = -1,
+		.max_imports = -1,
+		.max_exports = -1,
+		.allow_wildcard_exports = true,
+		.max_streams = -1,
+		.max_consumers = -1,
+		.max_ack_pending = -1,
+		.max_memory_stream_bytes = -1,
+		.max_disk_stream_bytes = -1,
+		.jetstream_tiers = str_dup("{}"),
+		.mappings = str_dup("{}"),
+		.trace_destination = str_dup(""),
+		.cluster_traffic = str_dup(""),
+		.info_url = str_dup(""),
+		.callout_xkey = str_dup(""),
+		.key_set = 1,
 	};
-	if (account->name == NULL || account->description == NULL) {
+	if (account->name == NULL || account->description == NULL ||
+		account->jetstream_tiers == NULL || account->mappings == NULL ||
+		account->trace_destination == NULL || account->cluster_traffic == NULL ||
+		account->info_url == NULL || account->callout_xkey == NULL) {
 		record_release(&account_collection, account);
 		return err_nomem(err);
 	}

@@ -5,10 +5,11 @@
 #include "base/str.h"
 #include "base/strlist.h"
 #include "model/account.h"
+#include "model/account_export.h"
+#include "model/account_import.h"
 #include "model/limits.h"
 #include "model/operator.h"
 #include "model/role.h"
-#include "model/subject.h"
 #include "model/superuser.h"
 #include "model/user.h"
 
@@ -22,6 +23,8 @@ static const struct collection *const collections[COLLECTION_COUNT] = {
 	[COLLECTION_ACCOUNTS] = &account_collection,
 	[COLLECTION_ROLES] = &role_collection,
 	[COLLECTION_USERS] = &user_collection,
+	[COLLECTION_EXPORTS] = &account_export_collection,
+	[COLLECTION_IMPORTS] = &account_import_collection,
 	[COLLECTION_SUPERUSERS] = &superuser_collection,
 };
 
@@ -93,6 +96,10 @@ record_init(const struct collection *collection, void *row, struct err *err)
 		return role_init(row, err);
 	case COLLECTION_USERS:
 		return user_init(row, err);
+	case COLLECTION_EXPORTS:
+		return account_export_init(row, err);
+	case COLLECTION_IMPORTS:
+		return account_import_init(row, err);
 	case COLLECTION_SUPERUSERS:
 		return superuser_init(row, err);
 	case COLLECTION_OPERATOR:
@@ -112,11 +119,12 @@ record_release(const struct collection *collection, void *row)
 			continue;
 		}
 		void *member = record_member(field, row);
-		if (field->type == FIELD_TEXT || field->type == FIELD_EMAIL) {
+		if (field->type == FIELD_TEXT || field->type == FIELD_EMAIL ||
+			field->type == FIELD_CLAIM) {
 			free(*(char **)member);
 		} else if (field->type == FIELD_PASSWORD) {
 			secret_free_text(*(char **)member);
-		} else if (field->type == FIELD_SUBJECTS) {
+		} else if (field->type == FIELD_LIST) {
 			strlist_release(member);
 		}
 	}
@@ -145,8 +153,9 @@ copy_member(const struct field *field, const void *from, void *to, struct err *e
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
 	case FIELD_PASSWORD:
+	case FIELD_CLAIM:
 		return copy_text(*(char *const *)from, to, err);
-	case FIELD_SUBJECTS: {
+	case FIELD_LIST: {
 		struct strlist copy = { 0 };
 		if (strlist_copy(from, &copy, err) != 0) {
 			return -1;
@@ -213,6 +222,22 @@ same_text(const char *a, const char *b)
 }
 
 static bool
+same_claim(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : str_equal(a, b);
+}
+
+static bool
+same_list(const struct field *field, const struct strlist *a, const struct strlist *b)
+{
+	bool nullable = (field->flags & FIELD_NULLABLE) != 0;
+	if (nullable && (a->items == NULL) != (b->items == NULL)) {
+		return false;
+	}
+	return strlist_equal(a, b);
+}
+
+static bool
 same_member(const struct field *field, const void *a, const void *b)
 {
 	switch (field->type) {
@@ -220,8 +245,10 @@ same_member(const struct field *field, const void *a, const void *b)
 	case FIELD_EMAIL:
 	case FIELD_PASSWORD:
 		return same_text(*(char *const *)a, *(char *const *)b);
-	case FIELD_SUBJECTS:
-		return strlist_equal(a, b);
+	case FIELD_CLAIM:
+		return same_claim(*(char *const *)a, *(char *const *)b);
+	case FIELD_LIST:
+		return same_list(field, a, b);
 	case FIELD_BOOL:
 		return *(const bool *)a == *(const bool *)b;
 	case FIELD_INT:
@@ -267,6 +294,13 @@ has_control(const char *text, bool multiline)
 	return false;
 }
 
+/* What a field's own check finds. */
+static const char *
+code_of(const struct field *field)
+{
+	return (field->flags & FIELD_SUBJECT) != 0 ? VIOLATION_SUBJECT : VIOLATION_VALUE;
+}
+
 static void
 check_text(const struct field *field, const char *text, struct violations *out)
 {
@@ -290,6 +324,12 @@ check_text(const struct field *field, const char *text, struct violations *out)
 		(text[0] == ' ' || text[len - 1] == ' ')) {
 		violations_add(out, field->name, VIOLATION_FORMAT,
 			"Must not begin or end with a blank.");
+	} else if (len > 0 && field->check != NULL) {
+		struct err why = { 0 };
+		if (field->check(text, &why) != 0) {
+			violations_add(out, field->name, code_of(field),
+				"Not usable: %s.", why.msg);
+		}
 	}
 }
 
@@ -318,6 +358,9 @@ is_email(const char *text)
 static void
 check_int(const struct field *field, int64_t value, struct violations *out)
 {
+	if (value == FIELD_NULL_INT && (field->flags & FIELD_NULLABLE) != 0) {
+		return;
+	}
 	if (value < field->min) {
 		violations_add(out, field->name, VIOLATION_MIN_NUMBER,
 			"Must be at least %" PRId64 ".", field->min);
@@ -328,8 +371,7 @@ check_int(const struct field *field, int64_t value, struct violations *out)
 }
 
 static void
-check_subjects(
-	const struct field *field, const struct strlist *list, struct violations *out)
+check_list(const struct field *field, const struct strlist *list, struct violations *out)
 {
 	if (list->len > (uint64_t)field->max) {
 		violations_add(out, field->name, VIOLATION_TOO_MANY,
@@ -339,22 +381,17 @@ check_subjects(
 	}
 	for (size_t i = 0; i < list->len; i++) {
 		struct err why = { 0 };
-		const char *subject = list->items[i];
+		const char *entry = list->items[i];
 		int rc = 0;
-		if (strlen(subject) > LIMIT_SUBJECT_BYTES) {
+		if (strlen(entry) > LIMIT_ENTRY_BYTES) {
 			rc = err_set(&why, ERR_INVALID, "longer than %d bytes",
-				LIMIT_SUBJECT_BYTES);
-		} else if (strstr(subject, "{{") != NULL) {
-			rc = err_set(&why, ERR_INVALID,
-				"templates ({{...}}) are not supported");
-		} else if ((field->flags & FIELD_SUBSCRIBE) != 0) {
-			rc = subject_check_queue(subject, &why);
+				LIMIT_ENTRY_BYTES);
 		} else {
-			rc = subject_check(subject, &why);
+			rc = field->check(entry, &why);
 		}
 		if (rc != 0) {
-			violations_add(out, field->name, VIOLATION_SUBJECT,
-				"Entry %zu: %s.", i, why.msg);
+			violations_add(out, field->name, code_of(field), "Entry %zu: %s.",
+				i, why.msg);
 			return;
 		}
 	}
@@ -388,8 +425,8 @@ check_member(const struct field *field, const void *member, struct violations *o
 	case FIELD_INT:
 		check_int(field, *(const int64_t *)member, out);
 		break;
-	case FIELD_SUBJECTS:
-		check_subjects(field, member, out);
+	case FIELD_LIST:
+		check_list(field, member, out);
 		break;
 	case FIELD_RELATION: {
 		const char *id = member;
@@ -415,6 +452,7 @@ check_member(const struct field *field, const void *member, struct violations *o
 	case FIELD_PASSWORD:
 	case FIELD_KEY:
 	case FIELD_JSON:
+	case FIELD_CLAIM: /* read by jwt/, which knows its rules */
 		break;
 	}
 }

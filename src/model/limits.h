@@ -13,7 +13,12 @@ enum {
 	LIMIT_PASSWORD_MAX_BYTES = 128,
 
 	LIMIT_SUBJECTS = 256, /* entries of one permission list */
-	LIMIT_SUBJECT_BYTES = 256, /* one entry */
+	LIMIT_ENTRIES = 64, /* of another list: networks, tags, ... */
+	LIMIT_ENTRY_BYTES = 256, /* of any list */
+	LIMIT_SUBJECT_BYTES = 256,
+	LIMIT_URL_CHARS = 2048,
+	LIMIT_TOKEN_BYTES = 10000, /* an activation from outside */
+	LIMIT_CLAIM_BYTES = 64 * 1024, /* mappings, tiers, time windows: each as JSON */
 
 	LIMIT_BODY_BYTES = 256 * 1024,
 	LIMIT_PAGE_DEFAULT = 30,
@@ -25,7 +30,8 @@ enum {
 	LIMIT_ACCOUNT_JWT_BYTES = 1024 * 1024 / 5 * 4,
 	LIMIT_USER_JWT_BYTES = 3000,
 
-	LIMIT_RESPONSE_TTL_SECONDS = 24 * 60 * 60
+	LIMIT_RESPONSE_TTL_SECONDS = 24 * 60 * 60,
+	LIMIT_LIFETIME_SECONDS = 10 * 366 * 24 * 60 * 60 /* of a user's JWT */
 };
 
 /* nats-server keeps these in an int32. */

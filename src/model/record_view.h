@@ -15,6 +15,7 @@ struct record_view {
 
 /* index is the field's position in the table. NULL reads as 0 and "". */
 struct record_view_ops {
+	bool (*is_null)(void *row, size_t index);
 	int64_t (*integer)(void *row, size_t index);
 	const char *(*text)(void *row, size_t index, size_t *out_len);
 	const uint8_t *(*blob)(void *row, size_t index, size_t *out_len);
@@ -22,6 +23,12 @@ struct record_view_ops {
 
 /* Returns 0 to go on; -1 with err set ends the read. */
 typedef int (*record_fn)(void *ctx, const struct record_view *view, struct err *err);
+
+static inline bool
+record_view_is_null(const struct record_view *view, size_t index)
+{
+	return view->ops->is_null(view->row, index);
+}
 
 static inline int64_t
 record_view_int(const struct record_view *view, size_t index)

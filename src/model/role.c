@@ -2,14 +2,15 @@
 #include "model/role.h"
 
 #include "base/str.h"
+#include "model/check.h"
 #include "model/limits.h"
 
 #define ROLE(member) ((int)offsetof(struct role, member))
 
-#define ROLE_SUBJECTS(column_name, more_flags) \
+#define ROLE_LIST(column_name, most, check_function, more_flags) \
 	{ \
-		.name = #column_name, .type = FIELD_SUBJECTS, .column = #column_name, \
-		.flags = (more_flags), .max = LIMIT_SUBJECTS, \
+		.name = #column_name, .type = FIELD_LIST, .column = #column_name, \
+		.flags = (more_flags), .max = (most), .check = (check_function), \
 		.offset = ROLE(column_name) \
 	}
 
@@ -42,10 +43,14 @@ static const struct field fields[] = {
 		.column = "is_default",
 		.flags = FIELD_UNIQUE,
 		.offset = ROLE(is_default) },
-	ROLE_SUBJECTS(publish_permissions, 0),
-	ROLE_SUBJECTS(subscribe_permissions, FIELD_SUBSCRIBE),
-	ROLE_SUBJECTS(publish_deny_permissions, 0),
-	ROLE_SUBJECTS(subscribe_deny_permissions, FIELD_SUBSCRIBE),
+	ROLE_LIST(
+		publish_permissions, LIMIT_SUBJECTS, check_publish_entry, FIELD_SUBJECT),
+	ROLE_LIST(subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+		FIELD_SUBJECT),
+	ROLE_LIST(publish_deny_permissions, LIMIT_SUBJECTS, check_publish_entry,
+		FIELD_SUBJECT),
+	ROLE_LIST(subscribe_deny_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+		FIELD_SUBJECT),
 	{ .name = "allow_response",
 		.type = FIELD_BOOL,
 		.column = "allow_response",
@@ -55,6 +60,33 @@ static const struct field fields[] = {
 	ROLE_INT(max_subscriptions, -1, LIMIT_INT32_MAX),
 	ROLE_INT(max_data, -1, LIMIT_SAFE_INT),
 	ROLE_INT(max_payload, -1, LIMIT_INT32_MAX),
+	ROLE_LIST(connection_types, LIMIT_ENTRIES, check_connection_type, 0),
+	ROLE_LIST(networks, LIMIT_ENTRIES, check_network, 0),
+	{ .name = "time_windows",
+		.type = FIELD_CLAIM,
+		.column = "time_windows",
+		.claim = CLAIM_TIMES,
+		.offset = ROLE(time_windows) },
+	{ .name = "times_location",
+		.type = FIELD_TEXT,
+		.column = "times_location",
+		.max = LIMIT_NAME_CHARS,
+		.check = check_location,
+		.offset = ROLE(times_location) },
+	{ .name = "bearer_token",
+		.type = FIELD_BOOL,
+		.column = "bearer_token",
+		.offset = ROLE(bearer_token) },
+	{ .name = "proxy_required",
+		.type = FIELD_BOOL,
+		.column = "proxy_required",
+		.offset = ROLE(proxy_required) },
+	ROLE_INT(default_lifetime, 0, LIMIT_LIFETIME_SECONDS),
+	{ .name = "feeds",
+		.type = FIELD_INT,
+		.column = "feeds",
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY,
+		.offset = ROLE(feeds) },
 	{ .name = "created",
 		.type = FIELD_DATE,
 		.column = "created",
@@ -89,6 +121,8 @@ role_init(void *row, struct err *err)
 	*role = (struct role){
 		.name = str_dup(""),
 		.description = str_dup(""),
+		.time_windows = str_dup("[]"),
+		.times_location = str_dup(""),
 		.max_subscriptions = -1,
 		.max_data = -1,
 		.max_payload = -1,
@@ -96,6 +130,7 @@ role_init(void *row, struct err *err)
 	/* Lists that a creation leaves out: pb-nats's defaults. They are stored, so they
 	 * can be seen. */
 	if (role->name == NULL || role->description == NULL ||
+		role->time_windows == NULL || role->times_location == NULL ||
 		strlist_add(&role->publish_permissions, ">", err) != 0 ||
 		strlist_add(&role->subscribe_permissions, ">", err) != 0 ||
 		strlist_add(&role->subscribe_permissions, "_INBOX.>", err) != 0) {

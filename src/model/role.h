@@ -21,6 +21,14 @@ struct role {
 	int64_t max_subscriptions;
 	int64_t max_data; /* no server enforces it */
 	int64_t max_payload;
+	struct strlist connection_types; /* empty: all */
+	struct strlist networks; /* CIDR; empty: all */
+	char *time_windows; /* CLAIM_TIMES; "[]": always */
+	char *times_location; /* IANA; "": the server's own */
+	bool bearer_token;
+	bool proxy_required;
+	int64_t default_lifetime; /* seconds, of its users' JWTs; 0: natsid's default */
+	int64_t feeds; /* what its templates are fed from, as bits */
 };
 
 extern const struct collection role_collection;

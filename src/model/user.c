@@ -3,10 +3,37 @@
 
 #include "base/str.h"
 #include "model/account.h"
+#include "model/check.h"
 #include "model/limits.h"
 #include "model/role.h"
 
 #define USER(member) ((int)offsetof(struct user, member))
+
+#define USER_LIST(column_name, most, check_function, more_flags) \
+	{ \
+		.name = #column_name, .type = FIELD_LIST, .column = #column_name, \
+		.flags = (more_flags), .max = (most), .check = (check_function), \
+		.offset = USER(column_name) \
+	}
+
+#define USER_LIMIT(column_name, most) \
+	{ \
+		.name = #column_name, .type = FIELD_INT, .column = #column_name, \
+		.flags = FIELD_NULLABLE, .min = -1, .max = (most), \
+		.offset = USER(column_name) \
+	}
+
+#define USER_BOOL(column_name, more_flags) \
+	{ \
+		.name = #column_name, .type = FIELD_BOOL, .column = #column_name, \
+		.flags = (more_flags), .offset = USER(column_name) \
+	}
+
+#define USER_STATE(column_name) \
+	{ \
+		.name = #column_name, .type = FIELD_INT, .column = #column_name, \
+		.flags = FIELD_INTERNAL | FIELD_READ_ONLY, .offset = USER(column_name) \
+	}
 
 static const struct field fields[] = {
 	{ .name = "id",
@@ -47,12 +74,59 @@ static const struct field fields[] = {
 		.type = FIELD_KEY,
 		.role = NKEY_USER,
 		.column = "public_key",
-		.flags = FIELD_READ_ONLY,
+		.flags = FIELD_UNIQUE,
 		.offset = USER(public_key) },
+	USER_BOOL(own_key, FIELD_READ_ONLY),
 	{ .name = "active",
 		.type = FIELD_BOOL,
 		.column = "active",
 		.offset = USER(active) },
+	USER_LIST(publish_permissions, LIMIT_SUBJECTS, check_publish_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	USER_LIST(subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	USER_LIST(publish_deny_permissions, LIMIT_SUBJECTS, check_publish_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	USER_LIST(subscribe_deny_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+		FIELD_NULLABLE | FIELD_SUBJECT),
+	USER_LIMIT(max_subscriptions, LIMIT_INT32_MAX),
+	USER_LIMIT(max_data, LIMIT_SAFE_INT),
+	USER_LIMIT(max_payload, LIMIT_INT32_MAX),
+	USER_LIST(connection_types, LIMIT_ENTRIES, check_connection_type, FIELD_NULLABLE),
+	USER_LIST(networks, LIMIT_ENTRIES, check_network, FIELD_NULLABLE),
+	{ .name = "time_windows",
+		.type = FIELD_CLAIM,
+		.column = "time_windows",
+		.flags = FIELD_NULLABLE,
+		.claim = CLAIM_TIMES,
+		.offset = USER(time_windows) },
+	{ .name = "times_location",
+		.type = FIELD_TEXT,
+		.column = "times_location",
+		.max = LIMIT_NAME_CHARS,
+		.check = check_location,
+		.offset = USER(times_location) },
+	USER_BOOL(bearer_token, 0),
+	USER_BOOL(proxy_required, 0),
+	USER_BOOL(overrides, FIELD_INTERNAL | FIELD_READ_ONLY),
+	USER_LIST(tags, LIMIT_ENTRIES, check_tag, 0),
+	{ .name = "jwt_expires_at",
+		.type = FIELD_DATE,
+		.column = "jwt_expires_at",
+		.offset = USER(jwt_expires_at) },
+	{ .name = "expires_at",
+		.type = FIELD_DATE,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.exp * 1000",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "regenerate",
+		.type = FIELD_BOOL,
+		.flags = FIELD_TRIGGER,
+		.offset = USER(regenerate) },
+	{ .name = "revoke",
+		.type = FIELD_BOOL,
+		.flags = FIELD_TRIGGER,
+		.offset = USER(revoke) },
 	{ .name = "issued_at",
 		.type = FIELD_DATE,
 		.column = "issued_at",
@@ -91,6 +165,10 @@ static const struct field fields[] = {
 		.column = "iat",
 		.flags = FIELD_INTERNAL | FIELD_READ_ONLY,
 		.offset = USER(iat) },
+	USER_STATE(exp),
+	USER_STATE(issued_until),
+	USER_STATE(issued_set),
+	USER_STATE(superseded),
 	{ .name = "jwt",
 		.type = FIELD_TEXT,
 		.flags = FIELD_READ_ONLY | FIELD_ON_DEMAND,
@@ -137,10 +215,15 @@ user_init(void *row, struct err *err)
 		.full_name = str_dup(""),
 		.description = str_dup(""),
 		.email = str_dup(""),
+		.times_location = str_dup(""),
+		.max_subscriptions = FIELD_NULL_INT,
+		.max_data = FIELD_NULL_INT,
+		.max_payload = FIELD_NULL_INT,
 		.active = true,
 	};
 	if (user->nats_username == NULL || user->full_name == NULL ||
-		user->description == NULL || user->email == NULL) {
+		user->description == NULL || user->email == NULL ||
+		user->times_location == NULL) {
 		record_release(&user_collection, user);
 		return err_nomem(err);
 	}

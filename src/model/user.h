@@ -3,6 +3,7 @@
 #ifndef MODEL_USER_H
 #define MODEL_USER_H
 
+#include "base/strlist.h"
 #include "model/collection.h"
 
 struct user {
@@ -13,9 +14,35 @@ struct user {
 	char account_id[RAND_ID_SIZE];
 	char role_id[RAND_ID_SIZE];
 	struct nkey_public public_key;
+	bool own_key; /* brought along: its seed is not natsid's to know */
 	bool active;
+	/* Added to the role's; null adds nothing either. */
+	struct strlist publish_permissions;
+	struct strlist subscribe_permissions;
+	struct strlist publish_deny_permissions;
+	struct strlist subscribe_deny_permissions;
+	/* In place of the role's; null leaves the role's. */
+	int64_t max_subscriptions;
+	int64_t max_data; /* no server enforces it */
+	int64_t max_payload;
+	struct strlist connection_types;
+	struct strlist networks;
+	char *time_windows; /* CLAIM_TIMES */
+	char *times_location; /* of time_windows */
+	/* Beside the role's: either of them is enough. */
+	bool bearer_token;
+	bool proxy_required;
+	bool overrides; /* any of the above: minted by the plain key, all inside */
+	struct strlist tags;
+	int64_t jwt_expires_at; /* ms; 0: iat and the default lifetime */
 	int64_t iat; /* unix seconds: of the JWT in force */
-	int64_t issued_at; /* ms: when a JWT first left the daemon; 0: never */
+	int64_t exp; /* unix seconds: of the JWT in force; 0: never */
+	/* Of the JWTs that left since the last time that all of them were revoked: */
+	int64_t issued_at; /* ms: when the first did; 0: none */
+	int64_t issued_until; /* unix seconds: the last exp; USER_FOREVER: never */
+	int64_t issued_set; /* the newest key set that signed one */
+	int64_t superseded; /* unix seconds: iat of the newest one that says another name
+			       or other tags than the row; 0: none */
 	char *email; /* "" for devices */
 	bool email_visibility;
 	bool verified;
@@ -23,7 +50,13 @@ struct user {
 	char *password_confirm;
 	char *password_hash; /* crypto_pwhash_str, or "" */
 	char *token_key; /* changes with e-mail and password; ends sessions */
+	/* triggers */
+	bool regenerate; /* same key, new JWT, the older ones revoked */
+	bool revoke; /* new key, the old one revoked */
 };
+
+/* 9999-12-31: later than any exp. */
+#define USER_FOREVER INT64_C(253402300799)
 
 extern const struct collection user_collection;
 

@@ -51,6 +51,7 @@ write_new(struct store_tx *tx, struct work *work, struct err *err)
 	struct store_signing_key key = {
 		.account = work->after.head.seq,
 		.public_key = work->signing.seed.public_key,
+		.key_set = work->after.account.key_set,
 	};
 	memcpy(key.id, work->signing.id, sizeof(key.id));
 	if (store_vault_seed_insert(tx, &work->identity.seed, err) != 0 ||

@@ -53,6 +53,7 @@ struct work {
 		struct superuser superuser;
 	} before, after;
 	int64_t account_seq; /* users: of the account after, */
+	int64_t key_set; /* that signs in the account after, */
 	int64_t role_seq; /* of the role after, */
 	int64_t old_account_seq; /* and of the account before */
 	int64_t account_bytes; /* roles: the largest JWT of the accounts that use it */

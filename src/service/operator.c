@@ -81,6 +81,7 @@ insert_key(
 	struct store_signing_key row = {
 		.account = account,
 		.public_key = key->seed.public_key,
+		.key_set = 1,
 	};
 	memcpy(row.id, key->id, sizeof(row.id));
 	if (store_signing_key_insert(tx, &row, err) < 0) {

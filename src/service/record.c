@@ -21,6 +21,8 @@ ops_of(const struct collection *collection)
 		return &user_ops;
 	case COLLECTION_SUPERUSERS:
 		return &superuser_ops;
+	case COLLECTION_EXPORTS:
+	case COLLECTION_IMPORTS:
 	case COLLECTION_OPERATOR:
 	case COLLECTION_COUNT:
 		break;
@@ -203,6 +205,28 @@ read_record(struct store_conn *conn, void *ctx, struct err *err)
 	return store_record_get(conn, lookup->collection, lookup->id, lookup->row, err);
 }
 
+static int
+check_immutable(const struct work *work, struct err *err)
+{
+	for (size_t i = 0; i < work->collection->field_count; i++) {
+		const struct field *field = &work->collection->fields[i];
+		if ((work->changed >> i & 1) == 0 ||
+			(field->flags & FIELD_IMMUTABLE) == 0) {
+			continue;
+		}
+		if (field->type == FIELD_ID) {
+			violations_add(work->violations, field->name, VIOLATION_PK_CHANGE,
+				"The record id cannot be changed.");
+		} else {
+			violations_add(work->violations, field->name, VIOLATION_VALUE,
+				"It is set once and for all; delete this %s and make "
+				"another.",
+				work->collection->noun);
+		}
+	}
+	return violations_check(work->violations, err);
+}
+
 /* One try of an update; ERR_STALE when somebody else was faster. */
 static int
 update_once(struct work *work, const char *id, const struct record_change *change,
@@ -219,12 +243,10 @@ update_once(struct work *work, const char *id, const struct record_change *chang
 			err) != 0) {
 		return -1;
 	}
-	if (!str_equal(work->after.head.id, work->before.head.id)) {
-		violations_add(work->violations, "id", VIOLATION_PK_CHANGE,
-			"The record id cannot be changed.");
-		return violations_check(work->violations, err);
-	}
 	work->changed = record_diff(work->collection, &work->before, &work->after);
+	if (check_immutable(work, err) != 0) {
+		return -1;
+	}
 	if (work->changed == 0) {
 		return 0; /* saved unchanged: nothing to write, nobody to cut */
 	}

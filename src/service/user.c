@@ -93,6 +93,7 @@ read_relations(struct store_conn *conn, void *ctx, struct err *err)
 		goto out;
 	}
 	work->account_seq = account.head.seq;
+	work->key_set = account.key_set;
 	work->role_seq = role.head.seq;
 	if (!work->is_create) {
 		/* The default role may be the one that the user has: then it does not
@@ -211,6 +212,7 @@ write_scope(struct store_tx *tx, struct work *work, struct err *err)
 		.account = work->account_seq,
 		.role = work->role_seq,
 		.public_key = work->signing.seed.public_key,
+		.key_set = work->key_set,
 	};
 	memcpy(key.id, work->signing.id, sizeof(key.id));
 	int inserted = store_signing_key_insert(tx, &key, err);

@@ -14,7 +14,7 @@ enum {
 	RECORD_FIRST_FIELD = 2, /* columns before the fields: seq, version */
 	RECORD_LIST_SQL_MAX = 32 * 1024,
 	/* Every byte of an entry may take six in JSON. */
-	RECORD_SUBJECTS_MAX = LIMIT_SUBJECTS * (6 * LIMIT_SUBJECT_BYTES + 3) + 2
+	RECORD_LIST_MAX = LIMIT_SUBJECTS * (6 * LIMIT_ENTRY_BYTES + 3) + 2
 };
 
 /* ---- reading ---- */
@@ -33,6 +33,7 @@ read_member(const struct store_stmt *stmt, int column, const struct field *field
 	void *member, struct err *err)
 {
 	size_t len = 0;
+	bool is_null = store_stmt_is_null(stmt, column);
 	switch (field->type) {
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
@@ -42,10 +43,14 @@ read_member(const struct store_stmt *stmt, int column, const struct field *field
 		return 0;
 	case FIELD_INT:
 	case FIELD_DATE:
-		*(int64_t *)member = store_stmt_int(stmt, column);
+		*(int64_t *)member = is_null && (field->flags & FIELD_NULLABLE) != 0
+			? FIELD_NULL_INT
+			: store_stmt_int(stmt, column);
 		return 0;
-	case FIELD_SUBJECTS: {
-		if (store_stmt_is_null(stmt, column)) {
+	case FIELD_CLAIM:
+		return is_null ? 0 : read_text(stmt, column, member, err);
+	case FIELD_LIST: {
+		if (is_null) {
 			return 0;
 		}
 		const char *json = store_stmt_text(stmt, column, &len);
@@ -160,7 +165,14 @@ view_blob(void *row, size_t index, size_t *out_len)
 	return data == NULL ? nothing : data;
 }
 
+static bool
+view_is_null(void *row, size_t index)
+{
+	return store_stmt_is_null(row, RECORD_FIRST_FIELD + (int)index);
+}
+
 static const struct record_view_ops view_ops = {
+	.is_null = view_is_null,
 	.integer = view_integer,
 	.text = view_text,
 	.blob = view_blob,
@@ -237,7 +249,8 @@ store_record_can_sort(const struct field *field)
 {
 	return (field->column != NULL || field->read != NULL) &&
 		(field->flags & (FIELD_INTERNAL | FIELD_ON_DEMAND)) == 0 &&
-		field->type != FIELD_PASSWORD && field->type != FIELD_JSON;
+		field->type != FIELD_PASSWORD && field->type != FIELD_JSON &&
+		field->type != FIELD_CLAIM && field->type != FIELD_LIST;
 }
 
 int
@@ -298,12 +311,11 @@ bind_relation(struct store_stmt *stmt, int index, const struct field *field,
 }
 
 static int
-bind_subjects(
-	struct store_stmt *stmt, int index, const struct strlist *list, struct err *err)
+bind_list(struct store_stmt *stmt, int index, const struct strlist *list, struct err *err)
 {
 	struct buf json;
 	struct emit emit;
-	buf_init(&json, RECORD_SUBJECTS_MAX);
+	buf_init(&json, RECORD_LIST_MAX);
 	emit_init(&emit, &json);
 	strlist_emit(list, &emit);
 	if (buf_finish(&json, err) != 0) {
@@ -321,6 +333,7 @@ static int
 bind_member(struct store_stmt *stmt, int index, const struct field *field,
 	const void *member, const struct field **out_field, struct err *err)
 {
+	bool nullable = (field->flags & FIELD_NULLABLE) != 0;
 	switch (field->type) {
 	case FIELD_TEXT: {
 		const char *text = *(char *const *)member;
@@ -340,11 +353,32 @@ bind_member(struct store_stmt *stmt, int index, const struct field *field,
 		store_stmt_bind_int(stmt, index, *(const bool *)member ? 1 : 0);
 		return 0;
 	case FIELD_INT:
-	case FIELD_DATE:
-		store_stmt_bind_int(stmt, index, *(const int64_t *)member);
+	case FIELD_DATE: {
+		int64_t value = *(const int64_t *)member;
+		if (nullable && value == FIELD_NULL_INT) {
+			store_stmt_bind_null(stmt, index);
+		} else {
+			store_stmt_bind_int(stmt, index, value);
+		}
 		return 0;
-	case FIELD_SUBJECTS:
-		return bind_subjects(stmt, index, member, err);
+	}
+	case FIELD_CLAIM: {
+		const char *text = *(char *const *)member;
+		if (text == NULL) {
+			store_stmt_bind_null(stmt, index);
+		} else {
+			store_stmt_bind_text(stmt, index, text);
+		}
+		return 0;
+	}
+	case FIELD_LIST: {
+		const struct strlist *list = member;
+		if (nullable && list->items == NULL) {
+			store_stmt_bind_null(stmt, index);
+			return 0;
+		}
+		return bind_list(stmt, index, list, err);
+	}
 	case FIELD_RELATION:
 		return bind_relation(stmt, index, field, member, out_field, err);
 	case FIELD_ID:

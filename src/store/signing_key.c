@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #define SIGNING_KEY_SELECT \
-	"SELECT seq, id, coalesce(account, 0), coalesce(role, 0), public_key FROM " \
-	"signing_keys "
+	"SELECT seq, id, coalesce(account, 0), coalesce(role, 0), public_key, key_set, " \
+	"state = 'next', retire_at, retire_below, created FROM signing_keys "
 
 static int
 read_key(const struct store_stmt *stmt, struct store_signing_key *out, struct err *err)
@@ -16,6 +16,11 @@ read_key(const struct store_stmt *stmt, struct store_signing_key *out, struct er
 		.seq = store_stmt_int(stmt, 0),
 		.account = store_stmt_int(stmt, 2),
 		.role = store_stmt_int(stmt, 3),
+		.key_set = store_stmt_int(stmt, 5),
+		.next = store_stmt_int(stmt, 6) != 0,
+		.retire_at = store_stmt_int(stmt, 7),
+		.retire_below = store_stmt_int(stmt, 8),
+		.created = store_stmt_int(stmt, 9),
 	};
 	if (store_stmt_copy(stmt, 1, key.id, sizeof(key.id), err) != 0 ||
 		store_stmt_blob(stmt, 4, key.public_key.bytes,
@@ -33,7 +38,8 @@ store_signing_key_plain(struct store_conn *conn, int64_t account,
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_PLAIN,
 		    SIGNING_KEY_SELECT
-		    "WHERE account IS ?1 AND role IS NULL ORDER BY seq DESC LIMIT 1",
+		    "WHERE account IS ?1 AND role IS NULL AND state = 'active' "
+		    "ORDER BY key_set DESC, seq DESC LIMIT 1",
 		    err) != 0) {
 		return -1;
 	}
@@ -55,7 +61,9 @@ store_signing_key_find_scope(struct store_conn *conn, int64_t account, int64_t r
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_SCOPE,
-		    SIGNING_KEY_SELECT "WHERE account = ?1 AND role = ?2", err) != 0) {
+		    SIGNING_KEY_SELECT "WHERE account = ?1 AND role = ?2 AND key_set = "
+				       "(SELECT key_set FROM accounts WHERE seq = ?1)",
+		    err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
@@ -135,9 +143,10 @@ store_signing_key_insert(
 	struct store_conn *conn = store_tx_conn(tx);
 	int64_t changes = 0;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_SIGNING_KEY_INSERT,
-		    "INSERT INTO signing_keys (id, account, role, public_key, created) "
-		    "VALUES (?1, ?2, ?3, ?4, ?5) "
-		    "ON CONFLICT (account, role) WHERE role IS NOT NULL DO NOTHING",
+		    "INSERT INTO signing_keys (id, account, role, public_key, created, "
+		    "key_set, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+		    "ON CONFLICT (account, role, key_set) WHERE role IS NOT NULL DO "
+		    "NOTHING",
 		    err) != 0) {
 		return -1;
 	}
@@ -146,6 +155,8 @@ store_signing_key_insert(
 	store_stmt_bind_ref(&stmt, 3, key->role);
 	store_stmt_bind_key(&stmt, 4, &key->public_key);
 	store_stmt_bind_int(&stmt, 5, store_tx_now(tx));
+	store_stmt_bind_int(&stmt, 6, key->key_set);
+	store_stmt_bind_text(&stmt, 7, key->next ? "next" : "active");
 	if (store_stmt_run(&stmt, &changes, err) != 0) {
 		return -1;
 	}
@@ -153,6 +164,7 @@ store_signing_key_insert(
 		return 0;
 	}
 	key->seq = sqlite3_last_insert_rowid(conn->db);
+	key->created = store_tx_now(tx);
 	return 1;
 }
 

@@ -7,20 +7,27 @@
 #include "base/nkey_text.h"
 #include "store/store.h"
 
-/* account 0: the operator's. role 0: a plain key. */
+/* account 0: the operator's. role 0: a plain key. The keys of a set were made together
+ * and sign together: those of the account's newest set do, the others are only trusted.
+ */
 struct store_signing_key {
 	int64_t seq;
 	char id[RAND_ID_SIZE];
 	int64_t account;
 	int64_t role;
 	struct nkey_public public_key;
+	int64_t key_set;
+	bool next; /* operator: trusted, and does not sign yet */
+	int64_t retire_at; /* ms: goes then; 0: not planned */
+	int64_t retire_below; /* percent: goes when fewer connections are on its set */
+	int64_t created; /* ms; set by the insert */
 };
 
-/* The newest plain key of the account (0: of the operator). ERR_NOT_FOUND. */
+/* The plain key of the account that signs (0: of the operator). ERR_NOT_FOUND. */
 int store_signing_key_plain(struct store_conn *conn, int64_t account,
 	struct store_signing_key *out, struct err *err) MUST_CHECK;
 
-/* The scoped key of (account, role): 1 found, 0 none, -1 error. */
+/* The scoped key of (account, role) in the set that signs: 1 found, 0 none, -1 error. */
 int store_signing_key_find_scope(struct store_conn *conn, int64_t account, int64_t role,
 	struct store_signing_key *out, struct err *err) MUST_CHECK;
 
@@ -32,8 +39,8 @@ int store_signing_key_list(struct store_conn *conn, int64_t account,
 int store_signing_key_list_role(struct store_conn *conn, int64_t role,
 	struct store_signing_key **out, size_t *out_len, struct err *err) MUST_CHECK;
 
-/* Inserts and sets seq; 1 inserted, 0 when (account, role) has a scoped key already, -1
- * error. */
+/* Inserts and sets seq; 1 inserted, 0 when (account, role) has one in that set already,
+ * -1 error. */
 int store_signing_key_insert(
 	struct store_tx *tx, struct store_signing_key *key, struct err *err) MUST_CHECK;
 

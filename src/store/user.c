@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+/* A user with overrides is minted by the plain key, the others by the scoped one of their
+ * role; both of the set that signs now. */
+#define ISSUE_FROM \
+	" FROM users t JOIN accounts a ON a.seq = t.account AND a.deleted = 0 " \
+	"LEFT JOIN signing_keys k ON t.overrides = 0 AND k.account = t.account AND " \
+	"k.role = t.role AND k.key_set = a.key_set " \
+	"LEFT JOIN signing_keys p ON t.overrides = 1 AND p.account = t.account AND " \
+	"p.role IS NULL AND p.key_set = a.key_set " \
+	"LEFT JOIN vault s ON s.public_key = coalesce(k.public_key, p.public_key) " \
+	"LEFT JOIN vault u ON u.public_key = t.public_key WHERE t.id = ?1"
+
 static int
 open_issue(struct store_stmt *stmt, struct store_conn *conn, struct err *err)
 {
@@ -16,22 +27,9 @@ open_issue(struct store_stmt *stmt, struct store_conn *conn, struct err *err)
 	buf_put_str(&sql,
 		conn->store->record_sql[COLLECTION_USERS][STORE_RECORD_ROW_COLUMNS]);
 	buf_put_str(&sql,
-		", a.seq, a.active, a.public_key, " STORE_VAULT_SEED_COLUMNS(
-			"s") ", " STORE_VAULT_SEED_COLUMNS("u") " FROM users t "
-								"JOIN accounts a ON "
-								"a.seq = t.account AND "
-								"a.deleted = 0 "
-								"LEFT JOIN signing_keys "
-								"k ON k.account = "
-								"t.account AND k.role = "
-								"t.role "
-								"LEFT JOIN vault s ON "
-								"s.public_key = "
-								"k.public_key "
-								"LEFT JOIN vault u ON "
-								"u.public_key = "
-								"t.public_key WHERE t.id "
-								"= ?1");
+		", a.seq, a.active, a.public_key, a.key_set, "
+		"" STORE_VAULT_SEED_COLUMNS("s") ", " STORE_VAULT_SEED_COLUMNS("u")
+			ISSUE_FROM);
 	int rc = buf_finish(&sql, err);
 	if (rc == 0) {
 		rc = store_stmt_open(stmt, conn, STORE_STMT_USER_ISSUE, sql.data, err);
@@ -44,24 +42,29 @@ static int
 read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct err *err)
 {
 	int at = store_row_columns(&user_collection);
-	int signing = at + 3;
+	int signing = at + 4;
 	int own = signing + STORE_VAULT_SEED_COLUMN_COUNT;
 	if (store_stmt_is_null(stmt, signing)) {
 		return err_set(
 			err, ERR_CORRUPT, "the key that signs for the user is missing");
 	}
-	if (store_stmt_is_null(stmt, own)) {
-		return err_set(err, ERR_CORRUPT, "the seed of the user is missing");
-	}
 	out->account_seq = store_stmt_int(stmt, at);
 	out->account_active = store_stmt_int(stmt, at + 1) != 0;
+	out->key_set = store_stmt_int(stmt, at + 3);
+	out->has_user_seed = !store_stmt_is_null(stmt, own);
 	if (store_stmt_blob(stmt, at + 2, out->account_key.bytes,
 		    sizeof(out->account_key.bytes), err) != 0 ||
 		store_vault_seed_read(stmt, signing, &out->signing_seed, err) != 0 ||
-		store_vault_seed_read(stmt, own, &out->user_seed, err) != 0) {
+		(out->has_user_seed &&
+			store_vault_seed_read(stmt, own, &out->user_seed, err) != 0) ||
+		store_row_read(stmt, 0, &user_collection, &out->user, err) != 0) {
 		return -1;
 	}
-	return store_row_read(stmt, 0, &user_collection, &out->user, err);
+	if (!out->has_user_seed && !out->user.own_key) {
+		record_release(&user_collection, &out->user);
+		return err_set(err, ERR_CORRUPT, "the seed of the user is missing");
+	}
+	return 0;
 }
 
 int

@@ -15,7 +15,10 @@ struct store_user_issue {
 	int64_t account_seq;
 	bool account_active;
 	struct nkey_public account_key;
-	struct store_vault_seed signing_seed; /* of the scoped key of (account, role) */
+	int64_t key_set; /* that signs in the account */
+	/* of the scoped key of (account, role), with overrides of the plain one */
+	struct store_vault_seed signing_seed;
+	bool has_user_seed; /* not for a key that was brought along */
 	struct store_vault_seed user_seed;
 };
 int store_user_issue(struct store_conn *conn, const char *id,

@@ -27,7 +27,7 @@ check_field(const struct field *field, const void *member)
 		require(text != NULL && str_is_utf8(text, strlen(text)));
 	} else if (field->type == FIELD_RELATION || field->type == FIELD_ID) {
 		require(memchr(member, '\0', RAND_ID_SIZE) != NULL);
-	} else if (field->type == FIELD_SUBJECTS) {
+	} else if (field->type == FIELD_LIST) {
 		const struct strlist *list = member;
 		for (size_t i = 0; i < list->len; i++) {
 			require(str_is_utf8(list->items[i], strlen(list->items[i])));

@@ -184,6 +184,31 @@ temp_superuser(struct superuser *row, const char *email)
 	temp_set(&row->token_key, "tokentokentoken");
 }
 
+void
+temp_export(struct account_export *row, const char *subject, const char *account_id)
+{
+	assert_int_equal(account_export_init(row, NULL), 0);
+	rand_id(&clock_system, row->head.id);
+	temp_set(&row->name, subject);
+	temp_set(&row->subject, subject);
+	temp_set(&row->type, "service");
+	assert_int_equal(
+		str_copy(row->account_id, sizeof(row->account_id), account_id), 0);
+}
+
+void
+temp_import(struct account_import *row, const char *subject, const char *account_id)
+{
+	assert_int_equal(account_import_init(row, NULL), 0);
+	rand_id(&clock_system, row->head.id);
+	rand_bytes(&row->account, sizeof(row->account));
+	temp_set(&row->name, subject);
+	temp_set(&row->subject, subject);
+	temp_set(&row->type, "service");
+	assert_int_equal(
+		str_copy(row->account_id, sizeof(row->account_id), account_id), 0);
+}
+
 struct row_work {
 	const struct collection *collection;
 	void *row;

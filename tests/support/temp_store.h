@@ -4,6 +4,8 @@
 #define SUPPORT_TEMP_STORE_H
 
 #include "model/account.h"
+#include "model/account_export.h"
+#include "model/account_import.h"
 #include "model/operator.h"
 #include "model/role.h"
 #include "model/superuser.h"
@@ -52,6 +54,8 @@ void temp_role(struct role *row, const char *name);
 void temp_user(
 	struct user *row, const char *name, const char *account_id, const char *role_id);
 void temp_superuser(struct superuser *row, const char *email);
+void temp_export(struct account_export *row, const char *subject, const char *account_id);
+void temp_import(struct account_import *row, const char *subject, const char *account_id);
 
 /* Replaces a text of a row. */
 void temp_set(char **member, const char *text);

@@ -678,6 +678,7 @@ dump_member(struct emit *emit, const struct field *field, const void *member)
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
 	case FIELD_PASSWORD:
+	case FIELD_CLAIM:
 		emit_text(emit, *(char *const *)member);
 		break;
 	case FIELD_BOOL:
@@ -687,7 +688,7 @@ dump_member(struct emit *emit, const struct field *field, const void *member)
 	case FIELD_DATE:
 		emit_int(emit, *(const int64_t *)member);
 		break;
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
 		strlist_emit(member, emit);
 		break;
 	case FIELD_RELATION:
@@ -817,7 +818,7 @@ static const struct decode_case decode_cases[] = {
 	{ U, ID,
 		"{\"private_key\":\"\",\"seed\":\"\",\"tokenKey\":\"\",\"creds_file\":"
 		"\"x\","
-		"\"jwt\":\"y\",\"public_key\":null,\"issued_at\":\"never\",\"created\":"
+		"\"jwt\":\"y\",\"issued_at\":\"never\",\"created\":"
 		"1}",
 		"{}", NULL },
 	{ S, ID, "{\"tokenKey\":\"x\",\"verified\":\"no\"}", "{}", NULL },
@@ -1154,7 +1155,21 @@ fake_blob(void *row, size_t index, size_t *out_len)
 	return values[index].blob;
 }
 
-static const struct record_view_ops fake_ops = { fake_integer, fake_text, fake_blob };
+/* A nullable member is null when nothing is stored. */
+static bool
+fake_is_null(void *row, size_t index)
+{
+	const struct value *values = row;
+	return values[index].text == NULL && values[index].blob == NULL &&
+		values[index].integer == 0;
+}
+
+static const struct record_view_ops fake_ops = {
+	.is_null = fake_is_null,
+	.integer = fake_integer,
+	.text = fake_text,
+	.blob = fake_blob,
+};
 
 static void
 set(struct value *values, const struct collection *collection, const char *name,

@@ -24,6 +24,8 @@
 union any_row {
 	struct record_head head;
 	struct account account;
+	struct account_export account_export;
+	struct account_import account_import;
 	struct operator_row operator;
 	struct role role;
 	struct superuser superuser;
@@ -46,7 +48,8 @@ sql_type(const struct field *field)
 	switch (field->type) {
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
+	case FIELD_CLAIM:
 	case FIELD_ID:
 	case FIELD_JSON:
 		return "TEXT";
@@ -111,10 +114,11 @@ check_columns(const struct collection *collection, void *ctx)
 			    sql_type(field))) {
 			fail_msg("%s.%s is of the wrong type", collection->table, name);
 		}
-		/* An empty e-mail is NULL; nothing else may be. */
+		/* An empty e-mail is NULL, and what the table says. */
 		bool nullable = sqlite3_column_int(stmt, 2) == 0;
-		bool may_be = field->type == FIELD_EMAIL &&
-			(field->flags & FIELD_REQUIRED) == 0;
+		bool may_be = (field->flags & FIELD_NULLABLE) != 0 ||
+			(field->type == FIELD_EMAIL &&
+				(field->flags & FIELD_REQUIRED) == 0);
 		if (nullable != may_be) {
 			fail_msg("%s.%s: NOT NULL is wrong", collection->table, name);
 		}
@@ -171,13 +175,14 @@ member_size(enum field_type type)
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
 	case FIELD_PASSWORD:
+	case FIELD_CLAIM:
 		return sizeof(char *);
 	case FIELD_BOOL:
 		return sizeof(bool);
 	case FIELD_INT:
 	case FIELD_DATE:
 		return sizeof(int64_t);
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
 		return sizeof(struct strlist);
 	case FIELD_RELATION:
 	case FIELD_ID:
@@ -256,6 +261,8 @@ test_ids(void **state)
 		[COLLECTION_ACCOUNTS] = "nats_accounts",
 		[COLLECTION_ROLES] = "nats_roles",
 		[COLLECTION_USERS] = "nats_users",
+		[COLLECTION_EXPORTS] = "nats_account_exports",
+		[COLLECTION_IMPORTS] = "nats_account_imports",
 		[COLLECTION_SUPERUSERS] = "_superusers",
 	};
 	(void)state; /* unused */
@@ -296,6 +303,7 @@ set_member(const struct field *field, void *member, int salt)
 	case FIELD_TEXT:
 	case FIELD_EMAIL:
 	case FIELD_PASSWORD:
+	case FIELD_CLAIM:
 		temp_set(member, text);
 		break;
 	case FIELD_BOOL:
@@ -305,7 +313,7 @@ set_member(const struct field *field, void *member, int salt)
 	case FIELD_DATE:
 		*(int64_t *)member = 1000 + salt;
 		break;
-	case FIELD_SUBJECTS:
+	case FIELD_LIST:
 		assert_int_equal(strlist_add(member, text, NULL), 0);
 		break;
 	case FIELD_RELATION:
@@ -427,6 +435,12 @@ valid_row(const struct collection *collection, union any_row *row)
 		break;
 	case COLLECTION_SUPERUSERS:
 		temp_superuser(&row->superuser, "root@example.org");
+		break;
+	case COLLECTION_EXPORTS:
+		temp_export(&row->account_export, "orders", "a00000000000000");
+		break;
+	case COLLECTION_IMPORTS:
+		temp_import(&row->account_import, "orders", "a00000000000000");
 		break;
 	case COLLECTION_OPERATOR:
 	case COLLECTION_COUNT:
