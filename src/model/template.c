@@ -213,7 +213,8 @@ template_check_list(const struct strlist *list, struct err *err)
 bool
 template_text_is_safe(const char *text)
 {
-	return text[0] != '\0' && text[strspn(text, VALUE_CHARS)] == '\0';
+	return text != NULL && text[0] != '\0' &&
+		text[strspn(text, VALUE_CHARS)] == '\0';
 }
 
 int

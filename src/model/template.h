@@ -68,7 +68,8 @@ int template_tag_names(const struct strlist *list, bool account, struct strlist 
 	struct err *err) MUST_CHECK;
 
 /* What a name and the value of a tag may be made of where they feed a template:
- * [A-Za-z0-9_-], not empty. Anything else could change what a subject matches. */
+ * [A-Za-z0-9_-], not empty, not NULL. Anything else could change what a subject matches.
+ */
 bool template_text_is_safe(const char *text);
 
 /* "key", or "key:value", which feeds {{tag(key)}} with value: [a-z0-9_-]+ and
