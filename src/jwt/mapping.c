@@ -146,8 +146,8 @@ check_split(const struct args *args, int64_t stars, struct err *err)
 	return 0;
 }
 
-/* Letters that are large here may be small. Not here: random (servers from 2.12 on), left
- * and right (which servers parse, and then refuse in mappings). */
+/* Letters that are large here may be small. Not here, because servers of 2.10 pass over
+ * mappings with them: left, right and random. */
 static const struct function {
 	const char *name;
 	int (*check)(const struct args *args, int64_t stars, struct err *err);
