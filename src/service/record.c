@@ -2,9 +2,11 @@
 #include "service/internal.h"
 
 #include "base/str.h"
+#include "mint/claim.h"
 #include "model/limits.h"
 #include "store/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { RACES_MAX = 5 };
@@ -59,6 +61,42 @@ work_changes_any(const struct work *work, const char *const *fields)
 		}
 	}
 	return false;
+}
+
+static int
+canonical_claim(struct work *work, const struct field *field, struct err *err)
+{
+	char **member = record_member(field, &work->after);
+	char *text = NULL;
+	struct err why = { 0 };
+	if (*member == NULL) {
+		return 0;
+	}
+	if (mint_claim_canonical(field->claim, *member, &text, &why) == 0) {
+		free(*member);
+		*member = text;
+		return 0;
+	}
+	if (why.code == ERR_NOMEM) {
+		return err_nomem(err);
+	}
+	violations_add(work->violations, field->name, VIOLATION_VALUE, "Not usable: %s.",
+		why.msg);
+	return 0;
+}
+
+/* Claims that the request gave get their one form, so that equal ones are no change. */
+static int
+canonical_claims(struct work *work, struct err *err)
+{
+	for (size_t i = 0; i < work->collection->field_count; i++) {
+		const struct field *field = &work->collection->fields[i];
+		if (field->type == FIELD_CLAIM && (work->present >> i & 1) != 0 &&
+			canonical_claim(work, field, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static void
@@ -176,7 +214,8 @@ service_record_create(struct service *service, const struct actor *actor,
 		find_ops(change->collection, &work.ops, err) != 0 ||
 		record_init(change->collection, &work.after, err) != 0 ||
 		record_apply(change->collection, change->row, change->present,
-			&work.after, err) != 0) {
+			&work.after, err) != 0 ||
+		canonical_claims(&work, err) != 0) {
 		goto out;
 	}
 	if (work.after.head.id[0] == '\0') {
@@ -240,7 +279,8 @@ update_once(struct work *work, const char *id, const struct record_change *chang
 			err) != 0 ||
 		record_copy(work->collection, &work->before, &work->after, err) != 0 ||
 		record_apply(work->collection, change->row, change->present, &work->after,
-			err) != 0) {
+			err) != 0 ||
+		canonical_claims(work, err) != 0) {
 		return -1;
 	}
 	work->changed = record_diff(work->collection, &work->before, &work->after);
