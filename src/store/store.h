@@ -107,6 +107,9 @@ int64_t store_tx_now(const struct store_tx *tx);
 int store_tx_changed(struct store_tx *tx, const struct store_change *change,
 	struct err *err) MUST_CHECK;
 
+/* What this write added to that list so far; valid until it adds more. */
+const struct store_change *store_tx_changes(const struct store_tx *tx, size_t *out_len);
+
 /* PRAGMA integrity_check and foreign_key_check; ERR_CORRUPT with the first finding. */
 int store_check(struct store_conn *conn, struct err *err) MUST_CHECK;
 
