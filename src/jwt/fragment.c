@@ -213,9 +213,9 @@ check_ranges_shape(const json_t *json, struct err *err)
 	if (!json_is_array(json)) {
 		return err_set(err, ERR_INVALID, "not an array of time windows");
 	}
-	if (n > JWT_FRAGMENT_TIMES_MAX) {
+	if (n > LIMIT_TIME_WINDOWS) {
 		return err_set(err, ERR_INVALID, "%zu time windows, at most %d are kept",
-			n, JWT_FRAGMENT_TIMES_MAX);
+			n, LIMIT_TIME_WINDOWS);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (check_shape(json_array_get(json, i), &range_shape, err) != 0) {
@@ -376,9 +376,9 @@ check_targets_shape(const char *source, const json_t *json, struct err *err)
 	if (!json_is_array(json) || n == 0) {
 		return err_set(err, ERR_INVALID, "not an array of one target or more");
 	}
-	if (n > JWT_FRAGMENT_TARGETS_MAX) {
+	if (n > LIMIT_MAPPING_TARGETS) {
 		return err_set(err, ERR_INVALID, "%zu targets, at most %d are kept", n,
-			JWT_FRAGMENT_TARGETS_MAX);
+			LIMIT_MAPPING_TARGETS);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (check_shape(json_array_get(json, i), &target_shape, err) != 0) {
@@ -395,9 +395,9 @@ check_mappings_shape(json_t *json, struct err *err)
 	if (!json_is_object(json)) {
 		return err_set(err, ERR_INVALID, "not an object of targets by subject");
 	}
-	if (n > JWT_FRAGMENT_MAPPINGS_MAX) {
+	if (n > LIMIT_MAPPINGS) {
 		return err_set(err, ERR_INVALID, "%zu mappings, at most %d are kept", n,
-			JWT_FRAGMENT_MAPPINGS_MAX);
+			LIMIT_MAPPINGS);
 	}
 	for (void *it = json_object_iter(json); it != NULL;
 		it = json_object_iter_next(json, it)) {
@@ -481,7 +481,7 @@ jwt_fragment_times(const char *json, size_t len, struct jwt_time_range **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_ranges(parsed, out, out_len, err);
@@ -494,7 +494,7 @@ jwt_fragment_tiers(const char *json, size_t len, struct jwt_tier **out, size_t *
 	struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_tiers(parsed, out, out_len, err);
@@ -507,7 +507,7 @@ jwt_fragment_mappings(const char *json, size_t len, struct jwt_mapping **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_mappings(parsed, out, out_len, err);
@@ -539,9 +539,9 @@ jwt_fragment_canonical(enum jwt_fragment kind, const char *json, size_t len,
 	struct emit emit;
 
 	/* Escapes make it longer, and it will be read again. */
-	buf_init(&text, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&text, LIMIT_CLAIM_BYTES);
 	emit_init(&emit, &text);
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0 ||
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0 ||
 		emit_fragment(kind, parsed, &emit, err) != 0 ||
 		buf_finish(&text, err) != 0) {
 		goto out;
