@@ -370,19 +370,21 @@ check_targets_shape(const char *source, const json_t *json, struct err *err)
 {
 	size_t n = json_array_size(json);
 	if (strlen(source) > LIMIT_SUBJECT_BYTES) {
-		return err_set(
-			err, ERR_INVALID, "subject over %d bytes", LIMIT_SUBJECT_BYTES);
+		return err_set(err, ERR_INVALID, "\"%.64s\": over %d bytes", source,
+			LIMIT_SUBJECT_BYTES);
 	}
 	if (!json_is_array(json) || n == 0) {
-		return err_set(err, ERR_INVALID, "not an array of one target or more");
+		return err_set(err, ERR_INVALID,
+			"\"%.64s\": not an array of one target or more", source);
 	}
 	if (n > LIMIT_MAPPING_TARGETS) {
-		return err_set(err, ERR_INVALID, "%zu targets, at most %d are kept", n,
+		return err_set(err, ERR_INVALID,
+			"\"%.64s\": %zu targets, at most %d are kept", source, n,
 			LIMIT_MAPPING_TARGETS);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (check_shape(json_array_get(json, i), &target_shape, err) != 0) {
-			return err_prefix(err, "target %zu", i + 1);
+			return err_prefix(err, "\"%.64s\" target %zu", source, i + 1);
 		}
 	}
 	return 0;
@@ -401,9 +403,9 @@ check_mappings_shape(json_t *json, struct err *err)
 	}
 	for (void *it = json_object_iter(json); it != NULL;
 		it = json_object_iter_next(json, it)) {
-		const char *source = json_object_iter_key(it);
-		if (check_targets_shape(source, json_object_iter_value(it), err) != 0) {
-			return err_prefix(err, "\"%.64s\"", source);
+		if (check_targets_shape(json_object_iter_key(it),
+			    json_object_iter_value(it), err) != 0) {
+			return -1;
 		}
 	}
 	return 0;
@@ -414,7 +416,7 @@ check_mappings(const struct jwt_mapping *mappings, size_t len, struct err *err)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (jwt_mapping_check(&mappings[i], err) != 0) {
-			return err_prefix(err, "\"%.64s\"", mappings[i].subject);
+			return -1;
 		}
 	}
 	return jwt_mapping_check_sources(mappings, len, err);

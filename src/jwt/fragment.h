@@ -18,7 +18,7 @@ enum jwt_fragment {
 
 /* At most LIMIT_CLAIM_BYTES, as read and as stored. What is accepted, jwt_validate does
  * not block. Unknown and duplicate members, nulls and numbers that servers would take for
- * something else are refused. ERR_INVALID names the place: "\"orders.*\": target 2:
+ * something else are refused. ERR_INVALID names the place: "\"orders.*\" target 2:
  * weight 130 is not between 1 and 100"; ERR_TOO_LARGE, ERR_NOMEM. *out is an array for
  * the caller to release (jwt/claims.h), maps sorted by key; NULL when there is nothing in
  * it. */
