@@ -36,7 +36,10 @@ struct store_change {
 	enum store_action action;
 	int64_t seq;
 	char id[RAND_ID_SIZE];
-	bool urgent; /* STORE_WANTED: must not wait for the debounce */
+	/* STORE_WANTED: must not wait for the debounce; one of many accounts that need
+	 * not go all at once. Never both. */
+	bool urgent;
+	bool paced;
 };
 
 struct store_params {

@@ -1628,12 +1628,14 @@ test_publish_many(void **state)
 		assert_int_equal(wanted.changes[i].seq, account->head.seq);
 		assert_string_equal(wanted.changes[i].id, account->head.id);
 		assert_true(wanted.changes[i].urgent);
+		assert_false(wanted.changes[i].paced);
 		assert_int_equal(
 			publish_of(temp, account->head.seq).urgent_generation, 2);
 	}
 	bump.flag = false;
 	write_ok(temp, run_step, &bump);
 	assert_false(wanted.changes[4].urgent);
+	assert_true(wanted.changes[4].paced); /* what widens need not go all at once */
 	assert_int_equal(publish_of(temp, accounts[0].head.seq).urgent_generation, 2);
 	assert_int_equal(publish_of(temp, accounts[0].head.seq).generation, 3);
 	assert_int_equal(publish_of(temp, accounts[2].head.seq).generation, 1);
