@@ -182,6 +182,44 @@ start_nats(struct daemon *daemon, const struct options *options, struct err *err
 	return bus_start(daemon->bus, err);
 }
 
+struct hand_out {
+	int (*fn)(void *ctx, const struct api_connection *connection, struct err *err);
+	void *ctx;
+};
+
+/* Where a JWT is hidden it is a bearer's. Its iat is not known then: taken for old, as
+ * what is asked is who would be cut. */
+static int
+hand_out_connection(void *ctx, const struct server *server, const struct connection *row,
+	struct err *err)
+{
+	const struct hand_out *out = ctx;
+	struct api_connection connection = {
+		.user = row->user_key,
+		.issuer_key = row->issuer_key,
+		.issued_at = row->iat,
+		.bearer = !row->has_iat,
+	};
+	(void)server; /* the same everywhere */
+	return out->fn(out->ctx, &connection, err);
+}
+
+static int
+list_connections(void *ctx, const char *account_key,
+	int (*fn)(void *fn_ctx, const struct api_connection *connection, struct err *err),
+	void *fn_ctx, bool *out_complete, struct err *err)
+{
+	struct daemon *daemon = ctx;
+	struct hand_out out = { .fn = fn, .ctx = fn_ctx };
+	struct live_summary summary;
+	if (live_connections(daemon->live, account_key, hand_out_connection, &out,
+		    &summary, err) != 0) {
+		return -1;
+	}
+	*out_complete = summary.complete;
+	return 0;
+}
+
 static int
 start_http(struct daemon *daemon, const char *listen, struct err *err)
 {
@@ -197,6 +235,8 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		.clock = &clock_system,
 		.nats_status = nats_status,
 		.status_ctx = daemon,
+		.connections = list_connections,
+		.nats_ctx = daemon,
 		.version = NATSID_VERSION,
 	};
 	if (options_split_address(listen, &host, &params.port, err) != 0) {
