@@ -17,7 +17,6 @@ enum jwt_fragment {
 	JWT_FRAGMENT_MAPPINGS /* {"orders.*":[{"subject":"orders.v2.$1","weight":80}]} */
 };
 
-enum { JWT_FRAGMENT_BYTES_MAX = LIMIT_CLAIM_BYTES }; /* as read and as stored */
 
 /* What is accepted, jwt_validate does not block. Unknown and duplicate members, nulls and
  * numbers that servers would take for something else are refused. ERR_INVALID names the
