@@ -482,7 +482,7 @@ jwt_fragment_times(const char *json, size_t len, struct jwt_time_range **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_ranges(parsed, out, out_len, err);
@@ -495,7 +495,7 @@ jwt_fragment_tiers(const char *json, size_t len, struct jwt_tier **out, size_t *
 	struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_tiers(parsed, out, out_len, err);
@@ -508,7 +508,7 @@ jwt_fragment_mappings(const char *json, size_t len, struct jwt_mapping **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_mappings(parsed, out, out_len, err);
@@ -540,9 +540,9 @@ jwt_fragment_canonical(enum jwt_fragment kind, const char *json, size_t len,
 	struct emit emit;
 
 	/* Escapes make it longer, and it will be read again. */
-	buf_init(&text, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&text, LIMIT_CLAIM_BYTES);
 	emit_init(&emit, &text);
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0 ||
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0 ||
 		emit_fragment(kind, parsed, &emit, err) != 0 ||
 		buf_finish(&text, err) != 0) {
 		goto out;

@@ -17,7 +17,6 @@ enum jwt_fragment {
 	JWT_FRAGMENT_MAPPINGS /* {"orders.*":[{"subject":"orders.v2.$1","weight":80}]} */
 };
 
-
 /* What is accepted, jwt_validate does not block. Unknown and duplicate members, nulls and
  * numbers that servers would take for something else are refused. ERR_INVALID names the
  * place: "\"orders.*\" target 2: weight 130 is not between 1 and 100"; ERR_TOO_LARGE,

@@ -392,7 +392,7 @@ is_mintable(enum jwt_fragment kind, const char *json)
 	assert_int_equal(read_fragment(kind, kind == JWT_FRAGMENT_TIMES ? "[]" : "{}",
 				 &claims, NULL),
 		0);
-	if (json_parse(json, strlen(json), JWT_FRAGMENT_BYTES_MAX, &parsed, NULL) == 0) {
+	if (json_parse(json, strlen(json), LIMIT_CLAIM_BYTES, &parsed, NULL) == 0) {
 		struct jwt_account *account = &claims.as.account;
 		struct jwt_user_limits *limits = &claims.as.user.limits;
 		rc = kind == JWT_FRAGMENT_TIMES
@@ -420,7 +420,7 @@ check_accepted(
 		fail_msg("%s: %s", json, err.msg);
 	}
 	assert_string_equal(out->data, expected);
-	buf_init(&again, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&again, LIMIT_CLAIM_BYTES);
 	assert_int_equal(
 		jwt_fragment_canonical(kind, out->data, out->len, &again, &err), 0);
 	assert_string_equal(again.data, out->data);
@@ -453,7 +453,7 @@ check_examples(enum jwt_fragment kind, const struct example *examples, size_t le
 	for (size_t i = 0; i < len; i++) {
 		char *json = with_quotes(examples[i].json);
 		struct buf out;
-		buf_init(&out, JWT_FRAGMENT_BYTES_MAX);
+		buf_init(&out, LIMIT_CLAIM_BYTES);
 		if (examples[i].canonical != NULL) {
 			char *expected = with_quotes(examples[i].canonical);
 			check_accepted(kind, json, expected, &out);
@@ -647,7 +647,7 @@ test_escapes_count(void **state)
 	struct buf out;
 	char tail[200] = { 0 };
 	memset(tail, '<', sizeof(tail) - 1);
-	buf_init(&json, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&json, LIMIT_CLAIM_BYTES);
 	buf_init(&out, (size_t)1 << 20);
 	buf_put_str(&json, "{\"a\":[");
 	for (int i = 0; i < 16; i++) {
