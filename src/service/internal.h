@@ -27,6 +27,8 @@ struct service {
 	struct hashing *hashing;
 };
 
+struct account_keys;
+
 /* A key made for a row that is about to be written. */
 struct new_key {
 	bool wanted;
@@ -63,6 +65,8 @@ struct work {
 	struct new_key identity; /* accounts, users */
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
 				   has none */
+	struct account_keys *keys; /* accounts: what its triggers ask for */
+	int64_t terms_bytes; /* accounts: what the row took of the JWT before */
 };
 
 /* What differs between the collections. prepare runs outside of the transaction and may
@@ -94,6 +98,17 @@ int new_key_make(struct service *service, struct new_key *key, const char *table
 int destroy_signing_keys(struct store_tx *tx, const struct store_signing_key *keys,
 	size_t len, struct err *err) MUST_CHECK;
 
+/* The signing keys of an account that is changed: what its triggers ask for is looked at
+ * and made outside of the transaction, and written inside. May add violations. */
+int account_keys_prepare(struct work *work, struct err *err) MUST_CHECK;
+int
+account_keys_write(struct store_tx *tx, struct work *work, struct err *err) MUST_CHECK;
+void account_keys_free(struct account_keys *keys);
+
+/* The one with this public key; NULL when there is none. */
+const struct store_signing_key *
+account_keys_find(const struct store_signing_key *keys, size_t len, const char *text);
+
 /* The sealed seed as the vault takes it; borrows from the stored one. */
 struct vault_seed sealed_seed(const struct store_vault_seed *stored);
 
@@ -111,7 +126,13 @@ int service_audit(struct store_tx *tx, const struct actor *actor, const char *ac
  * that there is always room to take them back: roles at 75 % of the limit, the
  * revocations of deletes and moves at 85 %, those of suspensions at 95 %. ERR_CONFLICT
  * with the way out. */
-enum budget_use { BUDGET_ROLES, BUDGET_DELETES, BUDGET_SUSPENSIONS };
+enum budget_use {
+	BUDGET_ROLES,
+	BUDGET_TERMS, /* what the account's row says */
+	BUDGET_KEYS, /* a further set of signing keys */
+	BUDGET_DELETES,
+	BUDGET_SUSPENSIONS
+};
 int budget_check(int64_t bytes, enum budget_use use, struct err *err) MUST_CHECK;
 
 /* Hashes a password under the bound on parallel hashes; ERR_BUSY when too many wait. */

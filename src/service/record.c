@@ -102,6 +102,7 @@ canonical_claims(struct work *work, struct err *err)
 static void
 work_release(struct work *work)
 {
+	account_keys_free(work->keys);
 	record_release(work->collection, &work->before);
 	record_release(work->collection, &work->after);
 }
