@@ -6,6 +6,7 @@
 #include "jwt/decode.h"
 #include "jwt/roles.h"
 #include "model/subject.h"
+#include "model/template.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -254,34 +255,37 @@ check_plain_list(
 {
 	for (size_t i = 0; i < list->len; i++) {
 		check_entry(out, what, list->items[i], queues);
-		if (subject_has_template(list->items[i])) {
+		if (template_is_in(list->items[i])) {
 			block(out, "%s: \"%s\": templates work in scopes only", what,
 				list->items[i]);
 		}
 	}
 }
 
-/* Of a list that has a template servers take all entries for plain subjects and drop the
- * others. */
+static void
+check_template_entry(
+	struct jwt_issues *out, const char *what, const char *entry, bool queues)
+{
+	struct err err = { 0 };
+	int rc = template_check(entry, &err);
+	if (rc == 0 && !queues) {
+		rc = subject_check(entry, &err);
+	}
+	if (rc != 0) {
+		block(out, "%s: \"%s\": %s", what, entry, err.msg);
+	}
+}
+
 static void
 check_template_list(
 	struct jwt_issues *out, const char *what, const struct strlist *list, bool queues)
 {
-	bool templates = false;
+	struct err err = { 0 };
 	for (size_t i = 0; i < list->len; i++) {
-		struct err err = { 0 };
-		check_entry(out, what, list->items[i], queues);
-		if (subject_check_templates(list->items[i], &err) != 0) {
-			block(out, "%s: \"%s\": %s", what, list->items[i], err.msg);
-		}
-		templates = templates || subject_has_template(list->items[i]);
+		check_template_entry(out, what, list->items[i], queues);
 	}
-	for (size_t i = 0; i < list->len && templates && queues; i++) {
-		if (strchr(list->items[i], ' ') != NULL) {
-			block(out,
-				"%s: \"%s\": a queue cannot be in a list with templates",
-				what, list->items[i]);
-		}
+	if (queues && template_check_list(list, &err) != 0) {
+		block(out, "%s: %s", what, err.msg);
 	}
 }
 

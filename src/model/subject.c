@@ -140,62 +140,6 @@ subject_check_queue(const char *text, struct err *err)
 }
 
 bool
-subject_has_template(const char *text)
-{
-	return strstr(text, "{{") != NULL;
-}
-
-static bool
-is_text(const char *text, size_t len, const char *expected)
-{
-	return strlen(expected) == len && memcmp(text, expected, len) == 0;
-}
-
-/* "tag(x)": x is not empty. */
-static bool
-is_call(const char *text, size_t len, const char *name)
-{
-	size_t name_len = strlen(name);
-	return len > name_len + 1 && memcmp(text, name, name_len) == 0 &&
-		text[len - 1] == ')' &&
-		memchr(text + name_len, ')', len - name_len) == text + len - 1;
-}
-
-static bool
-is_template(const char *text, size_t len)
-{
-	return is_text(text, len, "name()") || is_text(text, len, "subject()") ||
-		is_text(text, len, "account-name()") ||
-		is_text(text, len, "account-subject()") || is_call(text, len, "tag(") ||
-		is_call(text, len, "account-tag(");
-}
-
-int
-subject_check_templates(const char *text, struct err *err)
-{
-	const char *p = text;
-	while ((p = strstr(p, "{{")) != NULL) {
-		p += 2;
-		const char *end = strstr(p, "}}");
-		if (end == NULL) {
-			return err_set(err, ERR_INVALID,
-				"\"{{\" at byte %zu is not closed",
-				(size_t)(p - text) - 1);
-		}
-		if (!is_template(p, (size_t)(end - p))) {
-			return err_set(err, ERR_INVALID,
-				"unknown template \"{{%.*s}}\"; there are name(), "
-				"subject(), "
-				"account-name(), account-subject(), tag(x) and "
-				"account-tag(x)",
-				end - p > 40 ? 40 : (int)(end - p), p);
-		}
-		p = end + 2;
-	}
-	return 0;
-}
-
-bool
 subject_has_wildcard(const char *text)
 {
 	for (struct token t = first_token(text); t.text != NULL; t = next_token(t)) {

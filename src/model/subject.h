@@ -17,13 +17,6 @@ bool subject_is_valid(const char *text);
 /* "subject", or "subject queue" with one space, as in permissions to subscribe. */
 int subject_check_queue(const char *text, struct err *err) MUST_CHECK;
 
-/* A `{{` is in it: the server fills it in for each user. */
-bool subject_has_template(const char *text);
-
-/* Every {{...}} is one of name(), subject(), account-name(), account-subject(), tag(x)
- * and account-tag(x), in lower case; the text around them is not looked at. */
-int subject_check_templates(const char *text, struct err *err) MUST_CHECK;
-
 /* The functions below take valid subjects. */
 
 /* A token `*`, or `>` at the end. */

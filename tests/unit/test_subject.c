@@ -100,43 +100,6 @@ test_check_queue(void **state)
 }
 
 static void
-test_check_templates(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text;
-		const char *expected; /* part of the message */
-	} table[] = {
-		{ "a.b", NULL },
-		{ "{{name()}}", NULL },
-		{ "a.{{subject()}}.{{account-name()}}.{{account-subject()}}", NULL },
-		{ "KV_{{tag(bucket)}}.{{account-tag(x)}}.>", NULL },
-		{ "a.}}.{b}", NULL },
-		{ "{{name()", "\"{{\" at byte 1 is not closed" },
-		{ "a.{{name()}}.{{tag(x)", "\"{{\" at byte 14 is not closed" },
-		{ "{{Name()}}", "unknown template \"{{Name()}}\"" },
-		{ "{{ name() }}", "unknown template" },
-		{ "{{name}}", "unknown template" },
-		{ "{{name(x)}}", "unknown template" },
-		{ "{{tag()}}", "unknown template" },
-		{ "{{tag(x)y}}", "unknown template" },
-		{ "{{tag(x))}}", "unknown template" },
-		{ "{{}}", "unknown template" },
-		{ "{{user()}}", "unknown template" },
-	};
-	for (size_t i = 0; i < COUNT(table); i++) {
-		struct err err = { 0 };
-		int rc = subject_check_templates(table[i].text, &err);
-		assert_int_equal(rc, table[i].expected == NULL ? 0 : -1);
-		if (table[i].expected != NULL) {
-			assert_non_null(strstr(err.msg, table[i].expected));
-		}
-	}
-	assert_true(subject_has_template("a.{{name()}}"));
-	assert_false(subject_has_template("a.{b}"));
-}
-
-static void
 test_wildcards(void **state)
 {
 	(void)state;
@@ -209,7 +172,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_check_queue),
-		cmocka_unit_test(test_check_templates),
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_contains_and_overlaps),
 	};
