@@ -173,9 +173,7 @@ CREATE TABLE creds_links (
 	seq INTEGER PRIMARY KEY,
 	token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
 	user INTEGER NOT NULL REFERENCES users (seq) ON DELETE CASCADE,
-	public_key BLOB NOT NULL CHECK (length(public_key) = 32), -- of the user, and
-	iat INTEGER NOT NULL, -- unix seconds, of its JWT, when the link was made
-	sealed BLOB NOT NULL,
+	sealed BLOB NOT NULL, -- nonce, ciphertext, tag
 	expires INTEGER NOT NULL, -- ms
 	created INTEGER NOT NULL
 ) STRICT;

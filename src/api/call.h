@@ -36,7 +36,14 @@ int api_auth_methods(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_native_operator_jwt(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_nats_conf(struct api_call *call, struct err *err) MUST_CHECK;
-int api_native_user_creds(struct api_call *call, struct err *err) MUST_CHECK;
+
+int api_creds_download(struct api_call *call, struct err *err) MUST_CHECK;
+int api_creds_link_new(struct api_call *call, struct err *err) MUST_CHECK;
+int api_creds_link_open(struct api_call *call, struct err *err) MUST_CHECK;
+
+int api_page_creds(struct api_call *call, struct err *err) MUST_CHECK;
+int api_page_creds_css(struct api_call *call, struct err *err) MUST_CHECK;
+int api_page_creds_js(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_health_pocketbase(struct api_call *call, struct err *err) MUST_CHECK;
 int api_health_alive(struct api_call *call, struct err *err) MUST_CHECK;

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Downloads: the operator's JWT, the servers' configuration, a user's creds. */
+ * Downloads for servers: the operator's JWT and their configuration. */
 #include "api/call.h"
 
 #include "api/query.h"
 #include "base/str.h"
-#include "service/creds.h"
 #include "service/operator.h"
-
-#include <string.h>
 
 static const char text_type[] = "text/plain; charset=utf-8";
 
-enum { PATH_SIZE = 1024, FILE_NAME_SIZE = 80 };
+enum { PATH_SIZE = 1024 };
 
 int
 api_native_operator_jwt(struct api_call *call, struct err *err)
@@ -68,51 +65,4 @@ api_native_nats_conf(struct api_call *call, struct err *err)
 	call->res->content_type = text_type;
 	return service_nats_conf(
 		call->api->params.service, &call->actor, &params, &call->res->body, err);
-}
-
-/* "<name>.creds" in characters that mean nothing to headers, shells and file systems. */
-static void
-file_name(const char *name, char out[static FILE_NAME_SIZE])
-{
-	static const char safe[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-	static const char end[] = ".creds";
-	size_t len = 0;
-	for (const char *p = name; *p != '\0' && len < FILE_NAME_SIZE - sizeof(end);
-		p++) {
-		bool keep = strchr(safe, *p) != NULL && (*p != '.' || len > 0);
-		out[len++] = *p;
-		if (!keep) {
-			out[len - 1] = '_';
-		}
-	}
-	memcpy(out + len, end, sizeof(end));
-}
-
-int
-api_native_user_creds(struct api_call *call, struct err *err)
-{
-	struct user_creds creds = { 0 };
-	char name[FILE_NAME_SIZE];
-	char disposition[FILE_NAME_SIZE + 32];
-	int rc = -1;
-	if (service_user_creds(call->api->params.service, &call->actor, call->match.id,
-		    &creds, err) != 0) {
-		goto out;
-	}
-	file_name(creds.name, name);
-	if (str_fmt(disposition, sizeof(disposition), "attachment; filename=\"%s\"",
-		    name) != 0 ||
-		http_response_header(call->res, "Content-Disposition", disposition) !=
-			0) {
-		err_set(err, ERR_INTERNAL, "the headers of a download do not fit");
-		goto out;
-	}
-	call->res->content_type = text_type;
-	http_response_make_secret(call->res);
-	buf_put(&call->res->body, creds.creds.data, creds.creds.len);
-	rc = 0;
-out:
-	user_creds_release(&creds);
-	return rc;
 }

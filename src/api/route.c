@@ -48,8 +48,16 @@ static const struct api_route routes[] = {
 		API_AUDIENCE_TOKEN),
 	NATIVE("GET", "/api/v1/nats.conf", api_native_nats_conf, API_BODY_NONE,
 		API_AUDIENCE_TOKEN),
-	NATIVE("GET", "/api/v1/users/:id/creds", api_native_user_creds, API_BODY_NONE,
+	NATIVE("GET", "/api/v1/users/:id/creds", api_creds_download, API_BODY_NONE,
 		API_AUDIENCE_TOKEN),
+	NATIVE("POST", "/api/v1/users/:id/creds-link", api_creds_link_new, API_BODY_SMALL,
+		API_AUDIENCE_TOKEN),
+	NATIVE("POST", "/api/v1/creds-links/open", api_creds_link_open, API_BODY_SMALL,
+		API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/creds", api_page_creds, API_BODY_NONE, API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/creds.css", api_page_creds_css, API_BODY_NONE,
+		API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/creds.js", api_page_creds_js, API_BODY_NONE, API_AUDIENCE_ANYONE),
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
@@ -145,6 +153,6 @@ enum api_dialect
 api_route_dialect(const char *path)
 {
 	bool native = str_starts_with(path, "/api/v1/") || str_equal(path, "/healthz") ||
-		str_equal(path, "/readyz");
+		str_equal(path, "/readyz") || str_starts_with(path, "/creds");
 	return native ? API_DIALECT_NATIVE : API_DIALECT_POCKETBASE;
 }

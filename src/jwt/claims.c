@@ -96,15 +96,21 @@ permissions_release(struct jwt_permissions *permissions)
 }
 
 void
+jwt_time_ranges_release(struct jwt_time_range *ranges, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		free(ranges[i].start);
+		free(ranges[i].end);
+	}
+	free(ranges);
+}
+
+void
 jwt_user_limits_release(struct jwt_user_limits *limits)
 {
 	permissions_release(&limits->permissions);
 	strlist_release(&limits->src);
-	for (size_t i = 0; i < limits->times_len; i++) {
-		free(limits->times[i].start);
-		free(limits->times[i].end);
-	}
-	free(limits->times);
+	jwt_time_ranges_release(limits->times, limits->times_len);
 	free(limits->times_location);
 	strlist_release(&limits->allowed_connection_types);
 	*limits = (struct jwt_user_limits){ 0 };
@@ -168,8 +174,17 @@ signing_keys_release(struct jwt_signing_key *keys, size_t len)
 	free(keys);
 }
 
-static void
-mappings_release(struct jwt_mapping *mappings, size_t len)
+void
+jwt_tiers_release(struct jwt_tier *tiers, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		free(tiers[i].name);
+	}
+	free(tiers);
+}
+
+void
+jwt_mappings_release(struct jwt_mapping *mappings, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		for (size_t j = 0; j < mappings[i].targets_len; j++) {
@@ -187,14 +202,11 @@ account_release(struct jwt_account *account)
 {
 	imports_release(account->imports, account->imports_len);
 	exports_release(account->exports, account->exports_len);
-	for (size_t i = 0; i < account->limits.tiers_len; i++) {
-		free(account->limits.tiers[i].name);
-	}
-	free(account->limits.tiers);
+	jwt_tiers_release(account->limits.tiers, account->limits.tiers_len);
 	signing_keys_release(account->signing_keys, account->signing_keys_len);
 	revocations_release(account->revocations, account->revocations_len);
 	permissions_release(&account->default_permissions);
-	mappings_release(account->mappings, account->mappings_len);
+	jwt_mappings_release(account->mappings, account->mappings_len);
 	strlist_release(&account->authorization.auth_users);
 	strlist_release(&account->authorization.allowed_accounts);
 	free(account->authorization.xkey);

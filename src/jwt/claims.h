@@ -320,6 +320,11 @@ bool jwt_user_limits_are_empty(const struct jwt_user_limits *limits);
 void jwt_claims_release(struct jwt_claims *claims);
 void jwt_user_limits_release(struct jwt_user_limits *limits);
 
+/* Frees the array and what its items own; NULL with 0 is fine. */
+void jwt_time_ranges_release(struct jwt_time_range *ranges, size_t len);
+void jwt_tiers_release(struct jwt_tier *tiers, size_t len);
+void jwt_mappings_release(struct jwt_mapping *mappings, size_t len);
+
 /* "operator", "authorization_request", ...; "generic" for JWT_GENERIC. Static storage. */
 const char *jwt_type_name(enum jwt_type type);
 

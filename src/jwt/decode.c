@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/str.h"
 #include "json/json.h"
+#include "jwt/decode_parts.h"
 #include "jwt/nkey.h"
 #include "jwt/roles.h"
 
@@ -42,13 +43,9 @@ struct item_reader {
 };
 
 static int
-get_items(const json_t *object, const char *key, const struct item_reader *reader,
+read_items(const json_t *array, const char *key, const struct item_reader *reader,
 	void **out, size_t *out_len, struct err *err)
 {
-	json_t *array = NULL;
-	if (json_get_array(object, key, &array, err) != 0) {
-		return -1;
-	}
 	size_t n = json_array_size(array);
 	if (n == 0) {
 		return 0;
@@ -66,6 +63,17 @@ get_items(const json_t *object, const char *key, const struct item_reader *reade
 		}
 	}
 	return 0;
+}
+
+static int
+get_items(const json_t *object, const char *key, const struct item_reader *reader,
+	void **out, size_t *out_len, struct err *err)
+{
+	json_t *array = NULL;
+	if (json_get_array(object, key, &array, err) != 0) {
+		return -1;
+	}
+	return read_items(array, key, reader, out, out_len, err);
 }
 
 /* The same for the members of an object. */
@@ -178,6 +186,18 @@ read_time_range(const json_t *json, void *out, struct err *err)
 	return 0;
 }
 
+int
+jwt_decode_time_ranges(const json_t *array, struct jwt_time_range **out, size_t *out_len,
+	struct err *err)
+{
+	static const struct item_reader reader = { sizeof(struct jwt_time_range),
+		read_time_range };
+	void *ranges = NULL;
+	int rc = read_items(array, "times", &reader, &ranges, out_len, err);
+	*out = ranges;
+	return rc;
+}
+
 /* "10.0.0.0/8, 192.168.1.0/24": the older form of a list of networks. */
 static int
 split_networks(const char *text, struct strlist *out, struct err *err)
@@ -216,16 +236,11 @@ get_networks(const json_t *object, struct strlist *out, struct err *err)
 static int
 read_user_limits(const json_t *object, struct jwt_user_limits *out, struct err *err)
 {
-	static const struct item_reader time_range = { sizeof(struct jwt_time_range),
-		read_time_range };
-	void *times = NULL;
+	json_t *times = NULL;
 	if (read_permissions(object, &out->permissions, err) != 0 ||
-		get_networks(object, &out->src, err) != 0) {
-		return -1;
-	}
-	int rc = get_items(object, "times", &time_range, &times, &out->times_len, err);
-	out->times = times;
-	if (rc != 0 ||
+		get_networks(object, &out->src, err) != 0 ||
+		json_get_array(object, "times", &times, err) != 0 ||
+		jwt_decode_time_ranges(times, &out->times, &out->times_len, err) != 0 ||
 		get_text(object, "times_location", &out->times_location, err) != 0 ||
 		json_get_int(object, "subs", &out->subs, err) != 0 ||
 		json_get_int(object, "data", &out->data, err) != 0 ||
@@ -388,15 +403,33 @@ read_tier(const char *key, json_t *json, void *out, struct err *err)
 	return read_jetstream(json, &tier->limits, err);
 }
 
+int
+jwt_decode_tiers(json_t *map, struct jwt_tier **out, size_t *out_len, struct err *err)
+{
+	static const struct member_reader reader = { sizeof(struct jwt_tier), read_tier };
+	void *tiers = NULL;
+	int rc = read_members(map, &reader, &tiers, out_len, err);
+	*out = tiers;
+	return rc;
+}
+
+static int
+get_tiers(const json_t *object, struct jwt_account_limits *out, struct err *err)
+{
+	json_t *map = NULL;
+	if (json_get_object(object, "tiered_limits", &map, err) != 0) {
+		return -1;
+	}
+	return jwt_decode_tiers(map, &out->tiers, &out->tiers_len, err) == 0
+		? 0
+		: err_prefix(err, "tiered_limits");
+}
+
 static int
 read_account_limits(const json_t *object, struct jwt_account_limits *out, struct err *err)
 {
-	static const struct member_reader tier = { sizeof(struct jwt_tier), read_tier };
-	void *tiers = NULL;
-	int rc =
-		get_members(object, "tiered_limits", &tier, &tiers, &out->tiers_len, err);
-	out->tiers = tiers;
-	if (rc != 0 || json_get_int(object, "subs", &out->subs, err) != 0 ||
+	if (get_tiers(object, out, err) != 0 ||
+		json_get_int(object, "subs", &out->subs, err) != 0 ||
 		json_get_int(object, "data", &out->data, err) != 0 ||
 		json_get_int(object, "payload", &out->payload, err) != 0 ||
 		json_get_int(object, "imports", &out->imports, err) != 0 ||
@@ -492,6 +525,30 @@ read_mapping(const char *key, json_t *json, void *out, struct err *err)
 	return 0;
 }
 
+int
+jwt_decode_mappings(
+	json_t *map, struct jwt_mapping **out, size_t *out_len, struct err *err)
+{
+	static const struct member_reader reader = { sizeof(struct jwt_mapping),
+		read_mapping };
+	void *mappings = NULL;
+	int rc = read_members(map, &reader, &mappings, out_len, err);
+	*out = mappings;
+	return rc;
+}
+
+static int
+get_mappings(const json_t *object, struct jwt_account *out, struct err *err)
+{
+	json_t *map = NULL;
+	if (json_get_object(object, "mappings", &map, err) != 0) {
+		return -1;
+	}
+	return jwt_decode_mappings(map, &out->mappings, &out->mappings_len, err) == 0
+		? 0
+		: err_prefix(err, "mappings");
+}
+
 static int
 read_authorization(const json_t *object, struct jwt_authorization *out, struct err *err)
 {
@@ -551,26 +608,21 @@ read_account_lists(const json_t *body, struct jwt_account *out, struct err *err)
 		read_export };
 	static const struct item_reader key = { sizeof(struct jwt_signing_key),
 		read_signing_key };
-	static const struct member_reader mapping = { sizeof(struct jwt_mapping),
-		read_mapping };
 	void *imports = NULL;
 	void *exports = NULL;
 	void *keys = NULL;
-	void *mappings = NULL;
 	int rc = 0;
 	if (get_items(body, "imports", &import, &imports, &out->imports_len, err) != 0 ||
 		get_items(body, "exports", &export, &exports, &out->exports_len, err) !=
 			0 ||
 		get_items(body, "signing_keys", &key, &keys, &out->signing_keys_len,
 			err) != 0 ||
-		get_members(body, "mappings", &mapping, &mappings, &out->mappings_len,
-			err) != 0) {
+		get_mappings(body, out, err) != 0) {
 		rc = -1;
 	}
 	out->imports = imports;
 	out->exports = exports;
 	out->signing_keys = keys;
-	out->mappings = mappings;
 	return rc;
 }
 

@@ -4,12 +4,14 @@
 #include "base/nkey_text.h"
 #include "base/str.h"
 #include "jwt/decode.h"
+#include "jwt/mapping.h"
 #include "jwt/roles.h"
 #include "model/subject.h"
 #include "model/template.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@
 /* Older servers cut these limits to 32 bits. */
 static const int64_t limit_max = INT32_MAX;
 
-enum { INFO_MAX = 8192, WEIGHT_MAX = 100, SAMPLING_MAX = 100 };
+enum { INFO_MAX = 8192, SAMPLING_MAX = 100, TIER_MAX = 5 };
 
 /* ---- issues ---- */
 
@@ -338,6 +340,39 @@ is_time_of_day(const char *text)
 	return text[0] != '2' || text[1] <= '3';
 }
 
+int
+jwt_validate_time_range(const struct jwt_time_range *range, struct err *err)
+{
+	const char *bad = !is_time_of_day(range->start) ? "start"
+		: !is_time_of_day(range->end)           ? "end"
+							: NULL;
+	if (bad != NULL) {
+		return err_set(err, ERR_INVALID,
+			"\"%s\" is not a time of day such as 08:00:00", bad);
+	}
+	if (str_equal(range->start, range->end)) {
+		return err_set(err, ERR_INVALID,
+			"start and end are equal, and servers would let nobody in; "
+			"for the whole day leave the time windows out");
+	}
+	return 0;
+}
+
+/* There are folders, and files of other kinds, beside the zones. */
+static bool
+is_zone_file(const char *path)
+{
+	static const char magic[] = { 'T', 'Z', 'i', 'f' };
+	char start[sizeof(magic)];
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		return false;
+	}
+	size_t n = fread(start, 1, sizeof(start), file);
+	fclose(file);
+	return n == sizeof(start) && memcmp(start, magic, sizeof(magic)) == 0;
+}
+
 /* A name of the time zone database. Where the host has that, it says whether the zone
  * exists: of a wrong one servers refuse each connection. */
 static bool
@@ -355,7 +390,7 @@ is_time_zone(const char *name)
 	if (name[0] == '/' || str_fmt(path, sizeof(path), "%s/%s", folder, name) != 0) {
 		return false;
 	}
-	return access(folder, R_OK) != 0 || access(path, R_OK) == 0;
+	return access(folder, R_OK) != 0 || is_zone_file(path);
 }
 
 static void
@@ -363,16 +398,23 @@ check_connection_types(struct jwt_issues *out, const struct strlist *types)
 {
 	static const char *const known[] = { "STANDARD", "WEBSOCKET", "LEAFNODE",
 		"LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS" };
+	size_t unknown = 0;
 	for (size_t i = 0; i < types->len; i++) {
 		bool found = false;
 		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++) {
 			found = found || str_equal_nocase(types->items[i], known[j]);
 		}
 		if (!found) {
+			unknown++;
 			report(out, WARNING,
 				"allowed_connection_types: \"%s\" is not known",
 				types->items[i]);
 		}
+	}
+	if (unknown > 0 && unknown == types->len) {
+		block(out,
+			"allowed_connection_types: none is known, and servers would "
+			"let nobody in");
 	}
 }
 
@@ -386,10 +428,9 @@ check_user_limits(struct jwt_issues *out, const struct jwt_user_limits *limits)
 		}
 	}
 	for (size_t i = 0; i < limits->times_len; i++) {
-		if (!is_time_of_day(limits->times[i].start) ||
-			!is_time_of_day(limits->times[i].end)) {
-			block(out, "times: range %zu is not from HH:MM:SS to HH:MM:SS",
-				i + 1);
+		struct err err = { 0 };
+		if (jwt_validate_time_range(&limits->times[i], &err) != 0) {
+			block(out, "times: range %zu: %s", i + 1, err.msg);
 		}
 	}
 	if (is_set(limits->times_location) && !is_time_zone(limits->times_location)) {
@@ -410,20 +451,6 @@ ends_in_rest(const char *subject)
 	return str_equal(subject, ">") || (len > 2 && str_equal(subject + len - 2, ".>"));
 }
 
-/* "$3" of len characters: 3; otherwise 0. */
-static int64_t
-reference_of(const char *token, size_t len)
-{
-	char digits[8];
-	int64_t n = 0;
-	if (len < 2 || len > sizeof(digits) || token[0] != '$') {
-		return 0;
-	}
-	memcpy(digits, token + 1, len - 1);
-	digits[len - 1] = '\0';
-	return str_to_int(digits, 1, 9999999, &n) == 0 ? n : 0;
-}
-
 /* The local subject may reorder the stars of the imported one ("$2.$1"), and must use
  * them all. */
 static void
@@ -441,12 +468,13 @@ check_local_subject(
 	int64_t used = 0;
 	for (const char *token = local; token != NULL;) {
 		size_t len = strcspn(token, ".");
-		int64_t reference = reference_of(token, len);
-		if (reference > stars) {
-			block(out, "%s: $%lld, but the subject has %lld wildcards", what,
-				(long long)reference, (long long)stars);
+		int64_t n = 0;
+		bool reference = jwt_mapping_is_reference(token, len, &n);
+		if (reference && (n < 1 || n > stars)) {
+			block(out, "%s: %.*s, but the subject has %lld wildcards", what,
+				len > 20 ? 20 : (int)len, token, (long long)stars);
 		}
-		used += reference > 0 || (len == 1 && token[0] == '*') ? 1 : 0;
+		used += reference || (len == 1 && token[0] == '*') ? 1 : 0;
 		token = token[len] == '.' ? token + len + 1 : NULL;
 	}
 	if (used != stars) {
@@ -472,6 +500,8 @@ check_activation_claims(struct jwt_issues *out, const char *what,
 	if (activation->kind != import->type) {
 		block(out, "%s: the activation is of another type", what);
 	}
+	check_opt_key(out, "issuer_account of the activation", NKEY_ACCOUNT,
+		activation->issuer_account);
 	if (import->type == JWT_EXPORT_SERVICE && is_set(import->to)) {
 		subject = import->to;
 	}
@@ -545,7 +575,8 @@ local_pattern(const struct jwt_import *import)
 	char *to = pattern;
 	for (const char *token = from; token != NULL;) {
 		size_t len = strcspn(token, ".");
-		if (reference_of(token, len) > 0) {
+		int64_t n = 0;
+		if (jwt_mapping_is_reference(token, len, &n)) {
 			*to++ = '*';
 		} else {
 			memmove(to, token, len);
@@ -721,6 +752,21 @@ jetstream_is_empty(const struct jwt_jetstream_limits *limits)
 		limits->disk_max_stream_bytes == 0 && !limits->max_bytes_required;
 }
 
+int
+jwt_validate_tier(const char *name, struct err *err)
+{
+	if (!is_set(name)) {
+		return err_set(err, ERR_INVALID, "a tier without a name");
+	}
+	bool known = name[0] == 'R' && name[1] >= '1' && name[1] <= '0' + TIER_MAX &&
+		name[2] == '\0';
+	return known ? 0
+		     : err_set(err, ERR_INVALID,
+			       "tier \"%.40s\": servers know R1 to R%d, by the number of "
+			       "replicas",
+			       name, TIER_MAX);
+}
+
 static void
 check_account_limits(struct jwt_issues *out, const struct jwt_account *account)
 {
@@ -733,8 +779,9 @@ check_account_limits(struct jwt_issues *out, const struct jwt_account *account)
 		block(out, "limits: both of flat and tiered JetStream limits");
 	}
 	for (size_t i = 0; i < limits->tiers_len; i++) {
-		if (!is_set(limits->tiers[i].name)) {
-			block(out, "limits: a tier without a name");
+		struct err err = { 0 };
+		if (jwt_validate_tier(limits->tiers[i].name, &err) != 0) {
+			block(out, "limits: %s", err.msg);
 		}
 	}
 	if (limits->imports != JWT_UNLIMITED &&
@@ -758,32 +805,19 @@ check_account_limits(struct jwt_issues *out, const struct jwt_account *account)
 }
 
 static void
-check_mapping(struct jwt_issues *out, const struct jwt_mapping *mapping)
+check_mappings(struct jwt_issues *out, const struct jwt_account *account)
 {
-	char what[96];
-	str_fmt_cut(what, sizeof(what), "mapping \"%.64s\"", shown(mapping->subject));
-	check_subject(out, what, mapping->subject);
-	for (size_t i = 0; i < mapping->targets_len; i++) {
-		const struct jwt_mapping_target *target = &mapping->targets[i];
-		check_subject(out, what, target->subject);
-		if (target->weight < 0 || target->weight > WEIGHT_MAX) {
-			block(out, "%s: a weight is not within 1-%d", what, WEIGHT_MAX);
-			return;
+	struct err err = { 0 };
+	for (size_t i = 0; i < account->mappings_len; i++) {
+		const struct jwt_mapping *mapping = &account->mappings[i];
+		if (jwt_mapping_check(mapping, &err) != 0) {
+			block(out, "mapping \"%.64s\": %s", shown(mapping->subject),
+				err.msg);
 		}
-		/* Once for each cluster, at its first target. */
-		int64_t sum = 0;
-		bool first = true;
-		for (size_t j = 0; j < mapping->targets_len; j++) {
-			const struct jwt_mapping_target *other = &mapping->targets[j];
-			if (str_equal(shown(other->cluster), shown(target->cluster))) {
-				first = first && j >= i;
-				sum += other->weight == 0 ? WEIGHT_MAX : other->weight;
-			}
-		}
-		if (first && sum > WEIGHT_MAX) {
-			block(out, "%s: the weights sum up to %lld, over %d", what,
-				(long long)sum, WEIGHT_MAX);
-		}
+	}
+	if (jwt_mapping_check_sources(account->mappings, account->mappings_len, &err) !=
+		0) {
+		block(out, "mappings: %s", err.msg);
 	}
 }
 
@@ -840,9 +874,7 @@ check_account(struct jwt_issues *out, const struct jwt_claims *claims)
 	check_exports(out, account);
 	check_account_limits(out, account);
 	check_lists(out, &account->default_permissions, check_plain_list);
-	for (size_t i = 0; i < account->mappings_len; i++) {
-		check_mapping(out, &account->mappings[i]);
-	}
+	check_mappings(out, account);
 	check_authorization(out, &account->authorization);
 	if (account->has_trace) {
 		check_trace(out, account);

@@ -3,6 +3,7 @@
 #ifndef JWT_VALIDATE_H
 #define JWT_VALIDATE_H
 
+#include "base/err.h"
 #include "jwt/claims.h"
 
 #include <stdbool.h>
@@ -31,6 +32,11 @@ struct jwt_issues {
 /* All rules for the claims of its type; subjects by the strict rules of the server.
  * Writes *out anew. now_s: unix seconds. */
 void jwt_validate(const struct jwt_claims *claims, int64_t now_s, struct jwt_issues *out);
+
+/* The rules for one part of the claims. ERR_INVALID. */
+int
+jwt_validate_time_range(const struct jwt_time_range *range, struct err *err) MUST_CHECK;
+int jwt_validate_tier(const char *name, struct err *err) MUST_CHECK;
 
 /* The text of the first blocking issue, NULL when there is none. */
 const char *jwt_issues_find_blocking(const struct jwt_issues *issues, bool include_time);

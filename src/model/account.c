@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "model/check.h"
 #include "model/limits.h"
+#include "model/template.h"
 
 #define ACCOUNT(member) ((int)offsetof(struct account, member))
 
@@ -140,7 +141,7 @@ static const struct field fields[] = {
 		.max = 100,
 		.offset = ACCOUNT(trace_sampling) },
 	ACCOUNT_TEXT(cluster_traffic, 16, check_cluster_traffic, 0),
-	ACCOUNT_LIST(tags, LIMIT_ENTRIES, check_tag, 0),
+	ACCOUNT_LIST(tags, LIMIT_ENTRIES, template_check_tag, 0),
 	ACCOUNT_TEXT(info_url, LIMIT_URL_CHARS, check_url, 0),
 	ACCOUNT_LIST(callout_auth_users, LIMIT_ENTRIES, check_user_key, 0),
 	ACCOUNT_LIST(

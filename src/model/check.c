@@ -4,6 +4,7 @@
 #include "base/nkey_text.h"
 #include "base/str.h"
 #include "model/subject.h"
+#include "model/template.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 static int
 refuse_template(const char *text, struct err *err)
 {
-	return subject_has_template(text)
+	return template_is_in(text)
 		? err_set(err, ERR_INVALID,
 			  "templates ({{...}}) belong into the lists of roles")
 		: 0;
@@ -111,29 +112,6 @@ check_location(const char *text, struct err *err)
 			      "\"%.64s\" is not the name of a time zone like "
 			      "Europe/Berlin",
 			      text);
-}
-
-int
-check_tag(const char *text, struct err *err)
-{
-	enum { TAG_MAX = 64 };
-	static const char key[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-	static const char value[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	size_t key_len = strspn(text, key);
-	const char *after = text + key_len;
-	bool good = key_len > 0 && strlen(text) <= TAG_MAX;
-	if (*after == ':') {
-		after++;
-		good = good && *after != '\0';
-		after += strspn(after, value);
-	}
-	return good && *after == '\0'
-		? 0
-		: err_set(err, ERR_INVALID,
-			  "\"%.64s\" is not a tag: a lower-case key, or key:value, of "
-			  "letters, digits, _ and -, at most %d characters",
-			  text, TAG_MAX);
 }
 
 int

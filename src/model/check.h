@@ -24,10 +24,6 @@ int check_connection_type(const char *text, struct err *err) MUST_CHECK;
  * only the server can tell. */
 int check_location(const char *text, struct err *err) MUST_CHECK;
 
-/* "key" or "key:value", lower-case keys: [a-z0-9_-]+(:[A-Za-z0-9_-]+)?. Tags feed
- * templates of subjects, so nothing that means something there. */
-int check_tag(const char *text, struct err *err) MUST_CHECK;
-
 /* With a scheme and a host. */
 int check_url(const char *text, struct err *err) MUST_CHECK;
 

@@ -41,7 +41,7 @@ struct template
 	const struct op *op;
 	const char *text; /* from "{{" */
 	size_t len; /* to the end of "}}" */
-	const char *key;
+	const char *key; /* empty where it takes none */
 	size_t key_len;
 };
 
@@ -84,7 +84,7 @@ find_op(const char *inside, size_t len)
 static int
 parse(const char *entry, const char *text, struct template *out, struct err *err)
 {
-	struct template found = { .text = text };
+	struct template found = { .text = text, .key = text };
 	const char *inside = text + 2;
 	const char *end = strstr(inside, "}}");
 	if (end == NULL) {
@@ -150,7 +150,7 @@ template_is_in(const char *entry)
 static int
 check_templates(const char *entry, struct err *err)
 {
-	struct template found;
+	struct template found = { 0 };
 	for (const char *at = entry;; at = found.text + found.len) {
 		if (next_template(entry, at, &found, err) != 0) {
 			return -1;
@@ -213,7 +213,8 @@ template_check_list(const struct strlist *list, struct err *err)
 bool
 template_text_is_safe(const char *text)
 {
-	return text[0] != '\0' && text[strspn(text, VALUE_CHARS)] == '\0';
+	return text != NULL && text[0] != '\0' &&
+		text[strspn(text, VALUE_CHARS)] == '\0';
 }
 
 int
@@ -244,7 +245,7 @@ template_feeds(const struct strlist *list)
 {
 	unsigned feeds = 0;
 	for (size_t i = 0; i < list->len; i++) {
-		struct template found;
+		struct template found = { 0 };
 		const char *at = list->items[i];
 		while (next_template(list->items[i], at, &found, NULL) == 0 &&
 			found.op != NULL) {
@@ -258,7 +259,7 @@ template_feeds(const struct strlist *list)
 bool
 template_is_whole_tokens(const char *entry)
 {
-	struct template found;
+	struct template found = { 0 };
 	for (const char *at = entry;
 		next_template(entry, at, &found, NULL) == 0 && found.op != NULL;
 		at = found.text + found.len) {
@@ -294,7 +295,7 @@ holds(const struct strlist *list, const char *text, size_t len)
 static int
 add_keys(const char *entry, enum template_feed feed, struct strlist *out, struct err *err)
 {
-	struct template found;
+	struct template found = { 0 };
 	for (const char *at = entry;; at = found.text + found.len) {
 		if (next_template(entry, at, &found, err) != 0) {
 			return -1;
@@ -450,7 +451,7 @@ find_same(const struct expansion *x, const struct template *template)
 static int
 read_slots(struct expansion *x, const char *entry, struct err *err)
 {
-	struct template found;
+	struct template found = { 0 };
 	x->slot_count = 0;
 	for (const char *at = entry;; at = found.text + found.len) {
 		if (next_template(entry, at, &found, err) != 0) {

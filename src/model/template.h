@@ -6,7 +6,7 @@
  * and account-tag(key), in lower case, without spaces. Servers read more than that, but
  * not all of them alike, and some (2.11.0 to 2.11.13, 2.12.0 to 2.12.4) crash on an
  * operation that they do not know. Servers 2.10 fill in only those templates that are
- * whole tokens, and take the others literally. */
+ * whole tokens: the others stay as they are, and match nothing. */
 #ifndef MODEL_TEMPLATE_H
 #define MODEL_TEMPLATE_H
 
@@ -68,7 +68,8 @@ int template_tag_names(const struct strlist *list, bool account, struct strlist 
 	struct err *err) MUST_CHECK;
 
 /* What a name and the value of a tag may be made of where they feed a template:
- * [A-Za-z0-9_-], not empty. Anything else could change what a subject matches. */
+ * [A-Za-z0-9_-], not empty, not NULL. Anything else could change what a subject matches.
+ */
 bool template_text_is_safe(const char *text);
 
 /* "key", or "key:value", which feeds {{tag(key)}} with value: [a-z0-9_-]+ and
@@ -78,11 +79,11 @@ int template_check_tag(const char *tag, struct err *err) MUST_CHECK;
 /* Appends what servers since 2.11 make of a list to out, in their order; of a list
  * without templates, its entries. Several values of a tag give a subject each, several
  * tags all combinations; a template that is repeated in an entry has one value at a time.
- * (Servers 2.10 combine those, too.) A tag that is not there drops an entry of what is
- * allowed, and is ERR_INVALID in what is denied (`deny`). ERR_INVALID as well: an entry
- * or list that the checks above refuse, a value that is not safe, and more than
- * TEMPLATE_EXPANSIONS_MAX subjects, counted as servers do: a repeated template each time.
- * ERR_NOMEM. On error out is as it was.
+ * (Servers 2.10 combine those, too, which makes more subjects.) A tag that is not there
+ * drops an entry of what is allowed, and is ERR_INVALID in what is denied (`deny`).
+ * ERR_INVALID as well: an entry or list that the checks above refuse, a value that is not
+ * safe, and more than TEMPLATE_EXPANSIONS_MAX subjects, counted as servers do: a repeated
+ * template each time. ERR_NOMEM. On error out is as it was.
  *
  * Where nothing is left of a list of what is allowed, servers deny everything: so must
  * the caller, as an empty list allows everything. */

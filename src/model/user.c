@@ -5,6 +5,7 @@
 #include "model/account.h"
 #include "model/check.h"
 #include "model/limits.h"
+#include "model/template.h"
 #include "model/role.h"
 
 #define USER(member) ((int)offsetof(struct user, member))
@@ -109,7 +110,7 @@ static const struct field fields[] = {
 	USER_BOOL(bearer_token, 0),
 	USER_BOOL(proxy_required, 0),
 	USER_BOOL(overrides, FIELD_INTERNAL | FIELD_READ_ONLY),
-	USER_LIST(tags, LIMIT_ENTRIES, check_tag, 0),
+	USER_LIST(tags, LIMIT_ENTRIES, template_check_tag, 0),
 	{ .name = "jwt_expires_at",
 		.type = FIELD_DATE,
 		.column = "jwt_expires_at",

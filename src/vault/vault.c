@@ -405,6 +405,13 @@ vault_mac(const struct vault *vault, const char *scope, const char *key, const v
 	sodium_memzero(&state, sizeof(state));
 }
 
+bool
+vault_verify(const struct nkey_public *key, const uint8_t *msg, size_t len,
+	const uint8_t sig[static VAULT_SIG_LEN])
+{
+	return crypto_sign_verify_detached(sig, msg, len, key->bytes) == 0;
+}
+
 void
 vault_hash(const void *data, size_t len, uint8_t out[static 32])
 {

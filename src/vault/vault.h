@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/nkey_text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -107,6 +108,33 @@ void vault_pair_free(struct vault_pair *pair);
  * the database forges nothing. */
 void vault_mac(const struct vault *vault, const char *scope, const char *key,
 	const void *msg, size_t len, uint8_t out_mac[static VAULT_MAC_LEN]);
+
+/* Ed25519: does the signature over msg come from the key? */
+bool vault_verify(const struct nkey_public *key, const uint8_t *msg, size_t len,
+	const uint8_t sig[static VAULT_SIG_LEN]);
+
+/* ---- one-time links: who has the token, and nobody else, can open the text ---- */
+
+enum {
+	VAULT_LINK_TOKEN_LEN = 32,
+	VAULT_LINK_HASH_LEN = 32,
+	VAULT_LINK_OVERHEAD = 24 + 16
+};
+
+/* What the text is found by: tells nothing of the token or its key. */
+void vault_link_hash(const uint8_t token[static VAULT_LINK_TOKEN_LEN],
+	uint8_t out_hash[static VAULT_LINK_HASH_LEN]);
+
+/* XChaCha20-Poly1305 under a key derived from the token, bound to the owner's id; writes
+ * len + VAULT_LINK_OVERHEAD bytes. */
+void vault_link_seal(const uint8_t token[static VAULT_LINK_TOKEN_LEN],
+	const char *owner_id, const void *text, size_t len, uint8_t *out);
+
+/* Writes len - VAULT_LINK_OVERHEAD bytes; the caller wipes them. ERR_CORRUPT: another
+ * token or owner, or damaged. */
+int
+vault_link_open(const uint8_t token[static VAULT_LINK_TOKEN_LEN], const char *owner_id,
+	const uint8_t *sealed, size_t len, uint8_t *out, struct err *err) MUST_CHECK;
 
 /* BLAKE2b-256. */
 void vault_hash(const void *data, size_t len, uint8_t out[static 32]);

@@ -1015,6 +1015,11 @@ static const struct rule user_rules[] = {
 	{ NKEY_ACCOUNT, USR "'times':[{'start':'8:00:00','end':'09:60:00'}]",
 		"times: range 1" },
 	{ NKEY_ACCOUNT, USR "'times_location':'UTC'", NULL },
+	{ NKEY_ACCOUNT, USR "'times_location':'Europe/Rome'", NULL },
+	/* A folder, a file that is no zone, one that is not there. */
+	{ NKEY_ACCOUNT, USR "'times_location':'Europe'", "time zone" },
+	{ NKEY_ACCOUNT, USR "'times_location':'leapseconds'", "time zone" },
+	{ NKEY_ACCOUNT, USR "'times_location':'Europe/Atlantis'", "time zone" },
 	{ NKEY_ACCOUNT, USR "'times_location':'../../etc/passwd'", "time zone" },
 	{ NKEY_ACCOUNT, USR "'times_location':'Rome, Italy'", "time zone" },
 	{ NKEY_ACCOUNT, USR "'subs':2147483647", NULL },
@@ -1023,6 +1028,22 @@ static const struct rule user_rules[] = {
 	{ NKEY_ACCOUNT, USR "'issuer_account':'" AC "'", NULL },
 	{ NKEY_ACCOUNT, USR "'issuer_account':'" US "'", "issuer_account" },
 	{ NKEY_ACCOUNT, USR "'allowed_connection_types':['standard','TELNET']", NULL },
+	{ NKEY_ACCOUNT, USR "'allowed_connection_types':[]", NULL },
+	{ NKEY_ACCOUNT, USR "'allowed_connection_types':['TELNET','FTP']",
+		"none is known" },
+	{ NKEY_ACCOUNT,
+		USR "'times':[{'start':'22:00:00','end':'06:00:00'},{'start':'08:00:00',"
+		    "'end':'08:00:00'}]",
+		"times: range 2: start and end are equal" },
+	{ NKEY_ACCOUNT, USR "'sub':{'deny':['a.>.b q']}", "\">\" at position 2" },
+	{ NKEY_ACCOUNT, USR "'sub':{'allow':['a  q']}", "more than one space" },
+	{ NKEY_ACCOUNT, USR "'sub':{'allow':['a q..r']}", "queue" },
+	{ NKEY_ACCOUNT, USR "'pub':{'allow':['']}", "the subject is empty" },
+	{ NKEY_ACCOUNT, USR "'pub':{'deny':['.a']}", "empty token at position 1" },
+	{ NKEY_ACCOUNT, USR "'src':['']", "src" },
+	{ NKEY_ACCOUNT, USR "'src':['010.0.0.0/8']", "src" },
+	{ NKEY_ACCOUNT, USR "'src':['fe80::1%eth0/64']", "src" },
+	{ NKEY_ACCOUNT, USR "'src':['10.0.0.0/']", "src" },
 };
 
 static const struct rule operator_rules[] = {
@@ -1061,6 +1082,16 @@ static const struct rule account_rules[] = {
 	{ NKEY_OPERATOR, OPEN "'trace':{'dest':'a.*'}", "trace.dest" },
 	{ NKEY_OPERATOR, OPEN "'trace':{}", "trace.dest" },
 	{ NKEY_OPERATOR, OPEN "'trace':{'dest':'a','sampling':101}", "trace.sampling" },
+	{ NKEY_OPERATOR, OPEN "'trace':{'dest':'a','sampling':-1}", "trace.sampling" },
+	{ NKEY_OPERATOR, OPEN "'trace':{'dest':'a.>'}", "trace.dest" },
+	{ NKEY_OPERATOR, OPEN "'trace':{'dest':'a b'}", "trace.dest" },
+	{ NKEY_OPERATOR, OPEN "'cluster_traffic':'system'", NULL },
+	{ NKEY_OPERATOR, OPEN "'cluster_traffic':'Owner'", "cluster_traffic" },
+	{ NKEY_OPERATOR, OPEN "'default_permissions':{'sub':{'allow':['a q']}}", NULL },
+	{ NKEY_OPERATOR, OPEN "'default_permissions':{'sub':{'allow':['a q r']}}",
+		"sub.allow" },
+	{ NKEY_OPERATOR, OPEN "'default_permissions':{'pub':{'allow':['{{name()}}']}}",
+		"templates work in scopes only" },
 	{ NKEY_OPERATOR, OPEN "'signing_keys':['" AC2 "']", NULL },
 	{ NKEY_OPERATOR, OPEN "'signing_keys':['" US "']", "signing_keys" },
 	{ NKEY_OPERATOR, OPEN "'default_permissions':{'pub':{'deny':['a b']}}",
@@ -1070,6 +1101,13 @@ static const struct rule account_rules[] = {
 	{ NKEY_OPERATOR, ACCOUNT "'limits':{'leaf':2147483648}", "limits.leaf" },
 	{ NKEY_OPERATOR, ACCOUNT "'limits':{'tiered_limits':{'':{}}}",
 		"tier without a name" },
+	{ NKEY_OPERATOR, ACCOUNT "'limits':{'tiered_limits':{'R1':{},'R5':{}}}", NULL },
+	{ NKEY_OPERATOR, ACCOUNT "'limits':{'tiered_limits':{'R6':{}}}",
+		"limits: tier \"R6\"" },
+	{ NKEY_OPERATOR, ACCOUNT "'limits':{'tiered_limits':{'gold':{}}}",
+		"limits: tier \"gold\"" },
+	{ NKEY_OPERATOR, ACCOUNT "'limits':{'subs':2147483648}", "limits.subs" },
+	{ NKEY_OPERATOR, ACCOUNT "'limits':{'payload':2147483648}", "limits.payload" },
 	{ NKEY_OPERATOR,
 		ACCOUNT "'limits':{'imports':0},'imports':[{'account':'" AC2
 			"','subject':'a','type':'stream'}]",
@@ -1096,6 +1134,17 @@ static const struct rule account_rules[] = {
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['{{name()}}','a q']}"), "queue" },
 	{ NKEY_OPERATOR, SCOPE("'sub':{'allow':['a q']}"), NULL },
 	{ NKEY_OPERATOR, SCOPE("'src':['x']"), "src" },
+	{ NKEY_OPERATOR, SCOPE("'times':[{'start':'08:00:00','end':'08:00:00'}]"),
+		"times: range 1: start and end are equal" },
+	{ NKEY_OPERATOR, SCOPE("'times_location':'Europe'"), "time zone" },
+	{ NKEY_OPERATOR, SCOPE("'allowed_connection_types':['TELNET']"),
+		"none is known" },
+	{ NKEY_OPERATOR, SCOPE("'allowed_connection_types':['MQTT','TELNET']"), NULL },
+	{ NKEY_OPERATOR, SCOPE("'subs':2147483648"), "subs" },
+	{ NKEY_OPERATOR,
+		OPEN "'signing_keys':[{'kind':'user_scope','key':'" US "','template':{}}"
+		     "]",
+		"signing_keys" },
 	/* mappings */
 	{ NKEY_OPERATOR,
 		OPEN "'mappings':{'a':[{'subject':'b','weight':60},{'subject':'c','"
@@ -1111,7 +1160,14 @@ static const struct rule account_rules[] = {
 		OPEN "'mappings':{'a':[{'subject':'b'},{'subject':'c','cluster':'x'}]}",
 		NULL },
 	{ NKEY_OPERATOR, OPEN "'mappings':{'a':[{'subject':'b','weight':101}]}",
-		"weight" },
+		"mapping \"a\": target 1: weight 101" },
+	{ NKEY_OPERATOR, OPEN "'mappings':{'a.*':[{'subject':'b.$2'}]}",
+		"mapping \"a.*\": target 1: subject \"b.$2\": there is no wildcard 2" },
+	{ NKEY_OPERATOR, OPEN "'mappings':{'a':[{'subject':'a','weight':1}],'*':[]}",
+		"mappings: \"a\" and \"*\" overlap" },
+	{ NKEY_OPERATOR,
+		OPEN "'mappings':{'a':[{'subject':'b','cluster':'x'},{'subject':'b'}]}",
+		"is that of target 1 already" },
 	{ NKEY_OPERATOR, OPEN "'mappings':{'a..b':[]}", "mapping \"a..b\"" },
 	{ NKEY_OPERATOR, OPEN "'mappings':{'a':[{'weight':1}]}", "subject is empty" },
 	/* authorization */
@@ -1160,6 +1216,20 @@ static const struct rule import_rules[] = {
 		"uses 0 of 1" },
 	{ NKEY_OPERATOR,
 		IMPORT("'subject':'a.*','type':'service','local_subject':'b.$2'"), "$2" },
+	/* References for servers, and to nothing. */
+	{ NKEY_OPERATOR, IMPORT("'subject':'a','type':'service','local_subject':'b.$0'"),
+		"$0, but the subject has 0 wildcards" },
+	{ NKEY_OPERATOR, IMPORT("'subject':'a','type':'service','local_subject':'b.$-1'"),
+		"$-1, but" },
+	{ NKEY_OPERATOR,
+		IMPORT("'subject':'a','type':'service','local_subject':'b.$4294967297'"),
+		"$4294967297, but" },
+	{ NKEY_OPERATOR,
+		IMPORT("'subject':'a.*','type':'service','local_subject':'b.$1.$x'"),
+		NULL },
+	{ NKEY_OPERATOR,
+		IMPORT("'subject':'a.*','type':'service','local_subject':'b.$1.$1'"),
+		"uses 2 of 1" },
 	{ NKEY_OPERATOR, IMPORT("'subject':'a.>','type':'stream','local_subject':'b'"),
 		"end in \">\"" },
 	{ NKEY_OPERATOR, IMPORT("'subject':'a.>','type':'stream','local_subject':'>'"),
@@ -1389,6 +1459,9 @@ test_validate_many(void **state)
 				NULL),
 			0);
 	}
+	assert_int_equal(strlist_add(&claims.as.user.limits.allowed_connection_types,
+				 "MQTT", NULL),
+		0);
 	free(claims.as.user.issuer_account);
 	claims.as.user.issuer_account = str_dup("X");
 	jwt_validate(&claims, now_s, &issues);
@@ -1448,6 +1521,49 @@ test_validate_activation(void **state)
 			assert_non_null(strstr(found, table[i].expected));
 		}
 		jwt_claims_release(&claims);
+	}
+}
+
+/* The issuer is the exporter itself, so nothing else looks at the issuer_account. */
+static void
+test_validate_activation_issuer(void **state)
+{
+	(void)state;
+	for (int bad = 0; bad < 2; bad++) {
+		struct sample_key exporter = sample_key_make(NKEY_ACCOUNT, 0x02);
+		struct jwt_signer signer = sample_signer(&exporter);
+		struct jwt_claims activation = { .type = JWT_ACTIVATION };
+		struct jwt_claims claims = { .type = JWT_ACCOUNT };
+		struct jwt_issues issues;
+		struct err err = { 0 };
+		struct buf token;
+		struct jwt_import *import = calloc(1, sizeof(*import));
+		assert_non_null(import);
+		activation.sub = str_dup(AC2);
+		activation.as.activation.subject = str_dup("a");
+		activation.as.activation.kind = JWT_EXPORT_STREAM;
+		activation.as.activation.issuer_account = str_dup(bad ? US : AC);
+		buf_init(&token, 4096);
+		assert_int_equal(jwt_encode(&activation, &signer, &token, &err), 0);
+		jwt_account_init(&claims.as.account);
+		claims.sub = str_dup(AC2);
+		import->account = str_dup(AC);
+		import->type = JWT_EXPORT_STREAM;
+		import->subject = str_dup("a");
+		import->token = buf_take(&token);
+		claims.as.account.imports = import;
+		claims.as.account.imports_len = 1;
+		jwt_validate(&claims, now_s, &issues);
+		const char *found = jwt_issues_find_blocking(&issues, false);
+		if (bad) {
+			assert_non_null(found);
+			assert_non_null(
+				strstr(found, "issuer_account of the activation"));
+		} else {
+			assert_null(found);
+		}
+		jwt_claims_release(&claims);
+		jwt_claims_release(&activation);
 	}
 }
 
@@ -1591,6 +1707,7 @@ main(void)
 		cmocka_unit_test(test_validate_subject_role),
 		cmocka_unit_test(test_validate_many),
 		cmocka_unit_test(test_validate_activation),
+		cmocka_unit_test(test_validate_activation_issuer),
 		cmocka_unit_test(test_creds_render),
 		cmocka_unit_test(test_creds_parse),
 		cmocka_unit_test(test_creds_malformed),

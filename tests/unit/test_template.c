@@ -300,9 +300,9 @@ test_tag_names(void **state)
 	} table[] = {
 		{ { NULL }, { NULL }, { NULL } },
 		{ { "a.{{name()}}" }, { NULL }, { NULL } },
-		{ { "{{tag(x)}}.{{tag(y)}}.{{tag(x)}}", "{{account-tag(z)}}",
+		{ { "{{tag(xyz)}}.{{tag(x)}}.{{tag(y)}}.{{tag(x)}}", "{{account-tag(z)}}",
 			  "KV_{{tag(xy)}}.{{tag(y)}}" },
-			{ "x", "y", "xy" }, { "z" } },
+			{ "xyz", "x", "y", "xy" }, { "z" } },
 	};
 	for (size_t i = 0; i < COUNT(table); i++) {
 		struct strlist list = list_of(table[i].list);
