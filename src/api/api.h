@@ -26,6 +26,14 @@ struct api_nats_status {
 	int64_t open_accounts; /* not proven */
 };
 
+/* One live connection of an account; texts are borrowed, "" and 0 where not known. */
+struct api_connection {
+	const char *user; /* U... */
+	const char *issuer_key; /* A..., that signed its JWT */
+	int64_t issued_at; /* unix seconds: iat of its JWT */
+	bool bearer;
+};
+
 /* All borrowed for the API's life. */
 struct api_params {
 	struct service *service;
@@ -33,6 +41,14 @@ struct api_params {
 	/* Fills *out, which comes zeroed; called by any worker thread. NULL: no NATS. */
 	void (*nats_status)(void *ctx, struct api_nats_status *out);
 	void *status_ctx;
+	/* Hands out the live connections of an account (A...), of all servers that answer
+	 * in time; *out_complete: all did. Waits for NATS; ERR_UNAVAILABLE. NULL: no
+	 * NATS. */
+	int (*connections)(void *ctx, const char *account_key,
+		int (*fn)(void *fn_ctx, const struct api_connection *connection,
+			struct err *err),
+		void *fn_ctx, bool *out_complete, struct err *err);
+	void *nats_ctx;
 	const char *version;
 };
 

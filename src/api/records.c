@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "api/body.h"
+#include "api/preview.h"
 #include "api/query.h"
 #include "api/record.h"
 #include "base/log.h"
@@ -160,11 +161,13 @@ out:
 /* change->row is the caller's, after errors too. id: NULL for a creation. */
 static int
 decode_change(struct api_call *call, const struct collection *collection, const char *id,
-	void *row, struct record_change *change, struct err *err)
+	void *row, struct preview *preview, struct record_change *change, struct err *err)
 {
 	json_t *body = NULL;
 	int rc = -1;
-	*change = (struct record_change){ .collection = collection, .row = row };
+	*change = (struct record_change){
+		.collection = collection, .row = row, .preview = preview
+	};
 	if (api_body_parse(call->req, &body, err) != 0 ||
 		api_body_decode(body, collection, id, row, &change->present,
 			&call->violations, err) != 0) {
@@ -219,10 +222,12 @@ api_records_create(struct api_call *call, struct err *err)
 	const struct collection *collection = find_collection(call, VERB_CREATE, err);
 	struct api_selection selection;
 	struct record_change change;
+	struct preview preview = { 0 };
 	char id[RAND_ID_SIZE] = "";
+	bool dry = false;
 	void *row = NULL;
 	int rc = -1;
-	if (collection == NULL ||
+	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0 ||
 		read_selection(call, collection, &selection, err) != 0) {
 		return -1;
 	}
@@ -230,14 +235,17 @@ api_records_create(struct api_call *call, struct err *err)
 	if (row == NULL) {
 		return err_nomem(err);
 	}
-	if (decode_change(call, collection, NULL, row, &change, err) != 0 ||
+	if (decode_change(call, collection, NULL, row, dry ? &preview : NULL, &change,
+		    err) != 0 ||
 		service_record_create(call->api->params.service, &call->actor, &change,
 			id, &call->violations, err) != 0) {
 		summarise(call, "Failed to create record.", err);
 		goto out;
 	}
-	rc = answer_change(call, collection, id, &selection, true, err);
+	rc = dry ? api_preview_answer(call, &preview, err)
+		 : answer_change(call, collection, id, &selection, true, err);
 out:
+	preview_release(&preview);
 	record_release(collection, row);
 	free(row);
 	return rc;
@@ -249,10 +257,12 @@ api_records_update(struct api_call *call, struct err *err)
 	const struct collection *collection = find_collection(call, VERB_UPDATE, err);
 	struct api_selection selection;
 	struct record_change change;
+	struct preview preview = { 0 };
 	bool remade = false;
+	bool dry = false;
 	void *row = NULL;
 	int rc = -1;
-	if (collection == NULL ||
+	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0 ||
 		read_selection(call, collection, &selection, err) != 0) {
 		return -1;
 	}
@@ -260,16 +270,34 @@ api_records_update(struct api_call *call, struct err *err)
 	if (row == NULL) {
 		return err_nomem(err);
 	}
-	if (decode_change(call, collection, call->match.id, row, &change, err) != 0 ||
+	if (decode_change(call, collection, call->match.id, row, dry ? &preview : NULL,
+		    &change, err) != 0 ||
 		service_record_update(call->api->params.service, &call->actor,
 			call->match.id, &change, &remade, &call->violations, err) != 0) {
 		summarise(call, "Failed to update record.", err);
 		goto out;
 	}
-	rc = answer_change(call, collection, call->match.id, &selection, remade, err);
+	rc = dry ? api_preview_answer(call, &preview, err)
+		 : answer_change(
+			   call, collection, call->match.id, &selection, remade, err);
 out:
+	preview_release(&preview);
 	record_release(collection, row);
 	free(row);
+	return rc;
+}
+
+static int
+preview_delete(
+	struct api_call *call, const struct collection *collection, struct err *err)
+{
+	struct preview preview;
+	int rc = service_record_preview_delete(call->api->params.service, &call->actor,
+		collection, call->match.id, &preview, err);
+	if (rc == 0) {
+		rc = api_preview_answer(call, &preview, err);
+	}
+	preview_release(&preview);
 	return rc;
 }
 
@@ -277,9 +305,15 @@ int
 api_records_delete(struct api_call *call, struct err *err)
 {
 	const struct collection *collection = find_collection(call, VERB_DELETE, err);
-	if (collection == NULL ||
-		service_record_delete(call->api->params.service, &call->actor, collection,
-			call->match.id, err) != 0) {
+	bool dry = false;
+	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0) {
+		return -1;
+	}
+	if (dry) {
+		return preview_delete(call, collection, err);
+	}
+	if (service_record_delete(call->api->params.service, &call->actor, collection,
+		    call->match.id, err) != 0) {
 		return -1;
 	}
 	call->res->status = 204;

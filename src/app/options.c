@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_MAX = 64 * 1024 };
+enum { CONFIG_MAX = 64 * 1024, ROLE_PACE_MAX = 100000 };
 
 struct option {
 	const char *name;
@@ -45,6 +45,8 @@ static const struct option options_table[OPTION_COUNT] = {
 		"the port that the server listens on" },
 	[OPTION_JETSTREAM] = { "jetstream", "NATSID_JETSTREAM", "jetstream", "DIR", NULL,
 		"switch JetStream on, with its store there" },
+	[OPTION_ROLE_PACE] = { "role-pace", "NATSID_ROLE_PACE", "role_pace", "N", "20",
+		"accounts a second that a wider role reaches; 0 is all at once" },
 };
 
 void
@@ -275,6 +277,19 @@ options_print(unsigned mask)
 	       "--data) or, but\n"
 	       "for --config, from the JSON file: flag over environment over file over "
 	       "default.\n");
+}
+
+int
+options_role_pace(const char *text, int64_t *out_pace, struct err *err)
+{
+	int64_t pace = 0;
+	if (str_to_int(text, 0, ROLE_PACE_MAX, &pace) != 0) {
+		return err_set(err, ERR_INVALID,
+			"\"%s\" is not a number of accounts (0 to %d)", text,
+			ROLE_PACE_MAX);
+	}
+	*out_pace = pace == 0 ? -1 : pace;
+	return 0;
 }
 
 int

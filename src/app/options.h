@@ -22,6 +22,7 @@ enum option_id {
 	OPTION_SERVER_NAME,
 	OPTION_PORT,
 	OPTION_JETSTREAM,
+	OPTION_ROLE_PACE,
 	OPTION_COUNT
 };
 
@@ -52,6 +53,9 @@ void options_print(unsigned mask);
  * *out_host. */
 int options_split_address(const char *text, char **out_host, uint16_t *out_port,
 	struct err *err) MUST_CHECK;
+
+/* "20" accounts a second; "0": all at once, which is -1 as publisher_params have it. */
+int options_role_pace(const char *text, int64_t *out_pace, struct err *err) MUST_CHECK;
 
 /* "4222"; 0 is not a port here. */
 int options_port(const char *text, uint16_t *out_port, struct err *err) MUST_CHECK;

@@ -107,10 +107,18 @@ split_urls(char *list, const char **urls, size_t *out_count, struct err *err)
 }
 
 static int
-start_nats(struct daemon *daemon, const char *nats, struct err *err)
+read_role_pace(const struct options *options, int64_t *out_pace, struct err *err)
+{
+	return options_role_pace(options->values[OPTION_ROLE_PACE], out_pace, err) == 0
+		? 0
+		: err_prefix(err, "--role-pace");
+}
+
+static int
+start_nats(struct daemon *daemon, const struct options *options, struct err *err)
 {
 	const char *urls[BUS_URLS_MAX];
-	char *list = str_dup(nats);
+	char *list = str_dup(options->values[OPTION_NATS]);
 	if (list == NULL) {
 		return err_nomem(err);
 	}
@@ -128,6 +136,9 @@ start_nats(struct daemon *daemon, const char *nats, struct err *err)
 		.clock = &clock_system,
 	};
 	int rc = split_urls(list, urls, &bus_params.url_count, err);
+	if (rc == 0) {
+		rc = read_role_pace(options, &publisher_params.role_pace, err);
+	}
 	if (rc == 0) {
 		rc = publisher_new(&publisher_params, &daemon->publisher, err);
 	}
@@ -333,6 +344,7 @@ command_serve(const struct options *options)
 	};
 	sigset_t signals;
 	int signal_number = 0;
+	int64_t role_pace = 0;
 
 	/* Blocked in every thread; this one waits for them. */
 	sigemptyset(&signals);
@@ -343,6 +355,7 @@ command_serve(const struct options *options)
 	/* What can be told from the command line is told before anything is made. */
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
 		check_nats(options->values[OPTION_NATS], &err) != 0 ||
+		read_role_pace(options, &role_pace, &err) != 0 ||
 		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0 ||
 		check_port(options, &err) != 0) {
 		command_failed(&err);
@@ -353,7 +366,7 @@ command_serve(const struct options *options)
 	}
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
-		start_nats(&daemon, options->values[OPTION_NATS], &err) != 0 ||
+		start_nats(&daemon, options, &err) != 0 ||
 		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||
 		hint_superuser(&daemon, &err) != 0) {
 		command_failed(&err);

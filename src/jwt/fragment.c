@@ -213,9 +213,9 @@ check_ranges_shape(const json_t *json, struct err *err)
 	if (!json_is_array(json)) {
 		return err_set(err, ERR_INVALID, "not an array of time windows");
 	}
-	if (n > JWT_FRAGMENT_TIMES_MAX) {
+	if (n > LIMIT_TIME_WINDOWS) {
 		return err_set(err, ERR_INVALID, "%zu time windows, at most %d are kept",
-			n, JWT_FRAGMENT_TIMES_MAX);
+			n, LIMIT_TIME_WINDOWS);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (check_shape(json_array_get(json, i), &range_shape, err) != 0) {
@@ -370,19 +370,21 @@ check_targets_shape(const char *source, const json_t *json, struct err *err)
 {
 	size_t n = json_array_size(json);
 	if (strlen(source) > LIMIT_SUBJECT_BYTES) {
-		return err_set(
-			err, ERR_INVALID, "subject over %d bytes", LIMIT_SUBJECT_BYTES);
+		return err_set(err, ERR_INVALID, "\"%.64s\": over %d bytes", source,
+			LIMIT_SUBJECT_BYTES);
 	}
 	if (!json_is_array(json) || n == 0) {
-		return err_set(err, ERR_INVALID, "not an array of one target or more");
+		return err_set(err, ERR_INVALID,
+			"\"%.64s\": not an array of one target or more", source);
 	}
-	if (n > JWT_FRAGMENT_TARGETS_MAX) {
-		return err_set(err, ERR_INVALID, "%zu targets, at most %d are kept", n,
-			JWT_FRAGMENT_TARGETS_MAX);
+	if (n > LIMIT_MAPPING_TARGETS) {
+		return err_set(err, ERR_INVALID,
+			"\"%.64s\": %zu targets, at most %d are kept", source, n,
+			LIMIT_MAPPING_TARGETS);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (check_shape(json_array_get(json, i), &target_shape, err) != 0) {
-			return err_prefix(err, "target %zu", i + 1);
+			return err_prefix(err, "\"%.64s\" target %zu", source, i + 1);
 		}
 	}
 	return 0;
@@ -395,15 +397,15 @@ check_mappings_shape(json_t *json, struct err *err)
 	if (!json_is_object(json)) {
 		return err_set(err, ERR_INVALID, "not an object of targets by subject");
 	}
-	if (n > JWT_FRAGMENT_MAPPINGS_MAX) {
+	if (n > LIMIT_MAPPINGS) {
 		return err_set(err, ERR_INVALID, "%zu mappings, at most %d are kept", n,
-			JWT_FRAGMENT_MAPPINGS_MAX);
+			LIMIT_MAPPINGS);
 	}
 	for (void *it = json_object_iter(json); it != NULL;
 		it = json_object_iter_next(json, it)) {
-		const char *source = json_object_iter_key(it);
-		if (check_targets_shape(source, json_object_iter_value(it), err) != 0) {
-			return err_prefix(err, "\"%.64s\"", source);
+		if (check_targets_shape(json_object_iter_key(it),
+			    json_object_iter_value(it), err) != 0) {
+			return -1;
 		}
 	}
 	return 0;
@@ -414,7 +416,7 @@ check_mappings(const struct jwt_mapping *mappings, size_t len, struct err *err)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (jwt_mapping_check(&mappings[i], err) != 0) {
-			return err_prefix(err, "\"%.64s\"", mappings[i].subject);
+			return -1;
 		}
 	}
 	return jwt_mapping_check_sources(mappings, len, err);
@@ -481,7 +483,7 @@ jwt_fragment_times(const char *json, size_t len, struct jwt_time_range **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_ranges(parsed, out, out_len, err);
@@ -494,7 +496,7 @@ jwt_fragment_tiers(const char *json, size_t len, struct jwt_tier **out, size_t *
 	struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_tiers(parsed, out, out_len, err);
@@ -507,7 +509,7 @@ jwt_fragment_mappings(const char *json, size_t len, struct jwt_mapping **out,
 	size_t *out_len, struct err *err)
 {
 	json_t *parsed = NULL;
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0) {
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0) {
 		return -1;
 	}
 	int rc = read_mappings(parsed, out, out_len, err);
@@ -539,9 +541,9 @@ jwt_fragment_canonical(enum jwt_fragment kind, const char *json, size_t len,
 	struct emit emit;
 
 	/* Escapes make it longer, and it will be read again. */
-	buf_init(&text, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&text, LIMIT_CLAIM_BYTES);
 	emit_init(&emit, &text);
-	if (json_parse(json, len, JWT_FRAGMENT_BYTES_MAX, &parsed, err) != 0 ||
+	if (json_parse(json, len, LIMIT_CLAIM_BYTES, &parsed, err) != 0 ||
 		emit_fragment(kind, parsed, &emit, err) != 0 ||
 		buf_finish(&text, err) != 0) {
 		goto out;

@@ -398,17 +398,17 @@ jwt_mapping_check(const struct jwt_mapping *mapping, struct err *err)
 {
 	const char *source = shown(mapping->subject);
 	if (check_source(source, err) != 0) {
-		return -1;
+		return err_prefix(err, "\"%.64s\"", source);
 	}
 	for (size_t i = 0; i < mapping->targets_len; i++) {
 		if (check_target(source, &mapping->targets[i], err) != 0 ||
 			check_duplicate(mapping, i, err) != 0) {
-			return err_prefix(err, "target %zu", i + 1);
+			return err_prefix(err, "\"%.64s\" target %zu", source, i + 1);
 		}
 	}
 	for (size_t i = 0; i < mapping->targets_len; i++) {
 		if (check_sum(mapping, i, err) != 0) {
-			return -1;
+			return err_prefix(err, "\"%.64s\"", source);
 		}
 	}
 	return 0;

@@ -17,8 +17,8 @@ enum { JWT_MAPPING_WEIGHT_MAX = 100 };
  * 0 for a number that no star has ("$0", "$-1"). */
 bool jwt_mapping_is_reference(const char *token, size_t len, int64_t *out);
 
-/* One source with its targets. ERR_INVALID; the message names the target, not the
- * source: "target 2: weight 130 is not between 1 and 100". */
+/* One source with its targets. ERR_INVALID with the place: "\"orders.*\" target 2: weight
+ * 130 is not between 1 and 100". */
 int jwt_mapping_check(const struct jwt_mapping *mapping, struct err *err) MUST_CHECK;
 
 /* No subject is matched by two of the sources: servers would take one by chance.

@@ -809,10 +809,8 @@ check_mappings(struct jwt_issues *out, const struct jwt_account *account)
 {
 	struct err err = { 0 };
 	for (size_t i = 0; i < account->mappings_len; i++) {
-		const struct jwt_mapping *mapping = &account->mappings[i];
-		if (jwt_mapping_check(mapping, &err) != 0) {
-			block(out, "mapping \"%.64s\": %s", shown(mapping->subject),
-				err.msg);
+		if (jwt_mapping_check(&account->mappings[i], &err) != 0) {
+			block(out, "mapping %s", err.msg);
 		}
 	}
 	if (jwt_mapping_check_sources(account->mappings, account->mappings_len, &err) !=

@@ -4,7 +4,10 @@
 #include "base/str.h"
 #include "jwt/encode.h"
 #include "jwt/validate.h"
+#include "mint/account_limits.h"
+#include "mint/account_terms.h"
 #include "mint/scope.h"
+#include "model/subject.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,22 +19,6 @@ mint_account_release(struct mint_account *mint)
 {
 	jwt_claims_release(&mint->claims);
 	*mint = (struct mint_account){ 0 };
-}
-
-static void
-set_limits(const struct account *row, bool tombstone, struct jwt_account_limits *limits)
-{
-	limits->conn = tombstone ? 0 : row->max_connections;
-	limits->leaf = tombstone ? 0 : JWT_UNLIMITED;
-	limits->subs = row->max_subscriptions;
-	limits->data = row->max_data;
-	limits->payload = row->max_payload;
-	limits->jetstream.disk_storage = row->max_jetstream_disk_storage;
-	limits->jetstream.mem_storage = row->max_jetstream_memory_storage;
-	if (limits->jetstream.disk_storage != 0 || limits->jetstream.mem_storage != 0) {
-		limits->jetstream.streams = JWT_UNLIMITED;
-		limits->jetstream.consumer = JWT_UNLIMITED;
-	}
 }
 
 static int
@@ -113,7 +100,12 @@ mint_account_begin(const struct account *account, bool deleted, struct mint_acco
 	if (mint->claims.name == NULL || mint->claims.sub == NULL) {
 		return err_nomem(err);
 	}
-	set_limits(account, mint->tombstone, &mint->claims.as.account.limits);
+	if (mint_account_limits_set(account, mint->tombstone,
+		    &mint->claims.as.account.limits, err) != 0 ||
+		mint_account_terms_add(
+			account, mint->tombstone, &mint->claims.as.account, err) != 0) {
+		return -1;
+	}
 	if (account->is_system &&
 		add_monitoring_exports(&mint->claims.as.account, err) != 0) {
 		return -1;
@@ -189,9 +181,27 @@ mint_account_add_revocation(struct mint_account *mint, const struct nkey_public 
 		&mint->claims.as.account, mint_key_text(NKEY_USER, user), at, err);
 }
 
+/* Servers look at this only where the number of exports is limited. */
+static int
+check_wildcards(const struct jwt_account *account, struct err *err)
+{
+	for (size_t i = 0; !account->limits.wildcards && i < account->exports_len; i++) {
+		if (subject_has_wildcard(account->exports[i].subject)) {
+			return err_set(err, ERR_INVALID,
+				"the account allows no exports with wildcards, such as "
+				"\"%.64s\"",
+				account->exports[i].subject);
+		}
+	}
+	return 0;
+}
+
 int
 mint_account_check(const struct mint_account *mint, int64_t now_s, struct err *err)
 {
+	if (check_wildcards(&mint->claims.as.account, err) != 0) {
+		return -1;
+	}
 	struct jwt_issues issues = { 0 };
 	jwt_validate(&mint->claims, now_s, &issues);
 	const char *blocking = jwt_issues_find_blocking(&issues, true);

@@ -20,9 +20,9 @@ struct mint_account {
 
 void mint_account_release(struct mint_account *mint);
 
-/* Starts from the row. A suspended or deleted account becomes a tombstone: nobody may
- * connect, no key signs, all users are revoked, JetStream limits stay (the streams must
- * survive). */
+/* Starts from the row, and says all of it. A suspended or deleted account becomes a
+ * tombstone: nobody may connect, no key signs, all users are revoked, JetStream limits
+ * stay (the streams must survive). */
 int mint_account_begin(const struct account *account, bool deleted,
 	struct mint_account *mint, struct err *err) MUST_CHECK;
 
@@ -40,7 +40,7 @@ int mint_account_add_revocation(struct mint_account *mint, const struct nkey_pub
 	int64_t at, struct err *err) MUST_CHECK;
 
 /* Servers refuse a whole JWT for one bad claim: ERR_INVALID with the reason if this is
- * one. */
+ * one, or if it says what its account does not allow. */
 int mint_account_check(
 	const struct mint_account *mint, int64_t now_s, struct err *err) MUST_CHECK;
 

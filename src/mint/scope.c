@@ -110,20 +110,6 @@ mint_scope_times(const char *text, struct jwt_time_range **out, size_t *out_len,
 	return 0;
 }
 
-int
-mint_scope_times_text(const char *text, char **out, struct err *err)
-{
-	struct buf canonical;
-	buf_init(&canonical, JWT_FRAGMENT_BYTES_MAX);
-	int rc = jwt_fragment_canonical(
-		JWT_FRAGMENT_TIMES, text, strlen(text), &canonical, err);
-	if (rc == 0) {
-		*out = buf_take(&canonical);
-	}
-	buf_release(&canonical);
-	return rc;
-}
-
 /* A location alone says nothing. */
 static int
 set_times(const struct role *role, struct jwt_user_limits *out, struct err *err)

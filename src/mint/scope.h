@@ -24,9 +24,6 @@ int mint_scope_permission(const struct strlist *allow, const struct strlist *den
 int mint_scope_times(const char *text, struct jwt_time_range **out, size_t *out_len,
 	struct err *err) MUST_CHECK;
 
-/* The same in the form that is stored; the caller frees *out. */
-int mint_scope_times_text(const char *text, char **out, struct err *err) MUST_CHECK;
-
 /* Something that `before` lets a client do, `after` does not, or not to all. When in
  * doubt it does. Templates are compared as text. */
 bool mint_scope_narrows(

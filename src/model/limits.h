@@ -19,6 +19,9 @@ enum {
 	LIMIT_URL_CHARS = 2048,
 	LIMIT_TOKEN_BYTES = 10000, /* an activation from outside */
 	LIMIT_CLAIM_BYTES = 64 * 1024, /* mappings, tiers, time windows: each as JSON */
+	LIMIT_TIME_WINDOWS = 32,
+	LIMIT_MAPPINGS = 64,
+	LIMIT_MAPPING_TARGETS = 16, /* of one mapping */
 
 	LIMIT_BODY_BYTES = 256 * 1024,
 	LIMIT_PAGE_DEFAULT = 30,

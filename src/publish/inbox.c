@@ -63,8 +63,8 @@ put(struct inbox *inbox, struct note *note)
 	pthread_mutex_unlock(&inbox->lock);
 }
 
-void
-inbox_put_bus(struct inbox *inbox, const struct bus_event *event)
+struct note *
+inbox_note_of_bus(const struct bus_event *event)
 {
 	struct note *note = calloc(1, sizeof(*note) + event->len + 1);
 	if (note != NULL) {
@@ -78,17 +78,23 @@ inbox_put_bus(struct inbox *inbox, const struct bus_event *event)
 			memcpy(note->data, event->data, event->len);
 		}
 	}
-	put(inbox, note);
+	return note;
 }
 
 void
-inbox_put_wanted(struct inbox *inbox, int64_t account, bool urgent)
+inbox_put_bus(struct inbox *inbox, const struct bus_event *event)
+{
+	put(inbox, inbox_note_of_bus(event));
+}
+
+void
+inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want)
 {
 	struct note *note = calloc(1, sizeof(*note) + 1);
 	if (note != NULL) {
 		note->kind = NOTE_WANTED;
 		note->account = account;
-		note->urgent = urgent;
+		note->want = want;
 	}
 	put(inbox, note);
 }

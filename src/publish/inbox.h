@@ -4,6 +4,7 @@
 #define PUBLISH_INBOX_H
 
 #include "bus/bus.h"
+#include "publish/jobs.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -21,7 +22,7 @@ struct note {
 	bool no_responders;
 	/* NOTE_WANTED */
 	int64_t account;
-	bool urgent;
+	enum want want;
 	size_t len;
 	char data[]; /* len bytes and a NUL */
 };
@@ -35,7 +36,10 @@ void inbox_free(struct inbox *inbox);
 /* From any thread; never waits. Out of memory they set a flag that inbox_take hands out:
  * what was lost is found again by looking everything up. */
 void inbox_put_bus(struct inbox *inbox, const struct bus_event *event);
-void inbox_put_wanted(struct inbox *inbox, int64_t account, bool urgent);
+void inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want);
+
+/* What inbox_put_bus puts: free() is the caller's; NULL when out of memory. */
+struct note *inbox_note_of_bus(const struct bus_event *event) MUST_CHECK;
 
 /* Makes inbox_take return false from now on. */
 void inbox_close(struct inbox *inbox);

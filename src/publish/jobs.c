@@ -30,6 +30,7 @@ void
 jobs_init(struct jobs *jobs)
 {
 	*jobs = (struct jobs){ .next_due = INT64_MAX };
+	TAILQ_INIT(&jobs->paced);
 	TAILQ_INIT(&jobs->delayed);
 	TAILQ_INIT(&jobs->urgent);
 	TAILQ_INIT(&jobs->ready);
@@ -40,6 +41,8 @@ static struct job_list *
 list_of(struct jobs *jobs, const struct job *job)
 {
 	switch (job->phase) {
+	case JOB_PACED:
+		return &jobs->paced;
 	case JOB_DELAYED:
 		return &jobs->delayed;
 	case JOB_READY:
@@ -67,8 +70,8 @@ unlink_job(struct jobs *jobs, struct job *job)
 void
 jobs_release(struct jobs *jobs)
 {
-	struct job_list *lists[] = { &jobs->delayed, &jobs->urgent, &jobs->ready,
-		&jobs->active };
+	struct job_list *lists[] = { &jobs->paced, &jobs->delayed, &jobs->urgent,
+		&jobs->ready, &jobs->active };
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		while (!TAILQ_EMPTY(lists[i])) {
 			jobs_remove(jobs, TAILQ_FIRST(lists[i]));
@@ -120,6 +123,14 @@ jobs_find_request(struct jobs *jobs, uint64_t request)
 	struct job probe = { .request = request };
 	struct job **node = tfind(&probe, &jobs->by_request, compare_requests);
 	return node != NULL ? *node : NULL;
+}
+
+void
+jobs_pace(struct jobs *jobs, struct job *job)
+{
+	unlink_job(jobs, job);
+	job->phase = JOB_PACED;
+	TAILQ_INSERT_TAIL(&jobs->paced, job, link);
 }
 
 void

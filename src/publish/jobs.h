@@ -12,7 +12,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+/* How soon an account wants something, the slowest first. */
+enum want {
+	WANT_NOTHING,
+	WANT_PACED, /* one of many: in its turn */
+	WANT_SOON, /* after the debounce */
+	WANT_NOW
+};
+
 enum job_phase {
+	JOB_PACED, /* until its turn comes */
 	JOB_DELAYED, /* until .due: debounce, backoff, or the clock */
 	JOB_READY, /* as soon as there is a server and a place */
 	JOB_PUSHING, /* an update is under way */
@@ -27,9 +36,10 @@ struct job {
 	bool look_first; /* begin with a lookup: the servers may hold it already */
 	bool drifted; /* a lookup missed what is recorded as proven: push it all the
 			 same */
-	bool again; /* changed while under way */
-	bool again_urgent;
-	int64_t first; /* monotonic ms: when the change came that is debounced */
+	/* Seen open in the database, and nobody told of it (yet). */
+	bool found;
+	enum want again; /* changed while under way */
+	int64_t first; /* monotonic ms: when the change came that is debounced or paced */
 	int64_t due; /* JOB_DELAYED */
 	unsigned failures;
 
@@ -53,6 +63,7 @@ TAILQ_HEAD(job_list, job);
 struct jobs {
 	void *by_account; /* trees of <search.h> */
 	void *by_request;
+	struct job_list paced; /* in order of arrival */
 	struct job_list delayed;
 	struct job_list urgent;
 	struct job_list ready;
@@ -75,6 +86,7 @@ void jobs_remove(struct jobs *jobs, struct job *job);
 /* The job that the request belongs to, or NULL. */
 struct job *jobs_find_request(struct jobs *jobs, uint64_t request);
 
+void jobs_pace(struct jobs *jobs, struct job *job);
 void jobs_delay(struct jobs *jobs, struct job *job, int64_t due);
 void jobs_make_ready(
 	struct jobs *jobs, struct job *job, bool urgent); /* once urgent, always */

@@ -7,7 +7,14 @@
 
 #include <stdlib.h>
 
-enum { SWEEP_PAGE = 256 };
+enum {
+	SWEEP_PAGE = 256,
+	/* What other processes wrote to the database is looked for so often, and among
+	 * so many open accounts at a time: where a paced change leaves more of them open,
+	 * they take turns. */
+	FIND_PAUSE_MS = 1000,
+	FIND_PAGE = 4096
+};
 
 /* ---- the thread ---- */
 
@@ -20,8 +27,8 @@ sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
 	if (waiting != NULL) {
 		/* Its change may turn out to change no claims: the visit must not be lost
 		 * with it. */
-		if (p->sweep == SWEEP_ALL &&
-			(waiting->phase == JOB_READY || waiting->phase == JOB_DELAYED)) {
+		if (p->sweep == SWEEP_ALL && waiting->phase != JOB_PUSHING &&
+			waiting->phase != JOB_LOOKING) {
 			waiting->look_first = true;
 		}
 		return 0;
@@ -59,6 +66,42 @@ continue_sweep(struct publisher *p)
 			p->sweep = p->sweep == SWEEP_OPEN ? SWEEP_ALL : SWEEP_DONE;
 			p->sweep_after = 0;
 		}
+	}
+}
+
+static int
+find_item(void *ctx, const struct store_publish_item *item, struct err *err)
+{
+	struct publisher *p = ctx;
+	(void)err; /* the sweep makes up for what there is no memory for */
+	p->find_after = item->account;
+	p->find_count++;
+	publish_found(
+		p, item->account, item->urgent_generation > item->proven_generation);
+	return 0;
+}
+
+/* The store tells of the commits of this process only; an operator's commands write
+ * beside it. */
+static void
+find_open(struct publisher *p)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	p->find_at = publish_now_ms(p) + FIND_PAUSE_MS;
+	p->find_count = 0;
+	int rc = store_read_begin_one(p->params.store, &conn, &err);
+	if (rc == 0) {
+		rc = store_publish_scan(
+			conn, p->find_after, FIND_PAGE, true, find_item, p, &err);
+		store_read_end(p->params.store, conn);
+	}
+	if (rc != 0) {
+		log_err("cannot look for open accounts", &err,
+			LOG_INT("after", p->find_after));
+	}
+	if (p->find_count < FIND_PAGE) {
+		p->find_after = 0;
 	}
 }
 
@@ -125,7 +168,7 @@ static void
 on_note(struct publisher *p, const struct note *note)
 {
 	if (note->kind == NOTE_WANTED) {
-		publish_want(p, note->account, note->urgent);
+		publish_want(p, note->account, note->want);
 		return;
 	}
 	switch (note->bus) {
@@ -147,17 +190,39 @@ on_note(struct publisher *p, const struct note *note)
 	}
 }
 
+/* Somebody is there to work for. While a round is asked for, its outcome decides whom to
+ * count. */
+static bool
+can_work(const struct publisher *p)
+{
+	return p->up && !p->pinging && p->roster.len > 0;
+}
+
+/* The sweep finds all that is open by itself. */
+static bool
+may_find(const struct publisher *p)
+{
+	return can_work(p) && p->sweep == SWEEP_DONE &&
+		p->jobs.ready_len < p->params.in_flight_max;
+}
+
 static void
 step(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
+	if (can_work(p)) {
+		publish_let_paced_go(p);
+	}
+	if (may_find(p) && now >= p->find_at) {
+		publish_flush_proofs(p); /* without them the accounts are open */
+		find_open(p);
+	}
 	jobs_promote(&p->jobs, now);
 	if (p->up) {
 		if (!p->pinging && now >= publish_ping_due(p)) {
 			publish_ping(p);
 		}
-		/* While a round is asked for, its outcome decides whom to count. */
-		if (!p->pinging && p->roster.len > 0) {
+		if (can_work(p)) {
 			continue_sweep(p);
 			struct job *job;
 			while (p->jobs.active_len < p->params.in_flight_max &&
@@ -184,6 +249,12 @@ next_wait(const struct publisher *p)
 	int64_t due = p->jobs.next_due;
 	if (p->up && !p->pinging) {
 		due = publish_earlier_of(due, publish_ping_due(p));
+	}
+	if (can_work(p)) {
+		due = publish_earlier_of(due, publish_pace_due(p));
+	}
+	if (may_find(p)) {
+		due = publish_earlier_of(due, p->find_at);
 	}
 	if (due == INT64_MAX) {
 		return -1;
@@ -256,6 +327,9 @@ publisher_new(
 	if (p->params.in_flight_max == 0) {
 		p->params.in_flight_max = 128;
 	}
+	if (p->params.role_pace == 0) {
+		p->params.role_pace = 20;
+	}
 	p->next_request = 1;
 	jobs_init(&p->jobs);
 	pthread_mutex_init(&p->status_lock, NULL);
@@ -274,7 +348,10 @@ publisher_on_commit(void *ctx, const struct store_change *changes, size_t n)
 	struct publisher *p = ctx;
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].action == STORE_WANTED) {
-			inbox_put_wanted(p->inbox, changes[i].seq, changes[i].urgent);
+			inbox_put_wanted(p->inbox, changes[i].seq,
+				changes[i].urgent          ? WANT_NOW
+					: changes[i].paced ? WANT_PACED
+							   : WANT_SOON);
 		}
 	}
 }

@@ -22,6 +22,9 @@ struct publisher_params {
 	int64_t debounce_max_ms; /* [1000] but no longer than this */
 	int64_t request_ms; /* [2000] for the answers to one push or lookup */
 	size_t in_flight_max; /* [128] accounts under way at a time */
+	/* [20] accounts a second of a change that many share (store_change.paced), after
+	 * as many at once; -1: all at once */
+	int64_t role_pace;
 };
 
 int publisher_new(const struct publisher_params *params, struct publisher **out,

@@ -111,7 +111,7 @@ fail(struct publisher *p, struct job *job, enum store_publish_state state,
 	note_failure(p, job, state, message);
 	log_warn("account not proven", LOG_STR("account", job->key),
 		LOG_INT("generation", job->generation), LOG_STR("reason", message));
-	if (job->again) {
+	if (job->again != WANT_NOTHING) {
 		publish_round_again(p, job);
 		return;
 	}
@@ -278,6 +278,7 @@ publish_start(struct publisher *p, struct job *job)
 		goto out;
 	}
 	memcpy(job->key, wanted.item.public_key, sizeof(job->key));
+	job->found = false;
 	if (!mint(p, job, &wanted.row)) {
 		goto out;
 	}
@@ -352,7 +353,7 @@ publish_finish_look(struct publisher *p, struct job *job)
 		prove(p, job);
 		publish_finish_job(p, job);
 	} else if (job->look_first) {
-		if (job->again) {
+		if (job->again != WANT_NOTHING) {
 			publish_round_again(p, job);
 		} else {
 			push(p, job);

@@ -16,6 +16,13 @@
 /* After a connect every account is visited once: first the open ones, then all others. */
 enum sweep { SWEEP_DONE, SWEEP_OPEN, SWEEP_ALL };
 
+/* Lets paced jobs go: up to `rate` at once after a rest, then so many a second. In
+ * thousandths of a job, so that a millisecond adds a whole number. */
+struct pace {
+	int64_t credit;
+	int64_t counted_at; /* monotonic ms up to which the credit is counted */
+};
+
 struct proof {
 	int64_t account;
 	int64_t generation;
@@ -40,6 +47,10 @@ struct publisher {
 	struct roster ping_roster;
 	enum sweep sweep;
 	int64_t sweep_after;
+	struct pace pace;
+	int64_t find_at; /* when the open accounts are looked through next, */
+	int64_t find_after; /* and after which */
+	size_t find_count; /* how many there were */
 	struct proof *proofs; /* in_flight_max places */
 	size_t proof_count;
 	uint64_t pushed;
@@ -65,8 +76,17 @@ publish_earlier_of(int64_t a, int64_t b)
 /* All accounts are visited again. */
 void publish_restart_sweep(struct publisher *p);
 
-/* The account wants something: at once, or after the debounce. */
-void publish_want(struct publisher *p, int64_t account, bool urgent);
+/* The account wants something. */
+void publish_want(struct publisher *p, int64_t account, enum want want);
+
+/* The account is open in the database: when nobody told of it, somebody else wrote
+ * there. */
+void publish_found(struct publisher *p, int64_t account, bool urgent);
+
+/* Paced jobs whose turn it is go on; when the next one's comes (INT64_MAX: there is
+ * none). */
+void publish_let_paced_go(struct publisher *p);
+int64_t publish_pace_due(const struct publisher *p);
 
 /* What changed under way is looked at now; nothing that is known of the servers is
  * forgotten. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish/state.h"
 
+enum { JOB_CREDIT = 1000 };
+
 static void
 debounce(struct publisher *p, struct job *job)
 {
@@ -20,63 +22,172 @@ publish_restart_sweep(struct publisher *p)
 	p->sweep_after = 0;
 }
 
+/* ---- the pace ---- */
+
+static void
+pace(struct publisher *p, struct job *job)
+{
+	if (p->params.role_pace < 0) {
+		debounce(p, job);
+		return;
+	}
+	job->first = publish_now_ms(p);
+	jobs_pace(&p->jobs, job);
+}
+
+/* Never more than one job's fraction beyond what a rest gives: rates and times of any
+ * size stay far from overflow. */
+static int64_t
+credit_at(const struct publisher *p, int64_t now)
+{
+	int64_t most = p->params.role_pace * JOB_CREDIT;
+	int64_t rest = now - p->pace.counted_at;
+	if (rest >= JOB_CREDIT) {
+		return most; /* a second fills it */
+	}
+	return publish_earlier_of(p->pace.credit + rest * p->params.role_pace, most);
+}
+
 void
-publish_want(struct publisher *p, int64_t account, bool urgent)
+publish_let_paced_go(struct publisher *p)
+{
+	int64_t now = publish_now_ms(p);
+	struct job *job = TAILQ_FIRST(&p->jobs.paced);
+	if (job == NULL) {
+		return;
+	}
+	p->pace.credit = credit_at(p, now);
+	p->pace.counted_at = now;
+	for (; job != NULL && p->pace.credit >= JOB_CREDIT;
+		job = TAILQ_FIRST(&p->jobs.paced)) {
+		p->pace.credit -= JOB_CREDIT;
+		/* Nothing that waits for its turn is debounced on top. */
+		jobs_delay(&p->jobs, job, job->first + p->params.debounce_quiet_ms);
+	}
+}
+
+int64_t
+publish_pace_due(const struct publisher *p)
+{
+	if (TAILQ_EMPTY(&p->jobs.paced)) {
+		return INT64_MAX;
+	}
+	int64_t lacking = JOB_CREDIT - p->pace.credit;
+	int64_t rate = p->params.role_pace;
+	return p->pace.counted_at + (lacking > 0 ? (lacking + rate - 1) / rate : 0);
+}
+
+/* ---- wanting ---- */
+
+static void
+start_waiting(struct publisher *p, struct job *job, enum want want)
+{
+	switch (want) {
+	case WANT_NOTHING:
+		break;
+	case WANT_PACED:
+		pace(p, job);
+		break;
+	case WANT_SOON:
+		debounce(p, job);
+		break;
+	case WANT_NOW:
+		jobs_make_ready(&p->jobs, job, true);
+		break;
+	}
+}
+
+/* NULL when out of memory: the database remembers. */
+static struct job *
+add_job(struct publisher *p, int64_t account)
+{
+	struct job *job = jobs_add(&p->jobs, account, false);
+	if (job == NULL) {
+		publish_restart_sweep(p);
+	}
+	return job;
+}
+
+/* It waits already. One of many changes nothing there: what goes out is the newest state,
+ * and a server in trouble is not helped by more tries. */
+static void
+hasten(struct publisher *p, struct job *job, enum want want)
+{
+	if (want == WANT_PACED && !job->found) {
+		return;
+	}
+	job->failures = 0;
+	if (job->phase == JOB_PACED) {
+		job->first = 0;
+	}
+	if (want == WANT_NOW || job->phase != JOB_READY) {
+		start_waiting(p, job, want);
+	}
+	job->found = false;
+}
+
+void
+publish_want(struct publisher *p, int64_t account, enum want want)
 {
 	struct job *job = jobs_find(&p->jobs, account);
 	if (job == NULL) {
-		job = jobs_add(&p->jobs, account, urgent);
-		if (job == NULL) {
-			/* out of memory: the database remembers */
-			publish_restart_sweep(p);
-			return;
-		}
-		if (!urgent) {
-			debounce(p, job);
+		job = add_job(p, account);
+		if (job != NULL) {
+			start_waiting(p, job, want);
 		}
 		return;
 	}
 	switch (job->phase) {
 	case JOB_PUSHING:
 	case JOB_LOOKING:
-		job->again = true;
-		job->again_urgent = job->again_urgent || urgent;
-		return;
+		if (want > job->again) {
+			job->again = want;
+		}
+		break;
+	case JOB_PACED:
 	case JOB_READY:
 	case JOB_DELAYED:
+		hasten(p, job, want);
 		break;
 	}
-	job->failures = 0;
-	if (urgent) {
-		jobs_make_ready(&p->jobs, job, true);
-	} else if (job->phase == JOB_DELAYED) {
-		debounce(p, job);
+}
+
+void
+publish_found(struct publisher *p, int64_t account, bool urgent)
+{
+	struct job *job = jobs_find(&p->jobs, account);
+	if (job != NULL) {
+		/* Paced, as far as is known here: somebody else made it urgent since. */
+		if (job->phase == JOB_PACED && urgent) {
+			publish_want(p, account, WANT_NOW);
+		}
+		return;
+	}
+	publish_want(p, account, urgent ? WANT_NOW : WANT_SOON);
+	job = jobs_find(&p->jobs, account);
+	if (job != NULL) {
+		job->found = true;
 	}
 }
 
 void
 publish_round_again(struct publisher *p, struct job *job)
 {
-	bool urgent = job->again_urgent;
-	job->again = false;
-	job->again_urgent = false;
+	/* What failed must not wait for its turn. */
+	enum want want = job->again == WANT_NOW ? WANT_NOW : WANT_SOON;
+	job->again = WANT_NOTHING;
 	job->failures = 0;
 	job->first = 0;
-	if (urgent) {
-		jobs_make_ready(&p->jobs, job, true);
-	} else {
-		debounce(p, job);
-	}
+	start_waiting(p, job, want);
 }
 
 void
 publish_finish_job(struct publisher *p, struct job *job)
 {
-	bool again = job->again;
-	bool urgent = job->again_urgent;
+	enum want again = job->again;
 	int64_t account = job->account;
 	jobs_remove(&p->jobs, job);
-	if (again) {
-		publish_want(p, account, urgent);
+	if (again != WANT_NOTHING) {
+		publish_want(p, account, again);
 	}
 }

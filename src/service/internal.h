@@ -8,6 +8,7 @@
 #include "model/role.h"
 #include "model/superuser.h"
 #include "model/user.h"
+#include "service/preview.h"
 #include "service/record.h"
 #include "service/service.h"
 #include "service/throttle.h"
@@ -41,6 +42,7 @@ struct work {
 	const struct collection *collection;
 	const struct record_ops *ops;
 	struct violations *violations;
+	struct preview *preview; /* NULL: the work is to be done */
 	uint64_t present; /* fields that the request gave */
 	uint64_t changed; /* fields in which before and after differ */
 	bool is_create;

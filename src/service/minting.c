@@ -2,17 +2,14 @@
 #include "service/minting.h"
 
 #include "base/str.h"
-#include "mint/account.h"
 #include "model/limits.h"
+#include "service/account_claims.h"
 #include "service/internal.h"
 #include "store/account.h"
 #include "store/publish.h"
 #include "store/record.h"
-#include "store/revocation.h"
-#include "store/role.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -30,50 +27,6 @@ struct snapshot {
 	struct store_vault_seed issuer; /* the operator's signing key */
 	struct mint_account mint;
 };
-
-static int
-add_scope(void *ctx, const struct role *role, const struct nkey_public *key,
-	struct err *err)
-{
-	struct snapshot *snapshot = ctx;
-	return mint_account_add_scope(&snapshot->mint, role, key, err);
-}
-
-static int
-add_plain_keys(struct store_conn *conn, struct snapshot *snapshot, struct err *err)
-{
-	struct store_signing_key *keys = NULL;
-	size_t len = 0;
-	if (store_signing_key_list(conn, snapshot->account_seq, &keys, &len, err) != 0) {
-		return -1;
-	}
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < len; i++) {
-		if (keys[i].role == 0) {
-			rc = mint_account_add_key(
-				&snapshot->mint, &keys[i].public_key, err);
-		}
-	}
-	free(keys);
-	return rc;
-}
-
-static int
-add_revocations(struct store_conn *conn, struct snapshot *snapshot, struct err *err)
-{
-	struct store_revocation *list = NULL;
-	size_t len = 0;
-	if (store_revocation_list(conn, snapshot->account_seq, &list, &len, err) != 0) {
-		return -1;
-	}
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < len; i++) {
-		rc = mint_account_add_revocation(
-			&snapshot->mint, &list[i].public_key, list[i].at, err);
-	}
-	free(list);
-	return rc;
-}
 
 static int
 read_snapshot(struct store_conn *conn, void *ctx, struct err *err)
@@ -94,14 +47,7 @@ read_snapshot(struct store_conn *conn, void *ctx, struct err *err)
 			0) {
 		goto out;
 	}
-	if (mint_account_begin(&account, deleted != 0, &snapshot->mint, err) != 0 ||
-		add_plain_keys(conn, snapshot, err) != 0 ||
-		store_role_scopes(
-			conn, snapshot->account_seq, add_scope, snapshot, err) != 0 ||
-		add_revocations(conn, snapshot, err) != 0) {
-		goto out;
-	}
-	rc = 0;
+	rc = account_claims_read(conn, &account, deleted != 0, &snapshot->mint, err);
 out:
 	record_release(&account_collection, &account);
 	return rc;

@@ -2,9 +2,11 @@
 #include "service/internal.h"
 
 #include "base/str.h"
+#include "mint/claim.h"
 #include "model/limits.h"
 #include "store/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { RACES_MAX = 5 };
@@ -59,6 +61,42 @@ work_changes_any(const struct work *work, const char *const *fields)
 		}
 	}
 	return false;
+}
+
+static int
+canonical_claim(struct work *work, const struct field *field, struct err *err)
+{
+	char **member = record_member(field, &work->after);
+	char *text = NULL;
+	struct err why = { 0 };
+	if (*member == NULL) {
+		return 0;
+	}
+	if (mint_claim_canonical(field->claim, *member, &text, &why) == 0) {
+		free(*member);
+		*member = text;
+		return 0;
+	}
+	if (why.code == ERR_NOMEM) {
+		return err_nomem(err);
+	}
+	violations_add(work->violations, field->name, VIOLATION_VALUE, "Not usable: %s.",
+		why.msg);
+	return 0;
+}
+
+/* Claims that the request gave get their one form, so that equal ones are no change. */
+static int
+canonical_claims(struct work *work, struct err *err)
+{
+	for (size_t i = 0; i < work->collection->field_count; i++) {
+		const struct field *field = &work->collection->fields[i];
+		if (field->type == FIELD_CLAIM && (work->present >> i & 1) != 0 &&
+			canonical_claim(work, field, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static void
@@ -122,8 +160,30 @@ write_row(struct store_tx *tx, void *ctx, struct err *err)
 	if (rc != 0 || work->ops->write(tx, work, err) != 0) {
 		return -1;
 	}
-	return service_audit(tx, work->actor, work->is_create ? "create" : "update",
-		work->collection, work->after.head.id, &write->names, err);
+	if (service_audit(tx, work->actor, work->is_create ? "create" : "update",
+		    work->collection, work->after.head.id, &write->names, err) != 0) {
+		return -1;
+	}
+	return work->preview == NULL ? 0 : preview_take(tx, work->preview, err);
+}
+
+/* A preview that was taken is a success, though its write was undone. */
+static int
+write_or_preview(struct work *work, store_write_fn fn, void *ctx, struct err *err)
+{
+	struct preview *preview = work->preview;
+	struct store_conn *conn = NULL;
+	int rc = store_write(work->service->store, fn, ctx, err);
+	if (preview == NULL || !preview->taken) {
+		return rc;
+	}
+	err_clear(err);
+	if (store_read_begin(work->service->store, &conn, err) != 0) {
+		return -1;
+	}
+	rc = preview_finish(conn, preview, err);
+	store_read_end(work->service->store, conn);
+	return rc;
 }
 
 /* Validates, prepares and writes what work->after holds. */
@@ -147,7 +207,7 @@ work_commit(struct work *work, struct err *err)
 	}
 	int rc = changed_names(work, &write.names, err);
 	if (rc == 0) {
-		rc = store_write(work->service->store, write_row, &write, err);
+		rc = write_or_preview(work, write_row, &write, err);
 	}
 	if (rc != 0 && write.refused != NULL &&
 		(err->code == ERR_CONFLICT || err->code == ERR_INVALID)) {
@@ -167,6 +227,7 @@ service_record_create(struct service *service, const struct actor *actor,
 		.actor = actor,
 		.collection = change->collection,
 		.violations = violations,
+		.preview = change->preview,
 		.present = change->present,
 		.is_create = true,
 	};
@@ -176,7 +237,8 @@ service_record_create(struct service *service, const struct actor *actor,
 		find_ops(change->collection, &work.ops, err) != 0 ||
 		record_init(change->collection, &work.after, err) != 0 ||
 		record_apply(change->collection, change->row, change->present,
-			&work.after, err) != 0) {
+			&work.after, err) != 0 ||
+		canonical_claims(&work, err) != 0) {
 		goto out;
 	}
 	if (work.after.head.id[0] == '\0') {
@@ -240,7 +302,8 @@ update_once(struct work *work, const char *id, const struct record_change *chang
 			err) != 0 ||
 		record_copy(work->collection, &work->before, &work->after, err) != 0 ||
 		record_apply(work->collection, change->row, change->present, &work->after,
-			err) != 0) {
+			err) != 0 ||
+		canonical_claims(work, err) != 0) {
 		return -1;
 	}
 	work->changed = record_diff(work->collection, &work->before, &work->after);
@@ -271,6 +334,7 @@ service_record_update(struct service *service, const struct actor *actor, const 
 			.collection = change->collection,
 			.ops = ops,
 			.violations = violations,
+			.preview = change->preview,
 			.present = change->present,
 		};
 		err_clear(err);
@@ -295,13 +359,17 @@ remove_row(struct store_tx *tx, void *ctx, struct err *err)
 	if (work->ops->remove(tx, work, err) != 0) {
 		return -1;
 	}
-	return service_audit(tx, work->actor, "delete", work->collection,
-		work->before.head.id, NULL, err);
+	if (service_audit(tx, work->actor, "delete", work->collection,
+		    work->before.head.id, NULL, err) != 0) {
+		return -1;
+	}
+	return work->preview == NULL ? 0 : preview_take(tx, work->preview, err);
 }
 
-int
-service_record_delete(struct service *service, const struct actor *actor,
-	const struct collection *collection, const char *id, struct err *err)
+static int
+delete_or_preview(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, struct preview *preview,
+	struct err *err)
 {
 	const struct record_ops *ops = NULL;
 	if (authorise(actor, VERB_DELETE, collection, NULL, err) != 0 ||
@@ -314,6 +382,7 @@ service_record_delete(struct service *service, const struct actor *actor,
 			.actor = actor,
 			.collection = collection,
 			.ops = ops,
+			.preview = preview,
 		};
 		struct lookup lookup = {
 			.collection = collection, .id = id, .row = &work.before
@@ -324,7 +393,7 @@ service_record_delete(struct service *service, const struct actor *actor,
 			rc = authorise(actor, VERB_DELETE, collection, &work.before, err);
 		}
 		if (rc == 0) {
-			rc = store_write(service->store, remove_row, &work, err);
+			rc = write_or_preview(&work, remove_row, &work, err);
 		}
 		work_release(&work);
 		if (rc == 0 || err->code != ERR_STALE) {
@@ -333,6 +402,22 @@ service_record_delete(struct service *service, const struct actor *actor,
 	}
 	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
 		collection->noun);
+}
+
+int
+service_record_delete(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, struct err *err)
+{
+	return delete_or_preview(service, actor, collection, id, NULL, err);
+}
+
+int
+service_record_preview_delete(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, struct preview *out,
+	struct err *err)
+{
+	*out = (struct preview){ 0 };
+	return delete_or_preview(service, actor, collection, id, out, err);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "model/record_view.h"
 #include "model/violations.h"
 #include "service/authorise.h"
+#include "service/preview.h"
 #include "service/service.h"
 
 /* What a request gives: values in a row struct, and which fields those are. Borrowed. */
@@ -13,6 +14,8 @@ struct record_change {
 	const struct collection *collection;
 	const void *row;
 	uint64_t present;
+	struct preview *preview; /* not NULL: only tell what it would do; the caller
+				    releases it */
 };
 
 /* 0 after the commit; the new id is in out_id. ERR_INVALID: violations (may be empty when
@@ -30,6 +33,11 @@ int service_record_update(struct service *service, const struct actor *actor,
 /* What others refer to is ERR_CONFLICT with the reason. */
 int service_record_delete(struct service *service, const struct actor *actor,
 	const struct collection *collection, const char *id, struct err *err) MUST_CHECK;
+
+/* What that would do; the caller releases *out in any case. */
+int service_record_preview_delete(struct service *service, const struct actor *actor,
+	const struct collection *collection, const char *id, struct preview *out,
+	struct err *err) MUST_CHECK;
 
 int service_record_view(struct service *service, const struct actor *actor,
 	const struct collection *collection, const char *id, record_fn fn, void *ctx,

@@ -76,8 +76,8 @@ store_publish_get(struct store_conn *conn, int64_t account, struct store_publish
 /* Adds STORE_WANTED for each row (account, id) that the statement gives; *out_count: how
  * many. */
 static int
-note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, size_t *out_count,
-	struct err *err)
+note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, bool paced,
+	size_t *out_count, struct err *err)
 {
 	size_t count = 0;
 	int rc = store_stmt_step(stmt, err);
@@ -85,7 +85,8 @@ note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, size_t *o
 		struct store_change change = { .collection = COLLECTION_ACCOUNTS,
 			.action = STORE_WANTED,
 			.seq = store_stmt_int(stmt, 0),
-			.urgent = urgent };
+			.urgent = urgent,
+			.paced = paced };
 		if (store_stmt_copy(stmt, 1, change.id, sizeof(change.id), err) != 0 ||
 			store_tx_changed(tx, &change, err) != 0) {
 			return -1;
@@ -111,7 +112,7 @@ store_publish_insert(struct store_tx *tx, int64_t account, struct err *err)
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
-	return note_wanted(tx, &stmt, true, &count, err);
+	return note_wanted(tx, &stmt, true, false, &count, err);
 }
 
 #define PUBLISH_BUMP \
@@ -131,7 +132,7 @@ store_publish_bump(struct store_tx *tx, int64_t account, bool urgent, struct err
 	}
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, urgent ? 1 : 0);
-	if (note_wanted(tx, &stmt, urgent, &count, err) != 0) {
+	if (note_wanted(tx, &stmt, urgent, false, &count, err) != 0) {
 		return -1;
 	}
 	return count == 0 ? no_account(err) : 0;
@@ -150,7 +151,7 @@ store_publish_bump_role(struct store_tx *tx, int64_t role, bool urgent, struct e
 	}
 	store_stmt_bind_int(&stmt, 1, role);
 	store_stmt_bind_int(&stmt, 2, urgent ? 1 : 0);
-	return note_wanted(tx, &stmt, urgent, &count, err);
+	return note_wanted(tx, &stmt, urgent, !urgent, &count, err);
 }
 
 static int

@@ -33,6 +33,7 @@ struct store_job {
 struct store_tx {
 	struct store *store;
 	int64_t now;
+	size_t changes_from; /* of the store's changes, those of this write */
 };
 
 struct store {

@@ -36,7 +36,10 @@ struct store_change {
 	enum store_action action;
 	int64_t seq;
 	char id[RAND_ID_SIZE];
-	bool urgent; /* STORE_WANTED: must not wait for the debounce */
+	/* STORE_WANTED: must not wait for the debounce; one of many accounts that need
+	 * not go all at once. Never both. */
+	bool urgent;
+	bool paced;
 };
 
 struct store_params {
@@ -106,6 +109,9 @@ int64_t store_tx_now(const struct store_tx *tx);
 /* Adds to the list that store_on_commit gets, should the write commit. */
 int store_tx_changed(struct store_tx *tx, const struct store_change *change,
 	struct err *err) MUST_CHECK;
+
+/* What this write added to that list so far; valid until it adds more. */
+const struct store_change *store_tx_changes(const struct store_tx *tx, size_t *out_len);
 
 /* PRAGMA integrity_check and foreign_key_check; ERR_CORRUPT with the first finding. */
 int store_check(struct store_conn *conn, struct err *err) MUST_CHECK;

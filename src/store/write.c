@@ -73,6 +73,13 @@ store_tx_changed(struct store_tx *tx, const struct store_change *change, struct 
 	return 0;
 }
 
+const struct store_change *
+store_tx_changes(const struct store_tx *tx, size_t *out_len)
+{
+	*out_len = tx->store->changes_len - tx->changes_from;
+	return tx->store->changes + tx->changes_from;
+}
+
 /* ---- the leader, without the lock ---- */
 
 static int
@@ -100,7 +107,9 @@ run_job(struct store *store, struct store_job *job)
 	size_t changes_before = store->changes_len;
 	int64_t wall = clock_wall_ms(store->clock);
 	store->last_now = wall > store->last_now ? wall : store->last_now;
-	struct store_tx tx = { .store = store, .now = store->last_now };
+	struct store_tx tx = {
+		.store = store, .now = store->last_now, .changes_from = changes_before
+	};
 
 	job->rc = -1;
 	if (run_simple(conn, STORE_STMT_SAVEPOINT, "SAVEPOINT job", job->err) != 0) {

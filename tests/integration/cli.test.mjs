@@ -10,7 +10,7 @@ import { launch, root } from './lib/processes.mjs';
 
 const commands = {
   init: ['data', 'key-file', 'config', 'operator'],
-  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'nats', 'log-level'],
+  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'nats', 'log-level', 'role-pace'],
   'superuser upsert': ['data', 'key-file', 'config'],
   'export operator-jwt': ['data', 'key-file', 'config', 'output'],
   'export nats-conf': ['data', 'key-file', 'config', 'output', 'server-name', 'port', 'jetstream'],
@@ -65,6 +65,7 @@ test('an unknown option, one of another command, one without a value and a stray
   await refused(['init', '--listen', '127.0.0.1:0'], /unknown option --listen/);
   await refused(['version', '--data', 'x'], /unknown option --data/);
   await refused(['init', '--data'], /--data needs a value: DIR/);
+  await refused(['serve', '--role-pace', '-1'], /--role-pace: "-1" is not a number of accounts \(0 to 100000\)/);
   await refused(['serve', '--log-level', 'loud'], /--log-level "loud": use debug, info, warn or error/);
   await refused(['init', 'now'], /unexpected argument "now"/);
   await refused(['superuser', 'upsert', 'a@example.org', '-', 'x'], /unexpected argument "x"/);

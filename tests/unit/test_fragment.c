@@ -189,31 +189,31 @@ static const struct example mappings[] = {
 	{ "[]", NULL, "not an object of targets by subject" },
 	{ "{'a':{}}", NULL, "\"a\": not an array of one target or more" },
 	{ "{'a':[]}", NULL, "\"a\": not an array of one target or more" },
-	{ "{'a':['b']}", NULL, "\"a\": target 1: not an object" },
-	{ "{'a':[{}]}", NULL, "\"a\": target 1: subject is missing" },
-	{ "{'a':[{'subject':7}]}", NULL, "\"a\": target 1: subject is not a string" },
-	{ "{'a':[{'subject':''}]}", NULL, "\"a\": target 1: subject is empty" },
+	{ "{'a':['b']}", NULL, "\"a\" target 1: not an object" },
+	{ "{'a':[{}]}", NULL, "\"a\" target 1: subject is missing" },
+	{ "{'a':[{'subject':7}]}", NULL, "\"a\" target 1: subject is not a string" },
+	{ "{'a':[{'subject':''}]}", NULL, "\"a\" target 1: subject is empty" },
 	{ "{'a':[{'subject':'b','dest':'c'}]}", NULL,
-		"\"a\": target 1: unknown member \"dest\"" },
+		"\"a\" target 1: unknown member \"dest\"" },
 	{ "{'a':[{'subject':'b','cluster':''}]}", NULL,
-		"\"a\": target 1: cluster is empty" },
+		"\"a\" target 1: cluster is empty" },
 	{ "{'a':[{'subject':'b','cluster':null}]}", NULL,
-		"\"a\": target 1: cluster is not a string" },
+		"\"a\" target 1: cluster is not a string" },
 	{ "{'a':[{'subject':'b','cluster':'the east'}]}", NULL,
-		"\"a\": target 1: no cluster has a name with blanks in it" },
+		"\"a\" target 1: no cluster has a name with blanks in it" },
 	{ "{'a':[{'subject':'b'}],'a':[{'subject':'c'}]}", NULL,
 		"line 1 column 24: duplicate object key \"a\"" },
 	/* weights */
 	{ "{'orders.*':[{'subject':'b','weight':1},{'subject':'c','weight':130}]}", NULL,
-		"\"orders.*\": target 2: weight 130 is not between 1 and 100" },
+		"\"orders.*\" target 2: weight 130 is not between 1 and 100" },
 	{ "{'a':[{'subject':'b','weight':0}]}", NULL,
-		"\"a\": target 1: weight 0 is not between 1 and 100" },
+		"\"a\" target 1: weight 0 is not between 1 and 100" },
 	{ "{'a':[{'subject':'b','weight':-1}]}", NULL,
-		"\"a\": target 1: weight -1 is not between 1 and 100" },
+		"\"a\" target 1: weight -1 is not between 1 and 100" },
 	{ "{'a':[{'subject':'b','weight':'80%'}]}", NULL,
-		"\"a\": target 1: weight is not a whole number" },
+		"\"a\" target 1: weight is not a whole number" },
 	{ "{'a':[{'subject':'b','weight':0.5}]}", NULL,
-		"\"a\": target 1: weight is not a whole number" },
+		"\"a\" target 1: weight is not a whole number" },
 	{ "{'a':[{'subject':'b','weight':60},{'subject':'c','weight':41}]}", NULL,
 		"\"a\": the weights sum up to 101, over 100" },
 	{ "{'a':[{'subject':'b'},{'subject':'c','weight':1}]}", NULL,
@@ -222,9 +222,9 @@ static const struct example mappings[] = {
 	  "{'subject':'d','weight':60,'cluster':'e'}]}",
 		NULL, "\"a\": the weights of cluster \"e\" sum up to 120, over 100" },
 	{ "{'a':[{'subject':'b','weight':1},{'subject':'b','weight':2}]}", NULL,
-		"\"a\": target 2: subject \"b\" is that of target 1 already" },
+		"\"a\" target 2: subject \"b\" is that of target 1 already" },
 	{ "{'a':[{'subject':'b','cluster':'e'},{'subject':'b','cluster':'w'}]}", NULL,
-		"\"a\": target 2: subject \"b\" is that of target 1 already" },
+		"\"a\" target 2: subject \"b\" is that of target 1 already" },
 	/* sources */
 	{ TO("", "b"), NULL, "\"\": the subject is empty" },
 	{ TO("a..b", "b"), NULL, "\"a..b\": empty token at position 2" },
@@ -241,100 +241,102 @@ static const struct example mappings[] = {
 		"\"a.*\" and \"*.b\" overlap, servers would take one of them by chance" },
 	/* targets */
 	{ TO("a", "b..c"), NULL,
-		"\"a\": target 1: subject \"b..c\": empty token at position 2" },
+		"\"a\" target 1: subject \"b..c\": empty token at position 2" },
 	{ TO("a", "b c"), NULL,
-		"\"a\": target 1: subject \"b c\": space in the token at position 1" },
+		"\"a\" target 1: subject \"b c\": space in the token at position 1" },
 	{ TO("a.*", "b.*"), NULL,
-		"\"a.*\": target 1: subject \"b.*\": \"*\" must be a reference such as "
+		"\"a.*\" target 1: subject \"b.*\": \"*\" must be a reference such as "
 		"$1 or {{wildcard(1)}}" },
 	{ TO("a.>", "b"), NULL,
-		"\"a.>\": target 1: subject \"b\": it ends in \">\" if and only if the "
+		"\"a.>\" target 1: subject \"b\": it ends in \">\" if and only if the "
 		"mapped subject does" },
 	{ TO("a", "b.>"), NULL,
-		"\"a\": target 1: subject \"b.>\": it ends in \">\" if and only if the "
+		"\"a\" target 1: subject \"b.>\": it ends in \">\" if and only if the "
 		"mapped subject does" },
-	{ TO("a.*", "b.$2"), NULL,
-		"\"a.*\": target 1: subject \"b.$2\": " NO_STAR(2, 1) },
-	{ TO("a", "b.$1"), NULL, "\"a\": target 1: subject \"b.$1\": " NO_STAR(1, 0) },
-	{ TO("a.*", "b.$0"), NULL,
-		"\"a.*\": target 1: subject \"b.$0\": " NO_STAR(0, 1) },
+	{ TO("a.*", "b.$2"), NULL, "\"a.*\" target 1: subject \"b.$2\": " NO_STAR(2, 1) },
+	{ TO("a", "b.$1"), NULL, "\"a\" target 1: subject \"b.$1\": " NO_STAR(1, 0) },
+	{ TO("a.*", "b.$0"), NULL, "\"a.*\" target 1: subject \"b.$0\": " NO_STAR(0, 1) },
 	{ TO("a.*", "b.$-1"), NULL,
-		"\"a.*\": target 1: subject \"b.$-1\": " NO_STAR(0, 1) },
+		"\"a.*\" target 1: subject \"b.$-1\": " NO_STAR(0, 1) },
 	{ TO("a.*", "b.$+1"), NULL,
-		"\"a.*\": target 1: subject \"b.$+1\": " NO_STAR(0, 1) },
+		"\"a.*\" target 1: subject \"b.$+1\": " NO_STAR(0, 1) },
 	{ TO("a.*", "b.$99999999999999999999"), NULL,
-		"\"a.*\": target 1: subject \"b.$99999999999999999999\": " NO_STAR(
-			0, 1) },
+		"\"a.*\" target 1: subject \"b.$99999999999999999999\": " NO_STAR(0, 1) },
 	{ TO("a.*", "b.{{wildcard(0)}}"), NULL,
-		"\"a.*\": target 1: subject \"b.{{wildcard(0)}}\": " NO_STAR(0, 1) },
+		"\"a.*\" target 1: subject \"b.{{wildcard(0)}}\": " NO_STAR(0, 1) },
 	{ TO("a.*", "b.{{wildcard(2)}}"), NULL,
-		"\"a.*\": target 1: subject \"b.{{wildcard(2)}}\": " NO_STAR(2, 1) },
+		"\"a.*\" target 1: subject \"b.{{wildcard(2)}}\": " NO_STAR(2, 1) },
 	{ TO("a", "{{wildcard(1)}}"), NULL,
-		"\"a\": target 1: subject \"{{wildcard(1)}}\": " NO_STAR(1, 0) },
+		"\"a\" target 1: subject \"{{wildcard(1)}}\": " NO_STAR(1, 0) },
 	{ TO("a.*", "{{wildcard()}}"), NULL,
-		"\"a.*\": target 1: subject \"{{wildcard()}}\": \"\" is not a wildcard's "
+		"\"a.*\" target 1: subject \"{{wildcard()}}\": \"\" is not a wildcard's "
 		"number" },
 	{ TO("a.*", "{{wildcard(x)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{wildcard(x)}}\": \"x\" is not a "
+		"\"a.*\" target 1: subject \"{{wildcard(x)}}\": \"x\" is not a "
 		"wildcard's number" },
 	{ TO("a.*", "{{wildcard(1,1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{wildcard(1,1)}}\": the form is "
+		"\"a.*\" target 1: subject \"{{wildcard(1,1)}}\": the form is "
 		"wildcard(number)" },
 	{ TO("a.*", "{{wildcard( 1 )}}"), NULL,
-		"\"a.*\": target 1: subject \"{{wildcard( 1 )}}\": space in the token at "
+		"\"a.*\" target 1: subject \"{{wildcard( 1 )}}\": space in the token at "
 		"position 1" },
 	{ TO("a.*", "b{{wildcard(1)}}"), NULL,
-		"\"a.*\": target 1: subject \"b{{wildcard(1)}}\": a function is a whole "
+		"\"a.*\" target 1: subject \"b{{wildcard(1)}}\": a function is a whole "
 		"token of the form {{name(...)}}" },
 	{ TO("a.*", "{{wildcard(1)}}b"), NULL,
-		"\"a.*\": target 1: subject \"{{wildcard(1)}}b\": a function is a whole "
+		"\"a.*\" target 1: subject \"{{wildcard(1)}}b\": a function is a whole "
+		"token of the form {{name(...)}}" },
+	{ TO("a.*", "{{wildcard(1)"), NULL,
+		"\"a.*\" target 1: subject \"{{wildcard(1)\": a function is a whole "
+		"token of the form {{name(...)}}" },
+	{ TO("a.*", "wildcard(1)}}"), NULL,
+		"\"a.*\" target 1: subject \"wildcard(1)}}\": a function is a whole "
 		"token of the form {{name(...)}}" },
 	{ TO("a.*", "{{}}"), NULL,
-		"\"a.*\": target 1: subject \"{{}}\": a function is a whole token of the "
+		"\"a.*\" target 1: subject \"{{}}\": a function is a whole token of the "
 		"form {{name(...)}}" },
 	{ TO("a.*", "{{name)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{name)}}\": " UNKNOWN },
+		"\"a.*\" target 1: subject \"{{name)}}\": " UNKNOWN },
 	{ TO("a.*", "{{WILDCARD(1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{WILDCARD(1)}}\": " UNKNOWN },
+		"\"a.*\" target 1: subject \"{{WILDCARD(1)}}\": " UNKNOWN },
 	{ TO("a.*", "{{left(1,2)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{left(1,2)}}\": " UNKNOWN },
+		"\"a.*\" target 1: subject \"{{left(1,2)}}\": " UNKNOWN },
 	{ TO("a.*", "{{random(5)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{random(5)}}\": " UNKNOWN },
+		"\"a.*\" target 1: subject \"{{random(5)}}\": " UNKNOWN },
 	{ TO("a.*", "{{x{{wildcard(1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{x{{wildcard(1)}}\": " UNKNOWN },
+		"\"a.*\" target 1: subject \"{{x{{wildcard(1)}}\": " UNKNOWN },
 	{ TO("a.*", "{{partition(10)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{partition(10)}}\": the form is "
+		"\"a.*\" target 1: subject \"{{partition(10)}}\": the form is "
 		"partition(count,wildcard,...)" },
 	{ TO("a.*", "{{partition(0,1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{partition(0,1)}}\": \"0\" is not a "
+		"\"a.*\" target 1: subject \"{{partition(0,1)}}\": \"0\" is not a "
 		"number from 1 on" },
 	{ TO("a.*", "{{partition(2147483648,1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{partition(2147483648,1)}}\": "
+		"\"a.*\" target 1: subject \"{{partition(2147483648,1)}}\": "
 		"\"2147483648\" is not a number from 1 on" },
 	{ TO("a.*", "{{partition(10,1,2)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{partition(10,1,2)}}\": " NO_STAR(2, 1) },
+		"\"a.*\" target 1: subject \"{{partition(10,1,2)}}\": " NO_STAR(2, 1) },
 	{ TO("a.>", "{{partition(10,1)}}.>"), NULL,
-		"\"a.>\": target 1: subject \"{{partition(10,1)}}.>\": " NO_STAR(1, 0) },
+		"\"a.>\" target 1: subject \"{{partition(10,1)}}.>\": " NO_STAR(1, 0) },
 	{ TO("a.*", "{{splitFromLeft(1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{splitFromLeft(1)}}\": the form is "
+		"\"a.*\" target 1: subject \"{{splitFromLeft(1)}}\": the form is "
 		"name(wildcard,length)" },
 	{ TO("a.*", "{{splitFromLeft(1,0)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{splitFromLeft(1,0)}}\": \"0\" is not a "
+		"\"a.*\" target 1: subject \"{{splitFromLeft(1,0)}}\": \"0\" is not a "
 		"number from 1 on" },
 	{ TO("a.*", "{{sliceFromRight(2,3)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{sliceFromRight(2,3)}}\": " NO_STAR(
-			2, 1) },
+		"\"a.*\" target 1: subject \"{{sliceFromRight(2,3)}}\": " NO_STAR(2, 1) },
 	{ TO("a.*", "{{split(1)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{split(1)}}\": the form is "
+		"\"a.*\" target 1: subject \"{{split(1)}}\": the form is "
 		"split(wildcard,separator)" },
 	{ TO("a.*", "{{split(1,)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{split(1,)}}\": the separator is empty or "
+		"\"a.*\" target 1: subject \"{{split(1,)}}\": the separator is empty or "
 		"has braces in it" },
 	{ TO("a.*", "{{split(1,,)}}"), NULL,
-		"\"a.*\": target 1: subject \"{{split(1,,)}}\": the form is "
+		"\"a.*\" target 1: subject \"{{split(1,,)}}\": the form is "
 		"split(wildcard,separator)" },
 	{ TO("a.*", "{{split(1,})}}"), NULL,
-		"\"a.*\": target 1: subject \"{{split(1,})}}\": the separator is empty "
+		"\"a.*\" target 1: subject \"{{split(1,})}}\": the separator is empty "
 		"or has braces in it" },
 };
 
@@ -391,7 +393,7 @@ is_mintable(enum jwt_fragment kind, const char *json)
 	assert_int_equal(read_fragment(kind, kind == JWT_FRAGMENT_TIMES ? "[]" : "{}",
 				 &claims, NULL),
 		0);
-	if (json_parse(json, strlen(json), JWT_FRAGMENT_BYTES_MAX, &parsed, NULL) == 0) {
+	if (json_parse(json, strlen(json), LIMIT_CLAIM_BYTES, &parsed, NULL) == 0) {
 		struct jwt_account *account = &claims.as.account;
 		struct jwt_user_limits *limits = &claims.as.user.limits;
 		rc = kind == JWT_FRAGMENT_TIMES
@@ -419,7 +421,7 @@ check_accepted(
 		fail_msg("%s: %s", json, err.msg);
 	}
 	assert_string_equal(out->data, expected);
-	buf_init(&again, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&again, LIMIT_CLAIM_BYTES);
 	assert_int_equal(
 		jwt_fragment_canonical(kind, out->data, out->len, &again, &err), 0);
 	assert_string_equal(again.data, out->data);
@@ -452,7 +454,7 @@ check_examples(enum jwt_fragment kind, const struct example *examples, size_t le
 	for (size_t i = 0; i < len; i++) {
 		char *json = with_quotes(examples[i].json);
 		struct buf out;
-		buf_init(&out, JWT_FRAGMENT_BYTES_MAX);
+		buf_init(&out, LIMIT_CLAIM_BYTES);
 		if (examples[i].canonical != NULL) {
 			char *expected = with_quotes(examples[i].canonical);
 			check_accepted(kind, json, expected, &out);
@@ -609,7 +611,7 @@ test_bounds(void **state)
 	check_bound(64, 16, "", NULL);
 	check_bound(65, 1, "", "65 mappings, at most 64 are kept");
 	check_bound(1, 17, "", "\"s0\": 17 targets, at most 16 are kept");
-	check_bound(1, 1, tail, "\"s0\": target 1: subject is over 256 bytes");
+	check_bound(1, 1, tail, "\"s0\" target 1: subject is over 256 bytes");
 	tail[sizeof(tail) - 2] = '\0';
 	check_bound(1, 1, tail, NULL);
 	check_bound(64, 16, tail, "289655 bytes of JSON are over the limit of 65536");
@@ -633,7 +635,7 @@ test_long_source(void **state)
 		jwt_claims_release(&claims);
 		source[LIMIT_SUBJECT_BYTES] = 'x';
 	}
-	assert_non_null(strstr(err.msg, "subject over 256 bytes"));
+	assert_non_null(strstr(err.msg, "over 256 bytes"));
 }
 
 /* What is stored must be readable again: escapes count. */
@@ -646,7 +648,7 @@ test_escapes_count(void **state)
 	struct buf out;
 	char tail[200] = { 0 };
 	memset(tail, '<', sizeof(tail) - 1);
-	buf_init(&json, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&json, LIMIT_CLAIM_BYTES);
 	buf_init(&out, (size_t)1 << 20);
 	buf_put_str(&json, "{\"a\":[");
 	for (int i = 0; i < 16; i++) {

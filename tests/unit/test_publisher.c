@@ -48,6 +48,11 @@ struct stage {
 	bool down; /* requests fail */
 	char meddle[RAND_ID_SIZE]; /* an account that changes while the next push is out
 				    */
+	char order[ACCOUNTS_MAX * 4][NKEY_TEXT_SIZE]; /* in which accounts were pushed to
+							 the first */
+	int64_t pushed_at[ACCOUNTS_MAX * 4];
+	size_t pushed;
+	unsigned looks; /* at the monotonic clock */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 };
 
@@ -144,6 +149,11 @@ answer_update(int index, struct fake_server *server, uint64_t request, const cha
 	server->updates++;
 	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
 		abort();
+	}
+	if (index == 0 && the_stage->pushed < ACCOUNTS_MAX * 4) {
+		str_fmt_cut(the_stage->order[the_stage->pushed], NKEY_TEXT_SIZE, "%s",
+			claims.sub);
+		the_stage->pushed_at[the_stage->pushed++] = clock_mono_ms(&clock_system);
 	}
 	if (server->answer == STORES) {
 		keep(server, claims.sub, jwt);
@@ -259,7 +269,8 @@ read_wall(void *ctx)
 static int64_t
 read_mono(void *ctx)
 {
-	(void)ctx;
+	struct stage *s = ctx;
+	__atomic_add_fetch(&s->looks, 1, __ATOMIC_RELAXED);
 	return clock_mono_ms(&clock_system);
 }
 
@@ -271,7 +282,7 @@ say(struct stage *s, enum bus_event_kind kind)
 }
 
 static int
-set_up_slow(void **state, int64_t quiet_ms)
+set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 {
 	struct stage *s = calloc(1, sizeof(*s));
 	struct err err = { 0 };
@@ -288,12 +299,19 @@ set_up_slow(void **state, int64_t quiet_ms)
 		.debounce_quiet_ms = quiet_ms,
 		.debounce_max_ms = 5 * quiet_ms,
 		.request_ms = 1000,
+		.role_pace = role_pace,
 	};
 	assert_int_equal(publisher_new(&params, &s->publisher, &err), 0);
 	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
 	assert_int_equal(publisher_start(s->publisher, NULL, &err), 0);
 	*state = s;
 	return 0;
+}
+
+static int
+set_up_slow(void **state, int64_t quiet_ms)
+{
+	return set_up_with(state, quiet_ms, 0);
 }
 
 static int
@@ -823,6 +841,207 @@ test_held(void **state)
 		1);
 }
 
+enum { PACE = 5, MANY = 20 };
+
+/* Accounts with a user each of one role. */
+static void
+make_users_of_a_role(
+	struct stage *s, char role[static RAND_ID_SIZE], char accounts[][RAND_ID_SIZE])
+{
+	temp_make_role(&s->t, "role", role);
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+		char user[RAND_ID_SIZE];
+		str_fmt_cut(name, sizeof(name), "account%d", i);
+		temp_make_account(&s->t, name, accounts[i]);
+		temp_make_user(&s->t, "user", accounts[i], role, user);
+	}
+}
+
+static void
+set_role_payload(struct stage *s, const char *role, int64_t payload)
+{
+	struct role row = { .max_payload = payload };
+	temp_service_advance(&s->t, 5000);
+	temp_change_ok(&s->t, &role_collection, role, &row, "max_payload");
+}
+
+static size_t
+pushed(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	size_t n = s->pushed;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static int64_t
+pushed_at(struct stage *s, size_t index)
+{
+	pthread_mutex_lock(&s->lock);
+	int64_t at = s->pushed_at[index];
+	pthread_mutex_unlock(&s->lock);
+	return at;
+}
+
+/* The first accounts of a role that grew go at once, the others one after the other; what
+ * must not wait goes before them, and a role that narrowed goes whole. */
+static void
+test_role_pace(void **state)
+{
+	void *own = NULL;
+	char role[RAND_ID_SIZE];
+	char accounts[MANY][RAND_ID_SIZE];
+	struct account suspended = { .active = false };
+	(void)state;
+	set_up_with(&own, 20, PACE);
+	struct stage *s = own;
+	make_users_of_a_role(s, role, accounts);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	set_role_payload(s, role, 1000);
+	assert_converges(s); /* it narrowed: urgent */
+
+	size_t before = pushed(s);
+	int64_t start = clock_mono_ms(&clock_system);
+	set_role_payload(s, role, 2000);
+	temp_change_ok(
+		&s->t, &account_collection, accounts[MANY - 1], &suspended, "active");
+	set_connections(s, accounts[MANY - 2], 7);
+	assert_converges(s);
+	/* one push each: those two took their turns with them */
+	assert_int_equal(pushed(s), before + MANY);
+	size_t paced = 0;
+	for (size_t i = PACE + 2; i < MANY; i++) {
+		paced++;
+		int64_t least = (int64_t)paced * 1000 / PACE;
+		assert_true(pushed_at(s, before + i) - start >= least);
+	}
+	assert_int_equal(temp_ask(&s->t,
+				 "SELECT count(*) FROM account_publish WHERE state <> "
+				 "'pending'",
+				 NULL),
+		0);
+	tear_down(&own);
+}
+
+static int64_t
+open_accounts(struct stage *s)
+{
+	return temp_ask(&s->t,
+		"SELECT count(*) FROM account_publish WHERE generation > "
+		"proven_generation",
+		NULL);
+}
+
+/* The news of a change may be late, the look at the database is not: paced accounts stay
+ * paced whatever else finds them open. A narrowing takes all of them out. */
+static void
+test_role_pace_ends(void **state)
+{
+	void *own = NULL;
+	char role[RAND_ID_SIZE];
+	char accounts[MANY][RAND_ID_SIZE];
+	(void)state;
+	set_up_with(&own, 20, 1);
+	struct stage *s = own;
+	make_users_of_a_role(s, role, accounts);
+	say(s, BUS_EVENT_UP);
+	set_role_payload(s, role, 500);
+	assert_converges(s);
+	int64_t start = clock_mono_ms(&clock_system);
+	size_t before = pushed(s);
+	set_role_payload(s, role, 2000);
+	set_role_payload(s, role, 3000);
+	say(s, BUS_EVENT_DOWN);
+	say(s, BUS_EVENT_UP);
+	while (pushed(s) < before + 4 && clock_mono_ms(&clock_system) < start + 20000) {
+		struct timespec pause = { .tv_nsec = 3000000 };
+		nanosleep(&pause, NULL);
+	}
+	assert_true(pushed_at(s, before + 3) - start >= 3000);
+	assert_true(open_accounts(s) > 0);
+	set_role_payload(s, role, 1000);
+	int64_t narrowed = clock_mono_ms(&clock_system);
+	assert_converges(s);
+	assert_true(clock_mono_ms(&clock_system) - narrowed < 10000);
+	tear_down(&own);
+}
+
+static int
+bump_beside(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const int64_t *account = ctx;
+	return store_publish_bump(tx, *account, false, err);
+}
+
+/* As a command beside the daemon does: nobody tells the publisher. */
+static void
+change_beside(struct stage *s, const char *account, const char *set)
+{
+	struct err err = { 0 };
+	struct store *beside = NULL;
+	char sql[256];
+	int64_t seq = temp_account_seq(&s->t, account);
+	temp_service_advance(&s->t, 5000);
+	assert_int_equal(str_fmt(sql, sizeof(sql),
+				 "UPDATE accounts SET %s WHERE id = '%s'", set, account),
+		0);
+	temp_store_exec(&s->t.temp, sql);
+	assert_int_equal(store_open(&s->t.temp.params, false, &beside, &err), 0);
+	assert_int_equal(store_write(beside, bump_beside, &seq, &err), 0);
+	store_close(beside);
+}
+
+static bool
+has_one_open(struct stage *s, const void *ctx)
+{
+	(void)ctx;
+	return open_accounts(s) == 1;
+}
+
+static bool
+has_looked(struct stage *s, const void *ctx)
+{
+	const unsigned *looks = ctx;
+	return __atomic_load_n(&s->looks, __ATOMIC_RELAXED) >= *looks;
+}
+
+static void
+test_written_beside(void **state)
+{
+	struct stage *s = *state;
+	char refused[RAND_ID_SIZE];
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "refused", refused);
+	temp_make_account(&s->t, "one", account);
+	say(s, BUS_EVENT_UP);
+	assert_converges(s);
+	for (int i = 0; i < 2; i++) {
+		unsigned before = updates(s, 0);
+		change_beside(s, account,
+			i == 0 ? "max_connections = 7" : "max_connections = 8");
+		assert_converges(s);
+		assert_int_equal(updates(s, 0), before + 1);
+	}
+	/* what is refused waits for long, however often it is seen open meanwhile, and
+	 * hinders no other */
+	set_answer(s, 0, REFUSES);
+	set_connections(s, refused, 5);
+	assert_true(eventually(s, has_state, "state = 'refused'"));
+	set_answer(s, 0, STORES);
+	unsigned before = updates(s, 0);
+	change_beside(s, account, "max_connections = 9");
+	assert_true(eventually(s, has_one_open, NULL));
+	assert_int_equal(updates(s, 0), before + 1);
+	/* and nothing is done in between: a few looks at the clock each second */
+	unsigned looks = __atomic_load_n(&s->looks, __ATOMIC_RELAXED) + 20;
+	int64_t start = clock_mono_ms(&clock_system);
+	assert_true(eventually(s, has_looked, &looks));
+	assert_true(clock_mono_ms(&clock_system) - start >= 1000);
+	assert_int_equal(updates(s, 0), before + 1);
+}
+
 static void
 test_stop(void **state)
 {
@@ -860,6 +1079,9 @@ main(void)
 		TEST(test_change_during_push),
 		TEST(test_reconnect_during_lookup),
 		TEST(test_held),
+		cmocka_unit_test(test_role_pace),
+		cmocka_unit_test(test_role_pace_ends),
+		TEST(test_written_beside),
 		TEST(test_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
