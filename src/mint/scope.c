@@ -93,8 +93,8 @@ drop_doubles(struct jwt_time_range *ranges, size_t len)
 }
 
 int
-mint_scope_times(const char *text, struct jwt_time_range **out, size_t *out_len,
-	struct err *err)
+mint_scope_times(
+	const char *text, struct jwt_time_range **out, size_t *out_len, struct err *err)
 {
 	struct jwt_time_range *ranges = NULL;
 	size_t len = 0;

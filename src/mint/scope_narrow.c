@@ -53,7 +53,8 @@ all_covered(const struct strlist *entries, const struct strlist *list)
 
 /* Without an entry everything is allowed, unless `>` is denied. */
 static bool
-permission_narrows(const struct jwt_permission *before, const struct jwt_permission *after)
+permission_narrows(
+	const struct jwt_permission *before, const struct jwt_permission *after)
 {
 	if (has(&before->deny, ">")) {
 		return false; /* there was nothing to lose */
@@ -77,7 +78,8 @@ is_lower(int64_t after, int64_t before)
 
 /* How long 0 is, is the server's to say. */
 static bool
-responses_narrow(const struct jwt_permissions *before, const struct jwt_permissions *after)
+responses_narrow(
+	const struct jwt_permissions *before, const struct jwt_permissions *after)
 {
 	return before->has_resp &&
 		(!after->has_resp || is_lower(after->resp_max, before->resp_max) ||
@@ -183,4 +185,22 @@ mint_scope_narrows(
 		times_narrow(before, after) ||
 		(before->bearer_token && !after->bearer_token) ||
 		(!before->proxy_required && after->proxy_required);
+}
+
+int
+mint_scope_role_narrows(const struct role *before, const struct role *after,
+	bool *out_narrows, struct err *err)
+{
+	struct jwt_user_limits was = { 0 };
+	struct jwt_user_limits is = { 0 };
+	int rc = mint_scope(before, &was, err);
+	if (rc == 0) {
+		rc = mint_scope(after, &is, err);
+	}
+	if (rc == 0) {
+		*out_narrows = mint_scope_narrows(&was, &is);
+	}
+	jwt_user_limits_release(&was);
+	jwt_user_limits_release(&is);
+	return rc;
 }

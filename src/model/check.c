@@ -70,8 +70,8 @@ check_network(const char *text, struct err *err)
 	struct network network;
 	return network_parse(text, &network) == 0
 		? 0
-		: err_set(err, ERR_INVALID,
-			  "\"%.64s\" is not a network like 10.0.0.0/8", text);
+		: err_set(err, ERR_INVALID, "\"%.64s\" is not a network like 10.0.0.0/8",
+			  text);
 }
 
 static int

@@ -44,8 +44,8 @@ static const struct field fields[] = {
 		.column = "is_default",
 		.flags = FIELD_UNIQUE,
 		.offset = ROLE(is_default) },
-	ROLE_LIST(
-		publish_permissions, LIMIT_SUBJECTS, check_publish_template, FIELD_SUBJECT),
+	ROLE_LIST(publish_permissions, LIMIT_SUBJECTS, check_publish_template,
+		FIELD_SUBJECT),
 	ROLE_LIST(subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_template,
 		FIELD_SUBJECT),
 	ROLE_LIST(publish_deny_permissions, LIMIT_SUBJECTS, check_publish_template,
@@ -158,8 +158,8 @@ role_list(const struct role *role, size_t index)
 	const char *row = (const char *)role;
 	return (struct role_list){
 		.name = lists[index].name,
-		.entries = (const struct strlist *)(const void *)(row +
-			lists[index].offset),
+		.entries =
+			(const struct strlist *)(const void *)(row + lists[index].offset),
 		.deny = lists[index].deny,
 	};
 }
