@@ -9,6 +9,7 @@
 #include "bus/bus.h"
 #include "bus/url.h"
 #include "http/server.h"
+#include "publish/live.h"
 #include "publish/publisher.h"
 #include "service/login.h"
 #include "service/operator.h"
@@ -24,6 +25,7 @@
 struct daemon {
 	struct data_dir dir;
 	struct publisher *publisher;
+	struct live *live;
 	struct nats_auth *auth;
 	struct bus *bus;
 	struct api *api;
@@ -114,10 +116,24 @@ read_role_pace(const struct options *options, int64_t *out_pace, struct err *err
 		: err_prefix(err, "--role-pace");
 }
 
+/* Each hears the answers to its own requests; the state of the connection is the
+ * publisher's. */
+static void
+on_bus(void *ctx, const struct bus_event *event)
+{
+	struct daemon *daemon = ctx;
+	if (live_owns(event)) {
+		live_on_bus(daemon->live, event);
+	} else {
+		publisher_on_bus(daemon->publisher, event);
+	}
+}
+
 static int
 start_nats(struct daemon *daemon, const struct options *options, struct err *err)
 {
 	const char *urls[BUS_URLS_MAX];
+	const struct live_params live_params = { 0 };
 	char *list = str_dup(options->values[OPTION_NATS]);
 	if (list == NULL) {
 		return err_nomem(err);
@@ -132,12 +148,16 @@ start_nats(struct daemon *daemon, const struct options *options, struct err *err
 		.name = "natsid",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
-		.on_event = publisher_on_bus,
+		.on_event = on_bus,
+		.event_ctx = daemon,
 		.clock = &clock_system,
 	};
 	int rc = split_urls(list, urls, &bus_params.url_count, err);
 	if (rc == 0) {
 		rc = read_role_pace(options, &publisher_params.role_pace, err);
+	}
+	if (rc == 0) {
+		rc = live_new(&live_params, &daemon->live, err);
 	}
 	if (rc == 0) {
 		rc = publisher_new(&publisher_params, &daemon->publisher, err);
@@ -147,19 +167,57 @@ start_nats(struct daemon *daemon, const struct options *options, struct err *err
 	}
 	if (rc == 0) {
 		bus_params.auth_ctx = daemon->auth;
-		bus_params.event_ctx = daemon->publisher;
 		rc = bus_new(&bus_params, &daemon->bus, err);
 	}
 	free(list);
 	if (rc != 0) {
 		return -1;
 	}
+	live_set_bus(daemon->live, daemon->bus);
 	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->bus));
 	store_on_commit(daemon->dir.store, publisher_on_commit, daemon->publisher);
 	if (publisher_start(daemon->publisher, daemon->bus, err) != 0) {
 		return -1;
 	}
 	return bus_start(daemon->bus, err);
+}
+
+struct hand_out {
+	int (*fn)(void *ctx, const struct api_connection *connection, struct err *err);
+	void *ctx;
+};
+
+/* Where a JWT is hidden it is a bearer's. Its iat is not known then: taken for old, as
+ * what is asked is who would be cut. */
+static int
+hand_out_connection(void *ctx, const struct server *server, const struct connection *row,
+	struct err *err)
+{
+	const struct hand_out *out = ctx;
+	struct api_connection connection = {
+		.user = row->user_key,
+		.issuer_key = row->issuer_key,
+		.issued_at = row->iat,
+		.bearer = !row->has_iat,
+	};
+	(void)server; /* the same everywhere */
+	return out->fn(out->ctx, &connection, err);
+}
+
+static int
+list_connections(void *ctx, const char *account_key,
+	int (*fn)(void *fn_ctx, const struct api_connection *connection, struct err *err),
+	void *fn_ctx, bool *out_complete, struct err *err)
+{
+	struct daemon *daemon = ctx;
+	struct hand_out out = { .fn = fn, .ctx = fn_ctx };
+	struct live_summary summary;
+	if (live_connections(daemon->live, account_key, hand_out_connection, &out,
+		    &summary, err) != 0) {
+		return -1;
+	}
+	*out_complete = summary.complete;
+	return 0;
 }
 
 static int
@@ -177,6 +235,8 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		.clock = &clock_system,
 		.nats_status = nats_status,
 		.status_ctx = daemon,
+		.connections = list_connections,
+		.nats_ctx = daemon,
 		.version = NATSID_VERSION,
 	};
 	if (options_split_address(listen, &host, &params.port, err) != 0) {
@@ -299,6 +359,7 @@ daemon_stop(struct daemon *daemon)
 	}
 	bus_free(daemon->bus);
 	publisher_free(daemon->publisher);
+	live_free(daemon->live);
 	nats_auth_free(daemon->auth);
 	data_dir_close(&daemon->dir);
 }

@@ -5,7 +5,6 @@
 #include "jwt/decode_parts.h"
 #include "jwt/mapping.h"
 #include "jwt/validate.h"
-#include "model/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>

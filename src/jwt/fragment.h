@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "jwt/claims.h"
+#include "model/limits.h"
 
 #include <stddef.h>
 
@@ -16,12 +17,11 @@ enum jwt_fragment {
 	JWT_FRAGMENT_MAPPINGS /* {"orders.*":[{"subject":"orders.v2.$1","weight":80}]} */
 };
 
-/* At most LIMIT_CLAIM_BYTES, as read and as stored. What is accepted, jwt_validate does
- * not block. Unknown and duplicate members, nulls and numbers that servers would take for
- * something else are refused. ERR_INVALID names the place: "\"orders.*\" target 2:
- * weight 130 is not between 1 and 100"; ERR_TOO_LARGE, ERR_NOMEM. *out is an array for
- * the caller to release (jwt/claims.h), maps sorted by key; NULL when there is nothing in
- * it. */
+/* What is accepted, jwt_validate does not block. Unknown and duplicate members, nulls and
+ * numbers that servers would take for something else are refused. ERR_INVALID names the
+ * place: "\"orders.*\" target 2: weight 130 is not between 1 and 100"; ERR_TOO_LARGE,
+ * ERR_NOMEM. *out is an array for the caller to release (jwt/claims.h), maps sorted by
+ * key; NULL when there is nothing in it. */
 int jwt_fragment_times(const char *json, size_t len, struct jwt_time_range **out,
 	size_t *out_len, struct err *err) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "mint/claim.h"
 
 #include "jwt/fragment.h"
+#include "model/limits.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ mint_claim_canonical(enum claim_kind kind, const char *json, char **out, struct 
 		[CLAIM_MAPPINGS] = JWT_FRAGMENT_MAPPINGS,
 	};
 	struct buf text;
-	buf_init(&text, JWT_FRAGMENT_BYTES_MAX);
+	buf_init(&text, LIMIT_CLAIM_BYTES);
 	int rc = jwt_fragment_canonical(fragments[kind], json, strlen(json), &text, err);
 	if (rc == 0) {
 		rc = buf_finish(&text, err);

@@ -52,8 +52,10 @@ int
 mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
 	struct buf *out, struct err *err)
 {
+	/* *.CONNZ: PING asks all servers, an id one of them for its next page. */
 	static const char *const publish[] = { "$SYS.REQ.CLAIMS.UPDATE",
-		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING" };
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING",
+		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.PING.VARZ" };
 	char inbox[64];
 	struct jwt_claims claims;
 	int rc = start_claims(

@@ -20,8 +20,9 @@ int mint_user(const struct vault *vault, const struct mint_user *mint, struct bu
 int mint_creds(const struct vault *vault, const struct buf *token,
 	const struct vault_seed *user_seed, struct buf *out, struct err *err) MUST_CHECK;
 
-/* The user that natsid itself connects as: it may push accounts, look them up and ask who
- * is there, and hears what comes to its own inbox. */
+/* The user that natsid itself connects as: it may push accounts, look them up, ask who
+ * is there, who is connected and whom the servers trust, and hears what comes to its own
+ * inbox. */
 struct mint_system_user {
 	const struct vault_seed *issuer; /* plain key of the system account */
 	struct nkey_public account_key;

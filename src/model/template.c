@@ -213,8 +213,7 @@ template_check_list(const struct strlist *list, struct err *err)
 bool
 template_text_is_safe(const char *text)
 {
-	return text != NULL && text[0] != '\0' &&
-		text[strspn(text, VALUE_CHARS)] == '\0';
+	return text != NULL && text[0] != '\0' && text[strspn(text, VALUE_CHARS)] == '\0';
 }
 
 int

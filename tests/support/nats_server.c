@@ -38,7 +38,7 @@ find_on_path(char *out, size_t size)
 
 /* scripts/nats-server fetches one where the machine has none. */
 static bool
-ask_script(char *out, size_t size)
+ask_script(const char *option, char *out, size_t size)
 {
 	static const char script[] = TEST_DATA_DIR "/../scripts/nats-server";
 	int fds[2];
@@ -51,7 +51,7 @@ ask_script(char *out, size_t size)
 		dup2(fds[1], STDOUT_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		execl(script, script, "--any", (char *)NULL);
+		execl(script, script, option, (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -69,16 +69,28 @@ ask_script(char *out, size_t size)
 }
 
 static bool
-find_binary(char *out, size_t size)
+find_oldest(char *out, size_t size)
+{
+	const char *named = getenv("NATS_SERVER_OLDEST");
+
+	if (named != NULL && *named != '\0')
+		return str_copy(out, size, named) == 0 && access(out, X_OK) == 0;
+	return ask_script("--oldest", out, size);
+}
+
+static bool
+find_binary(bool oldest, char *out, size_t size)
 {
 	static const char *const variables[] = { "NATS_SERVER_NEWEST", "NATS_SERVER" };
 
+	if (oldest)
+		return find_oldest(out, size);
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *named = getenv(variables[i]);
 		if (named != NULL && *named != '\0')
 			return str_copy(out, size, named) == 0 && access(out, X_OK) == 0;
 	}
-	return find_on_path(out, size) || ask_script(out, size);
+	return find_on_path(out, size) || ask_script("--any", out, size);
 }
 
 /* ---- start ------------------------------------------------------------------------ */
@@ -171,7 +183,7 @@ nats_server_start(struct nats_server *server, uint16_t port, const char *config)
 	char config_path[NATS_SERVER_PATH_MAX] = "";
 	bool ok = false;
 
-	if (!find_binary(binary, sizeof(binary))) {
+	if (!find_binary(server->oldest, binary, sizeof(binary))) {
 		fprintf(stderr, "no nats-server: set NATS_SERVER\n");
 		return false;
 	}

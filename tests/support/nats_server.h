@@ -10,10 +10,11 @@
 enum { NATS_SERVER_PATH_MAX = 512 };
 
 struct nats_server {
+	bool oldest; /* the oldest that natsid supports; otherwise the newest at hand */
 	pid_t pid; /* 0: not running */
 	uint16_t port;
 	char url[64];
-	char dir[64]; /* "": none; removed by nats_server_release */
+	char dir[64]; /* "": one is made; removed by nats_server_release */
 };
 
 /* Starts one and waits until it listens; port 0 picks a free one. `config` is the text of

@@ -116,6 +116,10 @@ test_routes_open_to_anyone(void **state)
 		"/api/health",
 		"/healthz",
 		"/readyz",
+		"/api/v1/creds-links/open",
+		"/creds",
+		"/creds.css",
+		"/creds.js",
 	};
 	size_t count = 0;
 	size_t seen = 0;

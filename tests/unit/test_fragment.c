@@ -6,7 +6,6 @@
 #include "jwt/fragment.h"
 #include "jwt/mapping.h"
 #include "jwt/validate.h"
-#include "model/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

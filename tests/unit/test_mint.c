@@ -635,7 +635,8 @@ static void
 test_system_user(void **state)
 {
 	static const char *const publish[] = { "$SYS.REQ.CLAIMS.UPDATE",
-		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING" };
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING",
+		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.PING.VARZ" };
 	static const char *const subscribe[] = { "_INBOX.abc.*" };
 	struct stage *s = *state;
 	struct err err = { 0 };

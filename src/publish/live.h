@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Questions to all servers of the system about what is live there: who is connected, whom
+ * they trust. Any number of threads may ask at a time; each waits for its answers. */
+#ifndef PUBLISH_LIVE_H
+#define PUBLISH_LIVE_H
+
+#include "base/err.h"
+#include "base/strlist.h"
+#include "bus/bus.h"
+#include "publish/answer.h"
+#include "publish/roster.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LIVE_CONNECTIONS_MAX = 100 * 1000 };
+
+/* Request numbers with this bit are live's: their events go to live_on_bus. */
+#define LIVE_REQUEST_BIT (UINT64_C(1) << 63)
+
+struct live;
+
+struct live_params {
+	/* 0 means [2000]: a question ends when no answer came for so long, and sooner as
+	 * soon as every server that there is has answered. */
+	int64_t timeout_ms;
+};
+
+int
+live_new(const struct live_params *params, struct live **out, struct err *err) MUST_CHECK;
+void live_free(struct live *live); /* NULL is allowed; nobody may be asking */
+
+/* Before the bus starts, and before anybody asks; borrowed. */
+void live_set_bus(struct live *live, struct bus *bus);
+
+/* Is it an answer to a question of here? */
+static inline bool
+live_owns(const struct bus_event *event)
+{
+	return (event->request & LIVE_REQUEST_BIT) != 0;
+}
+
+/* For the bus's on_event, from any thread; ctx is the live. It only enqueues. */
+void live_on_bus(void *ctx, const struct bus_event *event);
+
+struct live_summary {
+	size_t servers; /* that answer, or that those know of */
+	size_t answered;
+	/* All of them answered, and with all that was asked for: what was shown is all
+	 * that there was. */
+	bool complete;
+	bool cut; /* there were more than LIVE_CONNECTIONS_MAX */
+	int64_t connections; /* shown */
+	int64_t total; /* that the servers said there were */
+};
+
+/* Calls fn for each client and leaf node of the account ("A..."), by the thread that
+ * asks; strings are borrowed for the call, and -1 ends the question with its error. What
+ * connects or leaves meanwhile may be missing. ERR_UNAVAILABLE: no connection to NATS, or
+ * no answer at all; ERR_INVALID: no account key. */
+int live_connections(struct live *live, const char *account_key,
+	int (*fn)(void *ctx, const struct server *server, const struct connection *row,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+
+/* Calls fn for each server with the keys of the operators that it trusts: their identity
+ * and signing keys ("O..."). The rest is as above. */
+int live_trust(struct live *live,
+	int (*fn)(void *ctx, const struct server *server, const struct strlist *trusted,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+
+#endif
