@@ -6,12 +6,11 @@
 #include "jwt/validate.h"
 #include "mint/account_limits.h"
 #include "mint/account_terms.h"
+#include "mint/scope.h"
 #include "model/subject.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-#define NANOSECONDS_PER_SECOND ((int64_t)1000000000)
 
 enum { BODY_MAX = 2 * 1024 * 1024 };
 
@@ -150,49 +149,6 @@ mint_account_add_key(
 		return 0;
 	}
 	return append_key(&mint->claims.as.account, key, err) != NULL ? 0 : -1;
-}
-
-/* An empty allow list means nothing is allowed; in a JWT it would mean that everything
- * is. */
-static int
-set_permission(const struct strlist *allow, const struct strlist *deny,
-	struct jwt_permission *out, struct err *err)
-{
-	if (allow->len == 0) {
-		return strlist_add(&out->deny, ">", err);
-	}
-	if (strlist_copy(allow, &out->allow, err) != 0 ||
-		strlist_copy(deny, &out->deny, err) != 0) {
-		return -1;
-	}
-	strlist_canonical(&out->allow);
-	strlist_canonical(&out->deny);
-	return 0;
-}
-
-int
-mint_scope(const struct role *role, struct jwt_user_limits *out, struct err *err)
-{
-	*out = (struct jwt_user_limits){
-		.subs = role->max_subscriptions,
-		.data = JWT_UNLIMITED,
-		.payload = role->max_payload,
-	};
-	struct jwt_permissions *permissions = &out->permissions;
-	if (set_permission(&role->publish_permissions, &role->publish_deny_permissions,
-		    &permissions->pub, err) != 0 ||
-		set_permission(&role->subscribe_permissions,
-			&role->subscribe_deny_permissions, &permissions->sub, err) != 0) {
-		return -1;
-	}
-	if (role->allow_response) {
-		permissions->has_resp = true;
-		permissions->resp_max =
-			role->allow_response_max == 0 ? 1 : role->allow_response_max;
-		permissions->resp_ttl_ns =
-			role->allow_response_ttl * NANOSECONDS_PER_SECOND;
-	}
-	return 0;
 }
 
 int

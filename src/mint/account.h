@@ -30,9 +30,8 @@ int mint_account_begin(const struct account *account, bool deleted,
 int mint_account_add_key(struct mint_account *mint, const struct nkey_public *key,
 	struct err *err) MUST_CHECK;
 
-/* The scoped signing key of a role, in canonical form: named by the role's id, described
- * by nothing, data -1, lists sorted: what does not change permissions does not change the
- * claims. */
+/* The scoped signing key of a role, as mint/scope.h makes it: named by the role's id,
+ * described by nothing. */
 int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	const struct nkey_public *key, struct err *err) MUST_CHECK;
 
@@ -60,9 +59,5 @@ struct mint_account_stamp {
 int mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *stamp,
 	const struct vault *vault, const struct vault_seed *operator_seed,
 	struct buf *out, struct err *err) MUST_CHECK;
-
-/* The scope's permissions and limits, as in the signing key of the role. */
-int mint_scope(
-	const struct role *role, struct jwt_user_limits *out, struct err *err) MUST_CHECK;
 
 #endif

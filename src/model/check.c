@@ -3,10 +3,10 @@
 
 #include "base/nkey_text.h"
 #include "base/str.h"
+#include "model/network.h"
 #include "model/subject.h"
 #include "model/template.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -50,27 +50,28 @@ check_literal_subject(const char *text, struct err *err)
 }
 
 int
+check_publish_template(const char *text, struct err *err)
+{
+	if (template_check(text, err) != 0) {
+		return -1;
+	}
+	return template_is_in(text) ? 0 : subject_check(text, err);
+}
+
+int
+check_subscribe_template(const char *text, struct err *err)
+{
+	return template_check(text, err);
+}
+
+int
 check_network(const char *text, struct err *err)
 {
-	char address[INET6_ADDRSTRLEN];
-	uint8_t bytes[sizeof(struct in6_addr)];
-	int64_t bits = 0;
-	const char *slash = strchr(text, '/');
-	size_t len = slash != NULL ? (size_t)(slash - text) : sizeof(address);
-	bool good = false;
-	if (len < sizeof(address)) {
-		memcpy(address, text, len);
-		address[len] = '\0';
-		int64_t most = inet_pton(AF_INET, address, bytes) == 1 ? 32
-			: inet_pton(AF_INET6, address, bytes) == 1     ? 128
-								       : -1;
-		bool leading_zero = slash[1] == '0' && slash[2] != '\0';
-		good = most > 0 && !leading_zero &&
-			str_to_int(slash + 1, 0, most, &bits) == 0;
-	}
-	return good ? 0
-		    : err_set(err, ERR_INVALID,
-			      "\"%.64s\" is not a network like 10.0.0.0/8", text);
+	struct network network;
+	return network_parse(text, &network) == 0
+		? 0
+		: err_set(err, ERR_INVALID, "\"%.64s\" is not a network like 10.0.0.0/8",
+			  text);
 }
 
 static int

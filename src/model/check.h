@@ -10,6 +10,11 @@
 int check_publish_entry(const char *text, struct err *err) MUST_CHECK;
 int check_subscribe_entry(const char *text, struct err *err) MUST_CHECK;
 
+/* The same of a role, where templates are filled in. What a list must be as a whole is
+ * template_check_list's. */
+int check_publish_template(const char *text, struct err *err) MUST_CHECK;
+int check_subscribe_template(const char *text, struct err *err) MUST_CHECK;
+
 /* A subject that may have wildcards, and one that must not. */
 int check_subject(const char *text, struct err *err) MUST_CHECK;
 int check_literal_subject(const char *text, struct err *err) MUST_CHECK;

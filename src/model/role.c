@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "model/check.h"
 #include "model/limits.h"
+#include "model/template.h"
 
 #define ROLE(member) ((int)offsetof(struct role, member))
 
@@ -43,13 +44,13 @@ static const struct field fields[] = {
 		.column = "is_default",
 		.flags = FIELD_UNIQUE,
 		.offset = ROLE(is_default) },
-	ROLE_LIST(
-		publish_permissions, LIMIT_SUBJECTS, check_publish_entry, FIELD_SUBJECT),
-	ROLE_LIST(subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+	ROLE_LIST(publish_permissions, LIMIT_SUBJECTS, check_publish_template,
 		FIELD_SUBJECT),
-	ROLE_LIST(publish_deny_permissions, LIMIT_SUBJECTS, check_publish_entry,
+	ROLE_LIST(subscribe_permissions, LIMIT_SUBJECTS, check_subscribe_template,
 		FIELD_SUBJECT),
-	ROLE_LIST(subscribe_deny_permissions, LIMIT_SUBJECTS, check_subscribe_entry,
+	ROLE_LIST(publish_deny_permissions, LIMIT_SUBJECTS, check_publish_template,
+		FIELD_SUBJECT),
+	ROLE_LIST(subscribe_deny_permissions, LIMIT_SUBJECTS, check_subscribe_template,
 		FIELD_SUBJECT),
 	{ .name = "allow_response",
 		.type = FIELD_BOOL,
@@ -138,4 +139,68 @@ role_init(void *row, struct err *err)
 		return err_nomem(err);
 	}
 	return 0;
+}
+
+static const struct {
+	const char *name;
+	int offset;
+	bool deny;
+} lists[ROLE_LISTS] = {
+	{ "publish_permissions", ROLE(publish_permissions), false },
+	{ "subscribe_permissions", ROLE(subscribe_permissions), false },
+	{ "publish_deny_permissions", ROLE(publish_deny_permissions), true },
+	{ "subscribe_deny_permissions", ROLE(subscribe_deny_permissions), true },
+};
+
+struct role_list
+role_list(const struct role *role, size_t index)
+{
+	const char *row = (const char *)role;
+	return (struct role_list){
+		.name = lists[index].name,
+		.entries =
+			(const struct strlist *)(const void *)(row + lists[index].offset),
+		.deny = lists[index].deny,
+	};
+}
+
+/* Servers 2.10 fill in only templates that are whole tokens, and take others literally:
+ * harmless in what is allowed, as nothing is then, but nothing is denied either. */
+static void
+check_denied_templates(const struct role_list *list, struct violations *violations)
+{
+	for (size_t i = 0; i < list->entries->len; i++) {
+		if (!template_is_whole_tokens(list->entries->items[i])) {
+			violations_add(violations, list->name, VIOLATION_SUBJECT,
+				"Entry %zu: a template that is denied must be a whole "
+				"token between dots: servers 2.10 would deny nothing.",
+				i);
+		}
+	}
+}
+
+void
+role_check(const struct role *role, struct violations *violations)
+{
+	for (size_t i = 0; i < ROLE_LISTS; i++) {
+		struct role_list list = role_list(role, i);
+		struct err why = { 0 };
+		if (template_check_list(list.entries, &why) != 0) {
+			violations_add(violations, list.name, VIOLATION_SUBJECT,
+				"Not usable: %s.", why.msg);
+		}
+		if (list.deny) {
+			check_denied_templates(&list, violations);
+		}
+	}
+}
+
+unsigned
+role_feeds(const struct role *role)
+{
+	unsigned feeds = 0;
+	for (size_t i = 0; i < ROLE_LISTS; i++) {
+		feeds |= template_feeds(role_list(role, i).entries);
+	}
+	return feeds;
 }

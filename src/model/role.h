@@ -28,11 +28,26 @@ struct role {
 	bool bearer_token;
 	bool proxy_required;
 	int64_t default_lifetime; /* seconds, of its users' JWTs; 0: natsid's default */
-	int64_t feeds; /* what its templates are fed from, as bits */
+	int64_t feeds; /* what its templates read: bits of enum template_feed */
 };
 
 extern const struct collection role_collection;
 
 int role_init(void *row, struct err *err) MUST_CHECK;
+
+/* Its lists of permissions one by one: index < ROLE_LISTS; entries are borrowed. */
+enum { ROLE_LISTS = 4 };
+struct role_list {
+	const char *name; /* of the field */
+	const struct strlist *entries;
+	bool deny;
+};
+struct role_list role_list(const struct role *role, size_t index);
+
+/* The rules of whole lists, of which each entry is valid: adds what is wrong. */
+void role_check(const struct role *role, struct violations *violations);
+
+/* What its lists read: bits of enum template_feed. */
+unsigned role_feeds(const struct role *role);
 
 #endif

@@ -21,6 +21,9 @@ budget_check(int64_t bytes, enum budget_use use, struct err *err)
 		[BUDGET_DELETES] = { 85,
 			"Suspend the user instead, or make a new "
 			"account for the users that stay." },
+		[BUDGET_NARROWINGS] = { 85,
+			"Rotate the account's keys (rotate_keys) instead: that refuses "
+			"all that was issued." },
 		[BUDGET_SUSPENSIONS] = { 95,
 			"Suspend the whole account, or make a new "
 			"one for the users that stay." },

@@ -60,7 +60,8 @@ struct work {
 	int64_t key_set; /* that signs in the account after, */
 	int64_t role_seq; /* of the role after, */
 	int64_t old_account_seq; /* and of the account before */
-	int64_t account_bytes; /* roles: the largest JWT of the accounts that use it */
+	bool narrows; /* roles: something is taken away */
+	int64_t seen; /* roles: newest row of the audit before the look at its users */
 	int64_t moved_at; /* users that move: up to when their older JWTs are refused */
 	struct new_key identity; /* accounts, users */
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
@@ -124,13 +125,14 @@ int service_audit(struct store_tx *tx, const struct actor *actor, const char *ac
 
 /* The JWT of an account has room for this use of it. What gives rights stops first, so
  * that there is always room to take them back: roles at 75 % of the limit, the
- * revocations of deletes and moves at 85 %, those of suspensions at 95 %. ERR_CONFLICT
- * with the way out. */
+ * revocations of deletes, moves and narrowed roles at 85 %, those of suspensions at 95 %.
+ * ERR_CONFLICT with the way out. */
 enum budget_use {
 	BUDGET_ROLES,
 	BUDGET_TERMS, /* what the account's row says */
 	BUDGET_KEYS, /* a further set of signing keys */
 	BUDGET_DELETES,
+	BUDGET_NARROWINGS,
 	BUDGET_SUSPENSIONS
 };
 int budget_check(int64_t bytes, enum budget_use use, struct err *err) MUST_CHECK;

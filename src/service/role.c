@@ -1,142 +1,156 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
-#include "base/buf.h"
-#include "base/str.h"
-#include "model/limits.h"
-#include "model/subject.h"
+#include "mint/scope.h"
+#include "model/template.h"
+#include "service/role_rules.h"
+#include "store/audit.h"
 #include "store/budget.h"
 #include "store/publish.h"
 #include "store/record.h"
 #include "store/role.h"
+#include "store/role_users.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What a scope says of the row. max_data is not in it: no server enforces it, and writing
  * it would cut every client of the role. */
 static const char *const minted[] = { "publish_permissions", "subscribe_permissions",
 	"publish_deny_permissions", "subscribe_deny_permissions", "allow_response",
 	"allow_response_max", "allow_response_ttl", "max_subscriptions", "max_payload",
-	NULL };
+	"networks", "connection_types", "time_windows", "times_location", "bearer_token",
+	"proxy_required", NULL };
 
-/* What the lists of the role take as JSON. */
-static int
-list_bytes(const struct role *role, int64_t *out_bytes, struct err *err)
+/* Names and tags that feed templates. */
+enum { FEEDS_USER = (int)TEMPLATE_NAME | (int)TEMPLATE_TAG };
+
+/* ---- what the change is ---- */
+
+/* base64 makes four bytes of three; some keys come with the first entry. */
+static int64_t
+growth_of(int64_t before, int64_t after)
 {
-	struct buf json;
-	struct emit emit;
-	buf_init(&json, SIZE_MAX / 2);
-	emit_init(&emit, &json);
-	strlist_emit(&role->publish_permissions, &emit);
-	strlist_emit(&role->subscribe_permissions, &emit);
-	strlist_emit(&role->publish_deny_permissions, &emit);
-	strlist_emit(&role->subscribe_deny_permissions, &emit);
-	int rc = buf_finish(&json, err);
-	*out_bytes = (int64_t)json.len;
-	buf_release(&json);
-	return rc;
+	enum { KEYS_BYTES = 200 };
+	return after > before ? KEYS_BYTES + 4 * (after - before) / 3 : 0;
 }
 
+/* A role that grows makes every account that uses it grow. */
 static int
-read_largest_account(struct store_conn *conn, void *ctx, struct err *err)
-{
-	struct work *work = ctx;
-	return store_budget_role_accounts(
-		conn, work->before.head.seq, &work->account_bytes, err);
-}
-
-/* A role that grows makes every account that uses it grow. A role that is new has none:
- * its keys are made with the first user of each account. */
-static int
-prepare(struct work *work, struct err *err)
+check_accounts(struct store_conn *conn, const struct work *work, struct err *err)
 {
 	int64_t before = 0;
 	int64_t after = 0;
-	if (work->is_create || !work_changes_any(work, minted)) {
-		return 0;
-	}
-	if (list_bytes(&work->before.role, &before, err) != 0 ||
-		list_bytes(&work->after.role, &after, err) != 0) {
+	int64_t bytes = 0;
+	if (role_rules_scope_bytes(&work->before.role, &before, err) != 0 ||
+		role_rules_scope_bytes(&work->after.role, &after, err) != 0) {
 		return -1;
 	}
 	if (after <= before) {
 		return 0;
 	}
-	if (service_read(work->service, read_largest_account, work, err) != 0) {
+	if (store_budget_role_accounts(conn, work->before.head.seq,
+		    growth_of(before, after), &bytes, err) != 0) {
 		return -1;
 	}
-	/* base64 makes four bytes of three */
-	return budget_check(
-		work->account_bytes + 4 * (after - before) / 3, BUDGET_ROLES, err);
+	return budget_check(bytes, BUDGET_ROLES, err);
 }
 
-/* What the entry speaks of is spoken of by the list. A subject alone covers its queues; a
- * queue covers only itself. */
-static bool
-is_covered(const char *entry, const struct strlist *list)
+static int
+look(struct store_conn *conn, void *ctx, struct err *err)
 {
-	char subject[LIMIT_SUBJECT_BYTES + 1];
-	str_fmt_cut(subject, sizeof(subject), "%.*s", (int)strcspn(entry, " "), entry);
-	for (size_t i = 0; i < list->len; i++) {
-		const char *other = list->items[i];
-		if (str_equal(entry, other) ||
-			(strchr(other, ' ') == NULL &&
-				subject_contains(other, subject))) {
-			return true;
-		}
+	struct work *work = ctx;
+	if (store_audit_newest(conn, &work->seen, err) != 0 ||
+		check_accounts(conn, work, err) != 0) {
+		return -1;
 	}
-	return false;
+	return role_rules_check_users(conn, &work->after.role, -1, work->violations, err);
 }
 
-static bool
-all_covered(const struct strlist *entries, const struct strlist *list)
+/* A role that is new has no users, and no keys: those are made with the first user of
+ * each account. */
+static int
+prepare(struct work *work, struct err *err)
 {
-	for (size_t i = 0; i < entries->len; i++) {
-		if (!is_covered(entries->items[i], list)) {
-			return false;
-		}
+	struct role *role = &work->after.role;
+	role_check(role, work->violations);
+	if (work->violations->len > 0) {
+		return 0;
 	}
-	return true;
+	role->feeds = role_feeds(role);
+	if (work->is_create || !work_changes_any(work, minted)) {
+		return 0;
+	}
+	if (mint_scope_role_narrows(&work->before.role, role, &work->narrows, err) != 0) {
+		return -1;
+	}
+	return service_read(work->service, look, work, err);
 }
 
-/* -1 is no limit. */
-static bool
-is_lower(int64_t after, int64_t before)
+/* ---- what follows from it ---- */
+
+/* Users came and went since the look, and what they are may not fit the role. */
+static int
+check_again(struct store_conn *conn, struct work *work, struct err *err)
 {
-	return after >= 0 && (before < 0 || after < before);
+	const struct role *role = &work->after.role;
+	int changed = store_role_accounts_changed(conn, role->head.seq, work->seen, err);
+	if (changed < 0) {
+		return -1;
+	}
+	if (changed > 0 && role->feeds != 0) {
+		return err_set(
+			err, ERR_STALE, "an account of the role was changed meanwhile");
+	}
+	if (role_rules_check_names(conn, role, work->violations, err) != 0) {
+		return -1;
+	}
+	return role_rules_check_users(conn, role, work->seen, work->violations, err);
 }
 
-/* Does the change take something away? What it takes must be gone at once; what it gives
- * may wait for the changes that come with it. */
-static bool
-narrows(const struct role *before, const struct role *after)
+/* JWTs that hold what the role said, and JWTs whose names or tags were good only while
+ * nothing read them. */
+static int
+revoke(struct store_tx *tx, const struct work *work, int64_t *out_revoked,
+	struct err *err)
 {
-	return !all_covered(&before->publish_permissions, &after->publish_permissions) ||
-		!all_covered(
-			&before->subscribe_permissions, &after->subscribe_permissions) ||
-		!all_covered(&after->publish_deny_permissions,
-			&before->publish_deny_permissions) ||
-		!all_covered(&after->subscribe_deny_permissions,
-			&before->subscribe_deny_permissions) ||
-		is_lower(after->max_subscriptions, before->max_subscriptions) ||
-		is_lower(after->max_payload, before->max_payload) ||
-		(before->allow_response &&
-			(!after->allow_response ||
-				is_lower(after->allow_response_max,
-					before->allow_response_max) ||
-				after->allow_response_ttl != before->allow_response_ttl));
+	const struct role *role = &work->after.role;
+	int64_t now = store_tx_now(tx) / 1000;
+	int64_t overrides = 0;
+	int64_t superseded = 0;
+	if (work->narrows &&
+		store_role_revoke_overrides(tx, role->head.seq, now, &overrides, err) !=
+			0) {
+		return -1;
+	}
+	if ((role->feeds & FEEDS_USER) != 0 &&
+		store_role_revoke_superseded(tx, role->head.seq, now, &superseded, err) !=
+			0) {
+		return -1;
+	}
+	*out_revoked = overrides + superseded;
+	return 0;
 }
 
 static int
 write_role(struct store_tx *tx, struct work *work, struct err *err)
 {
+	struct store_conn *conn = store_tx_conn(tx);
+	int64_t role = work->after.head.seq;
+	int64_t revoked = 0;
+	int64_t bytes = 0;
 	if (work->is_create || !work_changes_any(work, minted)) {
 		return 0;
 	}
-	return store_publish_bump_role(tx, work->after.head.seq,
-		narrows(&work->before.role, &work->after.role), err);
+	if (check_again(conn, work, err) != 0 || revoke(tx, work, &revoked, err) != 0) {
+		return -1;
+	}
+	if (revoked > 0 &&
+		(store_budget_role_accounts(conn, role, 0, &bytes, err) != 0 ||
+			budget_check(bytes, BUDGET_NARROWINGS, err) != 0)) {
+		return -1;
+	}
+	return store_publish_bump_role(tx, role, work->narrows || revoked > 0, err);
 }
 
 static int

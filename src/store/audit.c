@@ -120,6 +120,19 @@ insert_row(struct store_conn *conn, const struct audit_row *row,
 }
 
 int
+store_audit_newest(struct store_conn *conn, int64_t *out_seq, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_AUDIT_NEWEST,
+		    "SELECT coalesce(max(seq), 0) FROM audit", err) != 0 ||
+		store_stmt_step(&stmt, err) < 0) {
+		return -1;
+	}
+	*out_seq = store_stmt_int(&stmt, 0);
+	return 0;
+}
+
+int
 store_audit_append(
 	struct store_tx *tx, const struct store_audit_entry *entry, struct err *err)
 {

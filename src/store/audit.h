@@ -20,6 +20,11 @@ struct store_audit_entry {
 int store_audit_append(struct store_tx *tx, const struct store_audit_entry *entry,
 	struct err *err) MUST_CHECK;
 
+/* The seq of the newest row, 0 when there is none: what is written later has a greater
+ * one. */
+int
+store_audit_newest(struct store_conn *conn, int64_t *out_seq, struct err *err) MUST_CHECK;
+
 /* Walks the chain; ERR_CORRUPT names the first row that does not fit. *out_rows: rows
  * seen. */
 int store_audit_verify(

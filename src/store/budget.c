@@ -12,12 +12,16 @@
 	"replace(replace(replace(replace(replace(replace(x, '<', ''), '>', ''), '&', " \
 	"''), '\"', ''), '\\', ''), char(10), ''))) FROM (SELECT " all " AS x))"
 
-/* Of a scope the rest (keys, names, limits) is some 390 bytes. */
+/* Of a scope the rest (keys, names, limits) is some 390 bytes, and 200 with all that few
+ * scopes have. */
 #define ROLE_LISTS \
 	"r.publish_permissions || r.subscribe_permissions || " \
 	"r.publish_deny_permissions || r.subscribe_deny_permissions || " \
 	"r.connection_types || r.networks || r.time_windows || r.times_location"
-#define ROLE_BYTES "(400 + " BASE64(JSON_BYTES(ROLE_LISTS)) ")"
+#define ROLE_EXTRA \
+	"iif(r.bearer_token OR r.proxy_required OR r.networks <> '[]' OR " \
+	"r.connection_types <> '[]' OR r.time_windows <> '[]', 200, 0)"
+#define ROLE_BYTES "(400 + " ROLE_EXTRA " + " BASE64(JSON_BYTES(ROLE_LISTS)) ")"
 
 /* Keys of all sets are in the JWT. */
 #define KEY_BYTES_WHERE(condition) \
@@ -121,11 +125,28 @@ store_budget_role(
 }
 
 int
-store_budget_role_accounts(
-	struct store_conn *conn, int64_t role, int64_t *out_bytes, struct err *err)
+store_budget_role_accounts(struct store_conn *conn, int64_t role, int64_t growth,
+	int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_BUDGET_ROLE_ACCOUNTS,
-		"SELECT max(" ACCOUNT_BYTES("u.account") ") FROM signing_keys u "
-							 "WHERE u.role = ?1",
-		role, out_bytes, err);
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_BUDGET_ROLE_ACCOUNTS,
+		    "SELECT coalesce(max(" ACCOUNT_BYTES(
+			    "u.account") " + ?2 * u.scopes), 0) FROM (SELECT account, "
+					 "sum(scope) AS scopes FROM (SELECT account, 1 "
+					 "AS "
+					 "scope FROM signing_keys WHERE role = ?1 UNION "
+					 "ALL SELECT DISTINCT account, 0 FROM users "
+					 "WHERE "
+					 "role = ?1 AND overrides = 1) GROUP BY account) "
+					 "u",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, role);
+	store_stmt_bind_int(&stmt, 2, growth);
+	if (store_stmt_step(&stmt, err) < 0) {
+		return -1;
+	}
+	*out_bytes = store_stmt_int(&stmt, 0);
+	return 0;
 }

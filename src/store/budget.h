@@ -23,9 +23,10 @@ int store_budget_keys(struct store_conn *conn, int64_t account, int64_t *out_byt
 int store_budget_role(struct store_conn *conn, int64_t role, int64_t *out_bytes,
 	struct err *err) MUST_CHECK;
 
-/* The largest estimate of all accounts that use the role; 0 when none does. */
-int store_budget_role_accounts(struct store_conn *conn, int64_t role, int64_t *out_bytes,
-	struct err *err) MUST_CHECK;
+/* The largest estimate of all accounts that use the role, with each scope of it larger by
+ * growth; 0 when none does. */
+int store_budget_role_accounts(struct store_conn *conn, int64_t role, int64_t growth,
+	int64_t *out_bytes, struct err *err) MUST_CHECK;
 
 /* One revocation in a JWT. */
 enum { STORE_BUDGET_REVOCATION_BYTES = 94 };

@@ -144,8 +144,10 @@ store_publish_bump_role(struct store_tx *tx, int64_t role, bool urgent, struct e
 	STORE_STMT_AUTO stmt = { 0 };
 	size_t count = 0;
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_BUMP_ROLE,
-		    PUBLISH_BUMP "IN (SELECT account FROM signing_keys WHERE role = "
-				 "?1)" PUBLISH_BUMPED,
+		    PUBLISH_BUMP
+		    "IN (SELECT account FROM signing_keys WHERE role = ?1 UNION "
+		    "SELECT account FROM users WHERE role = ?1 AND overrides = 1)"
+		    "" PUBLISH_BUMPED,
 		    err) != 0) {
 		return -1;
 	}

@@ -44,8 +44,8 @@ store_publish_insert(struct store_tx *tx, int64_t account, struct err *err) MUST
 int store_publish_bump(
 	struct store_tx *tx, int64_t account, bool urgent, struct err *err) MUST_CHECK;
 
-/* The same for every account that has a scoped key of the role, in one statement. What
- * is not urgent is paced. */
+/* The same for every account that has a scoped key of the role, or users of it with
+ * overrides, in one statement. What is not urgent is paced. */
 int store_publish_bump_role(
 	struct store_tx *tx, int64_t role, bool urgent, struct err *err) MUST_CHECK;
 
