@@ -110,8 +110,10 @@ write_plan(struct store_tx *tx, void *ctx, struct err *err)
 	const struct key_retirement *wanted = plan->wanted;
 	struct account account = { 0 };
 	struct store_signing_key *keys = NULL;
+	const struct store_signing_key *key = NULL;
 	size_t len = 0;
 	int rc = -1;
+	bool keep = wanted->at == 0 && wanted->below == 0;
 	struct store_conn *conn = store_tx_conn(tx);
 	struct store_retirement retirement = { .at = wanted->at, .below = wanted->below };
 	if (store_record_get(conn, &account_collection, wanted->account, &account, err) !=
@@ -119,9 +121,7 @@ write_plan(struct store_tx *tx, void *ctx, struct err *err)
 		store_signing_key_list(conn, account.head.seq, &keys, &len, err) != 0) {
 		goto out;
 	}
-	const struct store_signing_key *key =
-		account_keys_find(keys, len, wanted->public_key);
-	bool keep = wanted->at == 0 && wanted->below == 0;
+	key = account_keys_find(keys, len, wanted->public_key);
 	if (key == NULL) {
 		err_set(err, ERR_NOT_FOUND, "The account has no such signing key.");
 		goto out;
