@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "service/sharing.h"
 #include "store/account.h"
 #include "store/publish.h"
 #include "store/record.h"
@@ -114,7 +115,8 @@ remove_account(struct store_tx *tx, struct work *work, struct err *err)
 			" user%s. Delete or move %s first.",
 			users, users == 1 ? "" : "s", users == 1 ? "it" : "them");
 	}
-	if (store_account_mark_deleted(tx, &account->head, err) != 0 ||
+	if (sharing_remove_account(tx, account, err) != 0 ||
+		store_account_mark_deleted(tx, &account->head, err) != 0 ||
 		destroy_keys(tx, account, err) != 0) {
 		return -1;
 	}
