@@ -4,6 +4,7 @@
 #include "model/template.h"
 #include "service/account_claims.h"
 #include "service/account_rules.h"
+#include "service/sharing.h"
 #include "store/account.h"
 #include "store/budget.h"
 #include "store/publish.h"
@@ -208,7 +209,8 @@ remove_account(struct store_tx *tx, struct work *work, struct err *err)
 			" user%s. Delete or move %s first.",
 			users, users == 1 ? "" : "s", users == 1 ? "it" : "them");
 	}
-	if (store_account_mark_deleted(tx, &account->head, err) != 0 ||
+	if (sharing_remove_account(tx, account, err) != 0 ||
+		store_account_mark_deleted(tx, &account->head, err) != 0 ||
 		destroy_keys(tx, account, err) != 0) {
 		return -1;
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/account_claims.h"
 
+#include "service/sharing.h"
+#include "store/account.h"
 #include "store/record.h"
 #include "store/revocation.h"
 #include "store/role.h"
@@ -57,8 +59,10 @@ static int
 read_terms(struct store_conn *conn, const struct account *row, bool deleted,
 	struct mint_account *out, struct err *err)
 {
-	(void)conn; /* for exports and imports */
-	return mint_account_begin(row, deleted, out, err);
+	if (mint_account_begin(row, deleted, out, err) != 0) {
+		return -1;
+	}
+	return sharing_read_claims(conn, row->head.seq, out, err);
 }
 
 int

@@ -5,6 +5,8 @@
 
 #include "base/strlist.h"
 #include "model/account.h"
+#include "model/account_export.h"
+#include "model/account_import.h"
 #include "model/role.h"
 #include "model/superuser.h"
 #include "model/user.h"
@@ -36,6 +38,13 @@ struct new_key {
 	struct store_vault_seed seed;
 };
 
+/* Accounts as they were read: what was decided by them holds only while these versions
+ * do. */
+struct guards {
+	struct record_head *items;
+	size_t len;
+};
+
 /* One create, update or delete on its way: rows before and after, and what was made
  * outside of the transaction. */
 struct work {
@@ -55,7 +64,10 @@ struct work {
 		struct role role;
 		struct user user;
 		struct superuser superuser;
+		struct account_export account_export;
+		struct account_import account_import;
 	} before, after;
+	struct guards guards; /* exports, imports: the first is of the own account */
 	int64_t account_seq; /* users: of the account after, */
 	int64_t key_set; /* that signs in the account after, */
 	int64_t role_seq; /* of the role after, */
@@ -83,6 +95,8 @@ extern const struct record_ops account_ops;
 extern const struct record_ops role_ops;
 extern const struct record_ops user_ops;
 extern const struct record_ops superuser_ops;
+extern const struct record_ops account_export_ops;
+extern const struct record_ops account_import_ops;
 
 /* Did the change touch this field? */
 bool work_changes(const struct work *work, const char *field);
