@@ -77,6 +77,7 @@ ALTER TABLE users ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0; -- unix seco
 CREATE INDEX users_overrides ON users (role) WHERE overrides = 1;
 CREATE INDEX users_superseded ON users (role) WHERE superseded > 0;
 CREATE INDEX users_exp ON users (exp) WHERE exp > 0;
+CREATE INDEX users_iat ON users (account, iat) WHERE issued_at > 0; -- the newest JWT of an account
 -- Names that must not feed a template: to find them when a role gets one.
 CREATE INDEX users_unsafe_names ON users (role) WHERE nats_username GLOB '*[^A-Za-z0-9_-]*';
 

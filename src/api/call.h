@@ -36,6 +36,8 @@ int api_auth_methods(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_native_operator_jwt(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_nats_conf(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_export_revoke(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_export_allow(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_creds_download(struct api_call *call, struct err *err) MUST_CHECK;
 int api_creds_link_new(struct api_call *call, struct err *err) MUST_CHECK;

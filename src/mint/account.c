@@ -177,8 +177,8 @@ mint_account_add_revocation(struct mint_account *mint, const struct nkey_public 
 	if (mint->tombstone) {
 		return 0; /* all are revoked */
 	}
-	return append_revocation(
-		&mint->claims.as.account, mint_key_text(NKEY_USER, user), at, err);
+	return append_revocation(&mint->claims.as.account,
+		user == NULL ? str_dup("*") : mint_key_text(NKEY_USER, user), at, err);
 }
 
 /* Servers look at this only where the number of exports is limited. */

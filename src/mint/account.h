@@ -35,7 +35,7 @@ int mint_account_add_key(struct mint_account *mint, const struct nkey_public *ke
 int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	const struct nkey_public *key, struct err *err) MUST_CHECK;
 
-/* JWTs of the user issued at or before `at` are refused. */
+/* JWTs of the user (NULL: of all users) issued at or before `at` are refused. */
 int mint_account_add_revocation(struct mint_account *mint, const struct nkey_public *user,
 	int64_t at, struct err *err) MUST_CHECK;
 

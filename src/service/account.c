@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "model/template.h"
+#include "service/account_claims.h"
+#include "service/account_rules.h"
+#include "service/sharing.h"
 #include "store/account.h"
+#include "store/budget.h"
 #include "store/publish.h"
-#include "store/record.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the account's JWT says of the row. */
-static const char *const minted[] = { "name", "active", "max_connections",
-	"max_subscriptions", "max_data", "max_payload", "max_jetstream_disk_storage",
-	"max_jetstream_memory_storage", NULL };
+/* Fields that the account's JWT says. */
+static bool
+changes_minted(const struct work *work)
+{
+	for (size_t i = 0; i < account_collection.field_count; i++) {
+		if ((work->changed >> i & 1) != 0 &&
+			account_rules_is_minted(&account_collection.fields[i])) {
+			return true;
+		}
+	}
+	return false;
+}
 
 static int
 prepare_create(struct work *work, struct err *err)
@@ -30,19 +42,48 @@ prepare_create(struct work *work, struct err *err)
 	return 0;
 }
 
+/* What describes the system account may change; what natsid itself needs of it may not.
+ */
+static int
+check_system(const struct work *work, struct err *err)
+{
+	static const char *const describing[] = { "description", "info_url", "tags",
+		NULL };
+	uint64_t free_to_change = 0;
+	for (size_t i = 0; describing[i] != NULL; i++) {
+		free_to_change |=
+			collection_field_bit(&account_collection, describing[i]);
+	}
+	if (!work->before.account.is_system || (work->changed & ~free_to_change) == 0) {
+		return 0;
+	}
+	return err_set(err, ERR_CONFLICT,
+		"The system account keeps its name, its keys, its limits and its "
+		"activity: "
+		"natsid itself connects through it.");
+}
+
+static int
+read_terms_bytes(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct work *work = ctx;
+	return store_budget_terms(conn, work->before.head.seq, &work->terms_bytes, err);
+}
+
 static int
 prepare(struct work *work, struct err *err)
 {
+	account_rules_check(&work->after.account, work->violations);
 	if (work->is_create) {
-		return prepare_create(work, err);
+		return prepare_create(work, err) != 0 ? -1
+						      : account_keys_prepare(work, err);
 	}
-	if (work->before.account.is_system && work_changes_any(work, minted)) {
-		return err_set(err, ERR_CONFLICT,
-			"The system account keeps its name, its limits and its activity: "
-			"natsid "
-			"itself connects through it.");
+	if (check_system(work, err) != 0 || account_keys_prepare(work, err) != 0) {
+		return -1;
 	}
-	return 0;
+	return changes_minted(work)
+		? service_read(work->service, read_terms_bytes, work, err)
+		: 0;
 }
 
 static int
@@ -62,17 +103,71 @@ write_new(struct store_tx *tx, struct work *work, struct err *err)
 	return store_publish_insert(tx, work->after.head.seq, err);
 }
 
+/* A row that grows must fit; one that takes something away always may. */
+static int
+check_room(struct store_conn *conn, const struct work *work, struct err *err)
+{
+	int64_t terms = 0;
+	int64_t bytes = 0;
+	if (store_budget_terms(conn, work->after.head.seq, &terms, err) != 0 ||
+		store_budget_account(conn, work->after.head.seq, &bytes, err) != 0) {
+		return -1;
+	}
+	return terms <= work->terms_bytes ? 0 : budget_check(bytes, BUDGET_TERMS, err);
+}
+
+/* The name becomes a part of subjects where a role says so. */
+static int
+check_name(struct store_conn *conn, const struct work *work, struct err *err)
+{
+	bool feeds = false;
+	const char *name = work->after.account.name;
+	if (!work_changes(work, "name") || template_text_is_safe(name)) {
+		return 0;
+	}
+	if (store_account_has_feed(conn, work->after.head.seq, TEMPLATE_ACCOUNT_NAME,
+		    &feeds, err) != 0) {
+		return -1;
+	}
+	if (!feeds) {
+		return 0;
+	}
+	violations_add(work->violations, "name", VIOLATION_VALUE,
+		"A role of the account makes subjects of it with {{account-name()}}: use "
+		"A-Z, a-z, 0-9, _ and - only.");
+	return violations_check(work->violations, err);
+}
+
+static int
+check_whole(struct store_conn *conn, const struct work *work, struct err *err)
+{
+	return check_name(conn, work, err) != 0 || check_room(conn, work, err) != 0 ||
+			account_claims_check(conn, work->after.head.seq,
+				clock_wall_s(work->service->clock), err) != 0
+		? -1
+		: 0;
+}
+
 static int
 write_account(struct store_tx *tx, struct work *work, struct err *err)
 {
+	struct store_conn *conn = store_tx_conn(tx);
 	if (work->is_create) {
-		return write_new(tx, work, err);
+		return write_new(tx, work, err) != 0 ? -1 : check_whole(conn, work, err);
 	}
-	if (!work_changes_any(work, minted)) {
+	if (account_keys_write(tx, work, err) != 0) {
+		return -1;
+	}
+	if (!changes_minted(work)) {
 		return 0;
 	}
-	return store_publish_bump(
-		tx, work->after.head.seq, work_changes(work, "active"), err);
+	if (check_whole(conn, work, err) != 0) {
+		return -1;
+	}
+	return store_publish_bump(tx, work->after.head.seq,
+		account_rules_takes(
+			&work->before.account, &work->after.account, work->changed),
+		err);
 }
 
 /* The account's keys die with it: nobody can sign for it again, whatever a server still
@@ -114,7 +209,8 @@ remove_account(struct store_tx *tx, struct work *work, struct err *err)
 			" user%s. Delete or move %s first.",
 			users, users == 1 ? "" : "s", users == 1 ? "it" : "them");
 	}
-	if (store_account_mark_deleted(tx, &account->head, err) != 0 ||
+	if (sharing_remove_account(tx, account, err) != 0 ||
+		store_account_mark_deleted(tx, &account->head, err) != 0 ||
 		destroy_keys(tx, account, err) != 0) {
 		return -1;
 	}

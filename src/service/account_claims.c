@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/account_claims.h"
 
+#include "service/sharing.h"
 #include "store/account.h"
 #include "store/record.h"
 #include "store/revocation.h"
@@ -47,7 +48,7 @@ add_revocations(struct store_conn *conn, int64_t account, struct mint_account *m
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < len; i++) {
 		rc = mint_account_add_revocation(
-			mint, &list[i].public_key, list[i].at, err);
+			mint, list[i].all ? NULL : &list[i].public_key, list[i].at, err);
 	}
 	free(list);
 	return rc;
@@ -58,8 +59,10 @@ static int
 read_terms(struct store_conn *conn, const struct account *row, bool deleted,
 	struct mint_account *out, struct err *err)
 {
-	(void)conn; /* for exports and imports */
-	return mint_account_begin(row, deleted, out, err);
+	if (mint_account_begin(row, deleted, out, err) != 0) {
+		return -1;
+	}
+	return sharing_read_claims(conn, row->head.seq, out, err);
 }
 
 int
@@ -81,11 +84,13 @@ account_claims_check(
 {
 	struct account row = { 0 };
 	struct mint_account mint = { 0 };
-	int64_t deleted = 0;
 	int rc = -1;
-	if (store_record_get_seq(conn, &account_collection, account, &row, err) != 0 ||
-		store_account_deleted(conn, account, &deleted, err) != 0 ||
-		read_terms(conn, &row, deleted != 0, &mint, err) != 0) {
+	if (store_record_get_seq(conn, &account_collection, account, &row, err) != 0) {
+		return -1;
+	}
+	/* Of a suspended account, too: what it says must be good when it comes back. */
+	row.active = true;
+	if (read_terms(conn, &row, false, &mint, err) != 0) {
 		goto out;
 	}
 	rc = mint_account_check(&mint, now_s, err);

@@ -13,6 +13,11 @@ budget_check(int64_t bytes, enum budget_use use, struct err *err)
 	} uses[] = {
 		[BUDGET_ROLES] = { 75,
 			"Use fewer roles in one account, or fewer and wider subjects." },
+		[BUDGET_TERMS] = { 75,
+			"Use fewer mappings, and fewer default permissions." },
+		[BUDGET_KEYS] = { 75,
+			"A further set of signing keys says every role once more. Remove "
+			"an older set first, or use rotate_keys." },
 		[BUDGET_DELETES] = { 85,
 			"Suspend the user instead, or make a new "
 			"account for the users that stay." },

@@ -5,6 +5,8 @@
 
 #include "base/strlist.h"
 #include "model/account.h"
+#include "model/account_export.h"
+#include "model/account_import.h"
 #include "model/role.h"
 #include "model/superuser.h"
 #include "model/user.h"
@@ -27,11 +29,20 @@ struct service {
 	struct hashing *hashing;
 };
 
+struct account_keys;
+
 /* A key made for a row that is about to be written. */
 struct new_key {
 	bool wanted;
 	char id[RAND_ID_SIZE];
 	struct store_vault_seed seed;
+};
+
+/* Accounts as they were read: what was decided by them holds only while these versions
+ * do. */
+struct guards {
+	struct record_head *items;
+	size_t len;
 };
 
 /* One create, update or delete on its way: rows before and after, and what was made
@@ -53,7 +64,10 @@ struct work {
 		struct role role;
 		struct user user;
 		struct superuser superuser;
+		struct account_export account_export;
+		struct account_import account_import;
 	} before, after;
+	struct guards guards; /* exports, imports: the first is of the own account */
 	int64_t account_seq; /* users: of the account after, */
 	int64_t key_set; /* that signs in the account after, */
 	int64_t role_seq; /* of the role after, */
@@ -64,6 +78,8 @@ struct work {
 	struct new_key identity; /* accounts, users */
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
 				   has none */
+	struct account_keys *keys; /* accounts: what its triggers ask for */
+	int64_t terms_bytes; /* accounts: what the row took of the JWT before */
 };
 
 /* What differs between the collections. prepare runs outside of the transaction and may
@@ -79,6 +95,8 @@ extern const struct record_ops account_ops;
 extern const struct record_ops role_ops;
 extern const struct record_ops user_ops;
 extern const struct record_ops superuser_ops;
+extern const struct record_ops account_export_ops;
+extern const struct record_ops account_import_ops;
 
 /* Did the change touch this field? */
 bool work_changes(const struct work *work, const char *field);
@@ -94,6 +112,17 @@ int new_key_make(struct service *service, struct new_key *key, const char *table
 /* Deletes keys and their seeds: nobody can sign with them again. */
 int destroy_signing_keys(struct store_tx *tx, const struct store_signing_key *keys,
 	size_t len, struct err *err) MUST_CHECK;
+
+/* The signing keys of an account that is changed: what its triggers ask for is looked at
+ * and made outside of the transaction, and written inside. May add violations. */
+int account_keys_prepare(struct work *work, struct err *err) MUST_CHECK;
+int
+account_keys_write(struct store_tx *tx, struct work *work, struct err *err) MUST_CHECK;
+void account_keys_free(struct account_keys *keys);
+
+/* The one with this public key; NULL when there is none. */
+const struct store_signing_key *
+account_keys_find(const struct store_signing_key *keys, size_t len, const char *text);
 
 /* The sealed seed as the vault takes it; borrows from the stored one. */
 struct vault_seed sealed_seed(const struct store_vault_seed *stored);
@@ -112,7 +141,14 @@ int service_audit(struct store_tx *tx, const struct actor *actor, const char *ac
  * that there is always room to take them back: roles at 75 % of the limit, the
  * revocations of deletes, moves and narrowed roles at 85 %, those of suspensions at 95 %.
  * ERR_CONFLICT with the way out. */
-enum budget_use { BUDGET_ROLES, BUDGET_DELETES, BUDGET_NARROWINGS, BUDGET_SUSPENSIONS };
+enum budget_use {
+	BUDGET_ROLES,
+	BUDGET_TERMS, /* what the account's row says */
+	BUDGET_KEYS, /* a further set of signing keys */
+	BUDGET_DELETES,
+	BUDGET_NARROWINGS,
+	BUDGET_SUSPENSIONS
+};
 int budget_check(int64_t bytes, enum budget_use use, struct err *err) MUST_CHECK;
 
 /* Hashes a password under the bound on parallel hashes; ERR_BUSY when too many wait. */

@@ -5,6 +5,7 @@
 #include "model/limits.h"
 #include "service/account_claims.h"
 #include "service/internal.h"
+#include "service/sharing.h"
 #include "store/account.h"
 #include "store/publish.h"
 #include "store/record.h"
@@ -26,6 +27,8 @@ struct snapshot {
 	struct store_publish publish;
 	struct store_vault_seed issuer; /* the operator's signing key */
 	struct mint_account mint;
+	struct nkey_public account_key;
+	struct store_activations activations; /* to be signed for its imports */
 };
 
 static int
@@ -47,7 +50,12 @@ read_snapshot(struct store_conn *conn, void *ctx, struct err *err)
 			0) {
 		goto out;
 	}
+	snapshot->account_key = account.public_key;
 	rc = account_claims_read(conn, &account, deleted != 0, &snapshot->mint, err);
+	if (rc == 0) {
+		rc = store_activation_list(
+			conn, snapshot->account_seq, &snapshot->activations, err);
+	}
 out:
 	record_release(&account_collection, &account);
 	return rc;
@@ -146,6 +154,10 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent,
 	};
 
 	buf_init(&token, LIMIT_ACCOUNT_JWT_BYTES);
+	if (sharing_activate(service, &snapshot->account_key, &snapshot->activations,
+		    &snapshot->mint, err) != 0) {
+		goto out;
+	}
 	if (mint_account_hash(&snapshot->mint, &issuer.public_key, hash, err) != 0) {
 		rc = hold_too_large(out, err);
 		goto out;
@@ -194,6 +206,7 @@ service_mint_account(struct service *service, int64_t account, bool urgent,
 			rc = mint_from(service, &snapshot, urgent, out, err);
 		}
 		mint_account_release(&snapshot.mint);
+		store_activations_release(&snapshot.activations);
 		if (rc == 0 || err->code != ERR_STALE) {
 			return rc;
 		}

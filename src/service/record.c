@@ -24,7 +24,9 @@ ops_of(const struct collection *collection)
 	case COLLECTION_SUPERUSERS:
 		return &superuser_ops;
 	case COLLECTION_EXPORTS:
+		return &account_export_ops;
 	case COLLECTION_IMPORTS:
+		return &account_import_ops;
 	case COLLECTION_OPERATOR:
 	case COLLECTION_COUNT:
 		break;
@@ -102,8 +104,10 @@ canonical_claims(struct work *work, struct err *err)
 static void
 work_release(struct work *work)
 {
+	account_keys_free(work->keys);
 	record_release(work->collection, &work->before);
 	record_release(work->collection, &work->after);
+	free(work->guards.items);
 }
 
 /* The names that the audit shows: what a client sees, so a password and not its hash. */
@@ -167,6 +171,15 @@ write_row(struct store_tx *tx, void *ctx, struct err *err)
 	return work->preview == NULL ? 0 : preview_take(tx, work->preview, err);
 }
 
+/* For the next try. */
+static void
+preview_reset(struct preview *preview)
+{
+	if (preview != NULL) {
+		preview_release(preview);
+	}
+}
+
 /* A preview that was taken is a success, though its write was undone. */
 static int
 write_or_preview(struct work *work, store_write_fn fn, void *ctx, struct err *err)
@@ -217,41 +230,57 @@ work_commit(struct work *work, struct err *err)
 	return rc;
 }
 
+/* One try of a creation; ERR_STALE when what it was prepared for has changed. */
+static int
+create_once(struct work *work, const struct record_change *change, struct err *err)
+{
+	if (record_init(change->collection, &work->after, err) != 0 ||
+		record_apply(change->collection, change->row, change->present,
+			&work->after, err) != 0 ||
+		canonical_claims(work, err) != 0) {
+		return -1;
+	}
+	if (work->after.head.id[0] == '\0') {
+		rand_id(work->service->clock, work->after.head.id);
+	}
+	return work_commit(work, err);
+}
+
 int
 service_record_create(struct service *service, const struct actor *actor,
 	const struct record_change *change, char out_id[static RAND_ID_SIZE],
 	struct violations *violations, struct err *err)
 {
-	struct work work = {
-		.service = service,
-		.actor = actor,
-		.collection = change->collection,
-		.violations = violations,
-		.preview = change->preview,
-		.present = change->present,
-		.is_create = true,
-	};
-	int rc = -1;
-
+	const struct record_ops *ops = NULL;
 	if (authorise(actor, VERB_CREATE, change->collection, NULL, err) != 0 ||
-		find_ops(change->collection, &work.ops, err) != 0 ||
-		record_init(change->collection, &work.after, err) != 0 ||
-		record_apply(change->collection, change->row, change->present,
-			&work.after, err) != 0 ||
-		canonical_claims(&work, err) != 0) {
-		goto out;
+		find_ops(change->collection, &ops, err) != 0) {
+		return -1;
 	}
-	if (work.after.head.id[0] == '\0') {
-		rand_id(service->clock, work.after.head.id);
+	for (int race = 0; race < RACES_MAX; race++) {
+		struct work work = {
+			.service = service,
+			.actor = actor,
+			.collection = change->collection,
+			.ops = ops,
+			.violations = violations,
+			.preview = change->preview,
+			.present = change->present,
+			.is_create = true,
+		};
+		preview_reset(change->preview);
+		err_clear(err);
+		int rc = create_once(&work, change, err);
+		if (rc == 0) {
+			memcpy(out_id, work.after.head.id, RAND_ID_SIZE);
+		}
+		work_release(&work);
+		if (rc == 0 || err->code != ERR_STALE) {
+			return rc;
+		}
 	}
-	if (work_commit(&work, err) != 0) {
-		goto out;
-	}
-	memcpy(out_id, work.after.head.id, RAND_ID_SIZE);
-	rc = 0;
-out:
-	work_release(&work);
-	return rc;
+	return err_set(err, ERR_CONFLICT,
+		"Others keep changing what this %s depends on. Try again.",
+		change->collection->noun);
 }
 
 struct lookup {
@@ -337,6 +366,7 @@ service_record_update(struct service *service, const struct actor *actor, const 
 			.preview = change->preview,
 			.present = change->present,
 		};
+		preview_reset(change->preview);
 		err_clear(err);
 		rc = update_once(&work, id, change, err);
 		bool remade = work.remade;
@@ -387,6 +417,7 @@ delete_or_preview(struct service *service, const struct actor *actor,
 		struct lookup lookup = {
 			.collection = collection, .id = id, .row = &work.before
 		};
+		preview_reset(preview);
 		err_clear(err);
 		int rc = service_read(service, read_record, &lookup, err);
 		if (rc == 0) {

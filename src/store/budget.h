@@ -6,9 +6,17 @@
 
 #include "store/store.h"
 
-/* An estimate, on the high side, of the bytes of the account's JWT: its revocations and
- * the scopes of the roles that it uses. */
+/* An estimate, on the high side, of the bytes of the account's JWT: what its row says,
+ * exports, imports, the keys and scopes of all sets, revocations. */
 int store_budget_account(struct store_conn *conn, int64_t account, int64_t *out_bytes,
+	struct err *err) MUST_CHECK;
+
+/* What the account's row takes of it. */
+int store_budget_terms(struct store_conn *conn, int64_t account, int64_t *out_bytes,
+	struct err *err) MUST_CHECK;
+
+/* What the set of keys that signs takes of it: one more set takes as much again. */
+int store_budget_keys(struct store_conn *conn, int64_t account, int64_t *out_bytes,
 	struct err *err) MUST_CHECK;
 
 /* What the role's scope takes of it. */

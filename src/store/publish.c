@@ -156,6 +156,23 @@ store_publish_bump_role(struct store_tx *tx, int64_t role, bool urgent, struct e
 	return note_wanted(tx, &stmt, urgent, !urgent, &count, err);
 }
 
+int
+store_publish_bump_importers(
+	struct store_tx *tx, const struct nkey_public *exporter, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	size_t count = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_BUMP_IMPORTERS,
+		    PUBLISH_BUMP "IN (SELECT account FROM account_imports "
+				 "WHERE exporter = ?1 AND token = '')" PUBLISH_BUMPED,
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_key(&stmt, 1, exporter);
+	store_stmt_bind_int(&stmt, 2, 1);
+	return note_wanted(tx, &stmt, true, false, &count, err);
+}
+
 static int
 put_jwt(struct store_tx *tx, int64_t account, const char *jwt, struct err *err)
 {

@@ -4,6 +4,7 @@
 #ifndef STORE_PUBLISH_H
 #define STORE_PUBLISH_H
 
+#include "base/nkey_text.h"
 #include "store/store.h"
 
 enum store_publish_state {
@@ -48,6 +49,12 @@ int store_publish_bump(
  * overrides, in one statement. What is not urgent is paced. */
 int store_publish_bump_role(
 	struct store_tx *tx, int64_t role, bool urgent, struct err *err) MUST_CHECK;
+
+/* The same, urgent, for every account that imports from the exporter without a token from
+ * outside: the activations that natsid mints for them are others now, and the old ones
+ * may be refused at once. */
+int store_publish_bump_importers(struct store_tx *tx, const struct nkey_public *exporter,
+	struct err *err) MUST_CHECK;
 
 /* Records a mint: bytes (NULL: the old ones stand, the claims are equal), hash, iat, wall
  * time, and the generation that they say. Only when last_iat is still expected_last_iat

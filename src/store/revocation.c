@@ -71,8 +71,10 @@ add_entry(const struct store_stmt *stmt, struct store_revocation **list, size_t 
 	}
 	struct store_revocation *entry = &(*list)[*len];
 	entry->at = store_stmt_int(stmt, 1);
-	if (store_stmt_blob(stmt, 0, entry->public_key.bytes,
-		    sizeof(entry->public_key.bytes), err) != 0) {
+	entry->all = store_stmt_int(stmt, 2) != 0;
+	if (!entry->all &&
+		store_stmt_blob(stmt, 0, entry->public_key.bytes,
+			sizeof(entry->public_key.bytes), err) != 0) {
 		return -1;
 	}
 	(*len)++;
@@ -88,7 +90,8 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	size_t len = 0;
 	size_t cap = 0;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_REVOCATION_LIST,
-		    "SELECT public_key, max(at) FROM revocations WHERE account = ?1 "
+		    "SELECT public_key, max(at), length(public_key) = 0 "
+		    "FROM revocations WHERE account = ?1 "
 		    "GROUP BY public_key ORDER BY public_key",
 		    err) != 0) {
 		return -1;
@@ -109,4 +112,69 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	*out = list;
 	*out_len = len;
 	return 0;
+}
+
+/* A statement that takes the account and perhaps a number. */
+static int
+run(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t account,
+	int64_t number, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), id, sql, err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	if (number != 0) {
+		store_stmt_bind_int(&stmt, 2, number);
+	}
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+static int
+put_all(struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_REVOCATION_PUT_ALL,
+		    "INSERT INTO revocations (account, public_key, cause, at, key_set, "
+		    "created) VALUES (?1, x'', 'all', ?2, "
+		    "(SELECT key_set FROM accounts WHERE seq = ?1), ?3) "
+		    "ON CONFLICT (account, public_key, cause) DO UPDATE SET "
+		    "at = max(at, excluded.at), key_set = excluded.key_set",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, at);
+	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+int
+store_revocation_put_all(
+	struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+{
+	if (put_all(tx, account, at, err) != 0) {
+		return -1;
+	}
+	return run(tx, STORE_STMT_REVOCATION_DROP_COVERED,
+		"DELETE FROM revocations WHERE account = ?1 AND cause <> 'all' AND "
+		"at <= ?2",
+		account, at, err);
+}
+
+int
+store_revocation_drop_below(
+	struct store_tx *tx, int64_t account, int64_t key_set, struct err *err)
+{
+	return run(tx, STORE_STMT_REVOCATION_DROP_BELOW,
+		"DELETE FROM revocations WHERE account = ?1 AND key_set > 0 AND "
+		"key_set < ?2",
+		account, key_set, err);
+}
+
+int
+store_revocation_drop_all(struct store_tx *tx, int64_t account, struct err *err)
+{
+	return run(tx, STORE_STMT_REVOCATION_DROP_ALL,
+		"DELETE FROM revocations WHERE account = ?1", account, 0, err);
 }

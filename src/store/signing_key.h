@@ -15,6 +15,7 @@ struct store_signing_key {
 	char id[RAND_ID_SIZE];
 	int64_t account;
 	int64_t role;
+	char role_id[RAND_ID_SIZE]; /* read only; "": a plain key */
 	struct nkey_public public_key;
 	int64_t key_set;
 	bool next; /* operator: trusted, and does not sign yet */
@@ -46,5 +47,22 @@ int store_signing_key_insert(
 
 int
 store_signing_key_delete(struct store_tx *tx, int64_t seq, struct err *err) MUST_CHECK;
+
+/* Deletes all keys of one set of the account with their seeds, or (`others`) of all sets
+ * but that one: nobody can sign with them again. */
+int store_signing_key_delete_sets(struct store_tx *tx, int64_t account, int64_t key_set,
+	bool others, struct err *err) MUST_CHECK;
+
+/* Notes when the keys of a set are to go; zeros: no more. */
+struct store_retirement {
+	int64_t at; /* ms */
+	int64_t below; /* percent */
+};
+int store_signing_key_plan(struct store_tx *tx, int64_t account, int64_t key_set,
+	const struct store_retirement *plan, struct err *err) MUST_CHECK;
+
+/* The plain keys of all sets of all accounts that are to go; the caller frees *out. */
+int store_signing_key_planned(struct store_conn *conn, struct store_signing_key **out,
+	size_t *out_len, struct err *err) MUST_CHECK;
 
 #endif
