@@ -7,6 +7,7 @@
 #include "jwt/encode.h"
 #include "jwt/validate.h"
 #include "mint/account.h"
+#include "mint/scope.h"
 #include "mint/operator.h"
 #include "mint/user.h"
 

@@ -348,15 +348,19 @@ test_role_narrowing_is_urgent(void **state)
 	for (size_t side = 0; side < 2; side++) {
 		for (size_t i = 0; i < COUNT(cases); i++) {
 			set_list(lists[side], cases[i].before);
-			set_list(lists[side + 2], cases[i].before);
+			set_list(lists[side + 2], "");
 			temp_change_ok(t, &role_collection, role, &row, allow[side]);
 			temp_change_ok(t, &role_collection, role, &row, deny[side]);
 			set_list(lists[side], cases[i].after);
-			set_list(lists[side + 2], cases[i].after);
 			temp_change_ok(t, &role_collection, role, &row, allow[side]);
 			assert_int_equal(temp_urgent_generation(t, account) ==
 					temp_generation(t, account),
 				cases[i].allow_narrows);
+			set_list(lists[side], ">");
+			set_list(lists[side + 2], cases[i].before);
+			temp_change_ok(t, &role_collection, role, &row, allow[side]);
+			temp_change_ok(t, &role_collection, role, &row, deny[side]);
+			set_list(lists[side + 2], cases[i].after);
 			temp_change_ok(t, &role_collection, role, &row, deny[side]);
 			assert_int_equal(temp_urgent_generation(t, account) ==
 					temp_generation(t, account),
@@ -746,7 +750,7 @@ test_role_violations(void **state)
 		{ ">.a", NULL, "publish_permissions" },
 		{ "a b", NULL, "publish_permissions" },
 		{ "", NULL, "publish_permissions" },
-		{ "{{name()}}.a", NULL, "publish_permissions" },
+		{ "{{nme()}}.a", NULL, "publish_permissions" },
 		{ NULL, "a b c", "subscribe_permissions" },
 		{ NULL, "a..b", "subscribe_permissions" },
 	};
