@@ -5,6 +5,7 @@
 #include "app/seed_file.h"
 #include "app/trust.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "service/operator_keys.h"
 
@@ -387,6 +388,10 @@ read_rotate(struct rotate *rotate, struct err *err)
 		return err_set(err, ERR_INVALID,
 			"--wait \"%s\": not a number of seconds (0 to %d)", wait,
 			WAIT_MAX_S);
+	}
+	/* What goes wrong with the connection is told in the command's own words. */
+	if (log_set_level("error") != 0) {
+		return err_set(err, ERR_INTERNAL, "the log has no such level");
 	}
 	rotate->waits = wait != NULL;
 	rotate->deadline = clock_mono_ms(&clock_system) + seconds * 1000;
