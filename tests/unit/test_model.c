@@ -74,12 +74,23 @@ is_plumbing(const char *column)
 		str_equal(column, "deleted");
 }
 
+/* Written by the table, or only read as it is. */
+static bool
+is_of_column(const struct field *field, const char *column)
+{
+	char read[64];
+	str_fmt_cut(read, sizeof(read), "t.%s", column);
+	return (field->column != NULL && str_equal(field->column, column)) ||
+		(field->column == NULL && field->read != NULL &&
+			str_equal(field->read, read));
+}
+
 static const struct field *
 field_of_column(const struct collection *collection, const char *column)
 {
 	for (size_t i = 0; i < collection->field_count; i++) {
 		const struct field *field = &collection->fields[i];
-		if (field->column != NULL && str_equal(field->column, column)) {
+		if (is_of_column(field, column)) {
 			return field;
 		}
 	}
@@ -122,7 +133,7 @@ check_columns(const struct collection *collection, void *ctx)
 		if (nullable != may_be) {
 			fail_msg("%s.%s: NOT NULL is wrong", collection->table, name);
 		}
-		found++;
+		found += field->column != NULL ? 1 : 0;
 	}
 	sqlite3_finalize(stmt);
 	for (size_t i = 0; i < collection->field_count; i++) {
