@@ -40,6 +40,10 @@ int api_native_export_revoke(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_export_allow(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_creds_download(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_keys_list(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_keys_retire(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_keys_keep(struct api_call *call, struct err *err) MUST_CHECK;
+
 int api_creds_link_new(struct api_call *call, struct err *err) MUST_CHECK;
 int api_creds_link_open(struct api_call *call, struct err *err) MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "model/limits.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { SMALL_BODY_BYTES = 4096 };
@@ -58,6 +59,12 @@ static const struct api_route routes[] = {
 		API_AUDIENCE_TOKEN),
 	NATIVE("POST", "/api/v1/creds-links/open", api_creds_link_open, API_BODY_SMALL,
 		API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/api/v1/accounts/:id/signing-keys", api_native_keys_list,
+		API_BODY_NONE, API_AUDIENCE_TOKEN),
+	NATIVE("POST", "/api/v1/accounts/:id/signing-keys/:key/retire",
+		api_native_keys_retire, API_BODY_SMALL, API_AUDIENCE_TOKEN),
+	NATIVE("POST", "/api/v1/accounts/:id/signing-keys/:key/keep",
+		api_native_keys_keep, API_BODY_SMALL, API_AUDIENCE_TOKEN),
 	NATIVE("GET", "/creds", api_page_creds, API_BODY_NONE, API_AUDIENCE_ANYONE),
 	NATIVE("GET", "/creds.css", api_page_creds_css, API_BODY_NONE,
 		API_AUDIENCE_ANYONE),
@@ -77,10 +84,22 @@ api_route_table(size_t *out_count)
 static char *
 segment_of(struct api_route_match *match, const char *name, size_t len)
 {
-	bool is_collection =
-		len == strlen(":collection") && memcmp(name, ":collection", len) == 0;
-	assert(is_collection || (len == strlen(":id") && memcmp(name, ":id", len) == 0));
-	return is_collection ? match->collection : match->id;
+	const struct {
+		const char *name;
+		char *value;
+	} segments[] = {
+		{ ":collection", match->collection },
+		{ ":id", match->id },
+		{ ":key", match->key },
+	};
+	for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
+		if (len == strlen(segments[i].name) &&
+			memcmp(name, segments[i].name, len) == 0) {
+			return segments[i].value;
+		}
+	}
+	assert(false); /* a segment of the table without a place */
+	return match->id;
 }
 
 static bool

@@ -27,7 +27,7 @@ enum api_audience {
 
 struct api_route {
 	const char *method;
-	const char *pattern; /* segments ":collection" and ":id" match any text */
+	const char *pattern; /* segments ":collection", ":id" and ":key" match any text */
 	int (*handler)(struct api_call *call, struct err *err);
 	enum api_dialect dialect;
 	enum api_body_kind body;
@@ -41,6 +41,7 @@ struct api_route_match {
 	const struct api_route *route;
 	char collection[API_ROUTE_SEGMENT_SIZE];
 	char id[API_ROUTE_SEGMENT_SIZE];
+	char key[API_ROUTE_SEGMENT_SIZE];
 };
 
 /* The whole table, for tests; static storage. */

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "app/data_dir.h"
+#include "app/janitor.h"
 #include "app/nats_auth.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct bus *bus;
 	struct api *api;
 	struct http_server *http;
+	struct janitor *janitor;
 };
 
 static void
@@ -221,6 +223,32 @@ list_connections(void *ctx, const char *account_key,
 }
 
 static int
+count_key(void *ctx, const struct api_connection *connection, struct err *err)
+{
+	account_key_list_count(ctx, connection->issuer_key);
+	(void)err; /* counting cannot fail */
+	return 0;
+}
+
+static int
+count_keys(void *ctx, struct account_key_list *list, bool *out_complete, struct err *err)
+{
+	return list_connections(
+		ctx, list->account_key, count_key, list, out_complete, err);
+}
+
+static int
+start_janitor(struct daemon *daemon, struct err *err)
+{
+	const struct janitor_params params = {
+		.service = daemon->dir.service,
+		.count = count_keys,
+		.count_ctx = daemon,
+	};
+	return janitor_start(&params, &daemon->janitor, err);
+}
+
+static int
 start_http(struct daemon *daemon, const char *listen, struct err *err)
 {
 	char *host = NULL;
@@ -352,6 +380,7 @@ check_nats(const char *nats, struct err *err)
 static void
 daemon_stop(struct daemon *daemon)
 {
+	janitor_stop(daemon->janitor);
 	http_server_stop(daemon->http);
 	api_free(daemon->api);
 	if (daemon->publisher != NULL) {
@@ -428,6 +457,7 @@ command_serve(const struct options *options)
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
 		start_nats(&daemon, options, &err) != 0 ||
+		start_janitor(&daemon, &err) != 0 ||
 		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||
 		hint_superuser(&daemon, &err) != 0) {
 		command_failed(&err);

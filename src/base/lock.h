@@ -8,18 +8,19 @@
  * I/O. They are listed from the outside in all the same, so that one that ever must nest
  * knows its place.
  *
- *  1. http: struct http_server.lock      requests under way
- *  2. http: struct http_guard.lock       deadlines of bodies and answers
- *  3. publish: struct live.lock          questions, and the answers to them
- *  4. publish: struct inbox.lock         notes for the publisher
- *  5. publish: struct publisher.status_lock
- *  6. bus: struct bus.lock               connection state and the table of requests
- *  7. bus: struct bus_link.lock          one connection
- *  8. service: struct throttle.lock      failed logins
- *  9. service: struct hashing.lock       password hashes under way
- * 10. store: struct store.write_lock     queue of the group commit
- * 11. store: struct store.pool_lock      free read connections
- * 12. base/rand.c                        counter of ids
+ *  1. app: struct janitor.lock           whether to stop
+ *  2. http: struct http_server.lock      requests under way
+ *  3. http: struct http_guard.lock       deadlines of bodies and answers
+ *  4. publish: struct live.lock          questions, and the answers to them
+ *  5. publish: struct inbox.lock         notes for the publisher
+ *  6. publish: struct publisher.status_lock
+ *  7. bus: struct bus.lock               connection state and the table of requests
+ *  8. bus: struct bus_link.lock          one connection
+ *  9. service: struct throttle.lock      failed logins
+ * 10. service: struct hashing.lock       password hashes under way
+ * 11. store: struct store.write_lock     queue of the group commit
+ * 12. store: struct store.pool_lock      free read connections
+ * 13. base/rand.c                        counter of ids
  *
  * The leader of a group commit runs the others' writes without any of them: it is the
  * only one that touches the write connection. Callbacks of nats.c and the store's list of

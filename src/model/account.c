@@ -46,6 +46,8 @@
 		.max = NKEY_TEXT_LEN, .offset = ACCOUNT(member) \
 	}
 
+_Static_assert(LIMIT_ACCOUNT_JWT_BYTES == 838860, "what .warnings says");
+
 static const struct field fields[] = {
 	{ .name = "id",
 		.type = FIELD_ID,
@@ -163,6 +165,17 @@ static const struct field fields[] = {
 			"nkey_text(160, r.public_key)), r.at) FROM (SELECT public_key, "
 			"max(at) AS at FROM revocations WHERE account = t.seq GROUP BY "
 			"public_key ORDER BY public_key) r)",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "warnings",
+		.type = FIELD_JSON,
+		.flags = FIELD_READ_ONLY,
+		.read = "(SELECT iif(length(jwt) <= 838860 / 2, '[]', json_array(printf("
+			"'The JWT of the account takes %d bytes, %d %% of the 838860 "
+			"that servers take for sure. What adds to it is refused from "
+			"75 %% on. Remove old signing keys, use fewer roles, or give "
+			"users another account.', length(jwt), "
+			"length(jwt) * 100 / 838860))) "
+			"FROM account_jwt WHERE account = t.seq)",
 		.offset = FIELD_NO_OFFSET },
 	{ .name = "generation",
 		.type = FIELD_INT,

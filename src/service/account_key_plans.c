@@ -21,6 +21,10 @@ account_key_list_release(struct account_key_list *list)
 void
 account_key_list_count(struct account_key_list *list, const char *issuer_key)
 {
+	if (issuer_key == NULL || issuer_key[0] == '\0') {
+		list->unknown_connections++;
+		return;
+	}
 	for (size_t i = 0; i < list->len; i++) {
 		if (str_equal(list->keys[i].public_key, issuer_key)) {
 			list->keys[i].connections++;
@@ -210,12 +214,13 @@ read_planned(struct store_conn *conn, void *ctx, struct err *err)
 	return store_signing_key_planned(conn, &planned->keys, &planned->len, err);
 }
 
-/* Fewer than `below` percent of all connections. */
+/* Fewer than `below` percent of all connections. Who may be on it counts as if it were.
+ */
 static bool
 is_below(const struct account_key_list *list, int64_t key_set, int64_t below)
 {
-	int64_t on_set = 0;
-	int64_t all = list->other_connections;
+	int64_t on_set = list->unknown_connections;
+	int64_t all = list->unknown_connections + list->other_connections;
 	for (size_t i = 0; i < list->len; i++) {
 		all += list->keys[i].connections;
 		on_set +=

@@ -28,11 +28,13 @@ struct account_key_list {
 	struct account_key *keys; /* by set, as they were made */
 	size_t len;
 	int64_t other_connections; /* live, of users that none of them signed */
+	int64_t unknown_connections; /* live, of users whose key was not told */
 };
 
 void account_key_list_release(struct account_key_list *list);
 
-/* One live connection of the account, by the key that signed its user's JWT ("A..."). */
+/* One live connection of the account, by the key that signed its user's JWT ("A..."; "":
+ * not known). */
 void account_key_list_count(struct account_key_list *list, const char *issuer_key);
 
 /* Counts the live connections of list->account_key: calls account_key_list_count for each

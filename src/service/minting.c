@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/minting.h"
 
+#include "base/log.h"
 #include "base/str.h"
 #include "model/limits.h"
 #include "service/account_claims.h"
@@ -26,6 +27,7 @@ struct snapshot {
 	int64_t account_seq;
 	struct store_publish publish;
 	struct store_vault_seed issuer; /* the operator's signing key */
+	int64_t jwt_bytes; /* of the last one */
 	struct mint_account mint;
 	struct nkey_public account_key;
 	struct store_activations activations; /* to be signed for its imports */
@@ -45,6 +47,8 @@ read_snapshot(struct store_conn *conn, void *ctx, struct err *err)
 		store_account_deleted(conn, snapshot->account_seq, &deleted, err) != 0 ||
 		store_publish_get(conn, snapshot->account_seq, &snapshot->publish, err) !=
 			0 ||
+		store_account_jwt_bytes(
+			conn, snapshot->account_seq, &snapshot->jwt_bytes, err) != 0 ||
 		store_signing_key_plain(conn, 0, &issuer, err) != 0 ||
 		store_vault_seed_get(conn, &issuer.public_key, &snapshot->issuer, err) !=
 			0) {
@@ -134,6 +138,20 @@ write_mint(struct store_tx *tx, void *ctx, struct err *err)
 	return store_publish_minted(tx, mint, err);
 }
 
+/* Once, when it grows over one half of what there is room for: time enough to do
+ * something about it. */
+static void
+warn_of_size(const struct snapshot *snapshot, size_t bytes)
+{
+	enum { HALF = LIMIT_ACCOUNT_JWT_BYTES / 2 };
+	if (bytes > HALF && snapshot->jwt_bytes <= HALF) {
+		log_warn("the JWT of an account has used up half of its room",
+			LOG_STR("account", snapshot->mint.claims.sub),
+			LOG_INT("bytes", (int64_t)bytes),
+			LOG_INT("most", LIMIT_ACCOUNT_JWT_BYTES));
+	}
+}
+
 /* Signs new bytes and records them; equal claims only record the generation. */
 static int
 mint_from(struct service *service, struct snapshot *snapshot, bool urgent,
@@ -185,6 +203,7 @@ mint_from(struct service *service, struct snapshot *snapshot, bool urgent,
 	if (store_write(service->store, write_mint, &record, err) != 0) {
 		goto out;
 	}
+	warn_of_size(snapshot, out->new_bytes ? token.len : 0);
 	out->result = MINTING_DONE;
 	out->generation = publish->generation;
 	rc = 0;

@@ -273,7 +273,8 @@ test_revoke_all(void **state)
 
 	assert_true(refuses_all(&s, ahead));
 
-	/* one that was given out since then is dated a second later, whatever the clock */
+	/* one that was given out since then is dated a second later, whatever the clock
+	 */
 	s.t->temp.clock.wall -= 10000;
 	trigger_ok(&s, "revoke_all", NULL);
 	assert_true(refuses_all(&s, ahead + 1));

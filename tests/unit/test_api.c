@@ -1321,7 +1321,7 @@ test_record_account(void **state)
 		"\"callout_xkey\":\"\",\"rotate_keys\":false,"
 		"\"add_signing_key\":false,\"remove_signing_key\":\"\","
 		"\"revoke_all\":false,"
-		"\"revocations\":{},"
+		"\"revocations\":{},\"warnings\":[],"
 		"\"generation\":0,\"published_generation\":0,\"publish_status\":"
 		"\"proven\","
 		"\"publish_message\":\"\",\"created\":\"2026-11-20 21:54:28.441Z\","

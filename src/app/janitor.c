@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/janitor.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { INTERVAL_MS = 1000, COUNT_MS = 10000 };
+
+struct janitor {
+	struct janitor_params params;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake; /* on the monotonic clock */
+	bool stopping;
+
+	/* the thread's own */
+	int64_t next_count; /* ms, monotonic */
+	char told[192]; /* the last error: the same again is not told again */
+};
+
+static void
+look(struct janitor *janitor)
+{
+	struct err err = { 0 };
+	int64_t now = clock_mono_ms(&clock_system);
+	count_connections_fn count = NULL;
+	if (now >= janitor->next_count) {
+		janitor->next_count = now + janitor->params.count_ms;
+		count = janitor->params.count;
+	}
+	if (service_account_keys_due(janitor->params.service, count,
+		    janitor->params.count_ctx, &err) == 0) {
+		janitor->told[0] = '\0';
+		return;
+	}
+	if (!str_equal(janitor->told, err.msg)) {
+		str_fmt_cut(janitor->told, sizeof(janitor->told), "%s", err.msg);
+		log_err("a planned task failed", &err,
+			LOG_STR("task", "retire signing keys"));
+	}
+}
+
+/* Woken, late or for nothing: another look does no harm. */
+static void
+wait_locked(struct janitor *janitor)
+{
+	int64_t at = clock_mono_ms(&clock_system) + janitor->params.interval_ms;
+	struct timespec until = {
+		.tv_sec = (time_t)(at / 1000),
+		.tv_nsec = (long)(at % 1000) * 1000000,
+	};
+	if (!janitor->stopping) {
+		(void)pthread_cond_timedwait(&janitor->wake, &janitor->lock, &until);
+	}
+}
+
+static void *
+run(void *ctx)
+{
+	struct janitor *janitor = ctx;
+	pthread_mutex_lock(&janitor->lock);
+	while (!janitor->stopping) {
+		pthread_mutex_unlock(&janitor->lock);
+		look(janitor);
+		pthread_mutex_lock(&janitor->lock);
+		wait_locked(janitor);
+	}
+	pthread_mutex_unlock(&janitor->lock);
+	return NULL;
+}
+
+static void
+release(struct janitor *janitor)
+{
+	pthread_cond_destroy(&janitor->wake);
+	pthread_mutex_destroy(&janitor->lock);
+	free(janitor);
+}
+
+int
+janitor_start(const struct janitor_params *params, struct janitor **out, struct err *err)
+{
+	pthread_condattr_t attr;
+	struct janitor *janitor = calloc(1, sizeof(*janitor));
+	if (janitor == NULL) {
+		return err_nomem(err);
+	}
+	janitor->params = *params;
+	if (janitor->params.interval_ms == 0) {
+		janitor->params.interval_ms = INTERVAL_MS;
+	}
+	if (janitor->params.count_ms == 0) {
+		janitor->params.count_ms = COUNT_MS;
+	}
+	/* These fail only on arguments that are wrong. */
+	pthread_mutex_init(&janitor->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&janitor->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&janitor->thread, NULL, run, janitor) != 0) {
+		release(janitor);
+		return err_set(err, ERR_INTERNAL, "cannot start the janitor's thread");
+	}
+	*out = janitor;
+	return 0;
+}
+
+void
+janitor_stop(struct janitor *janitor)
+{
+	if (janitor == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&janitor->lock);
+	janitor->stopping = true;
+	pthread_cond_signal(&janitor->wake);
+	pthread_mutex_unlock(&janitor->lock);
+	pthread_join(janitor->thread, NULL);
+	release(janitor);
+}
