@@ -383,8 +383,8 @@ store_activation_list(struct store_conn *conn, int64_t account,
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_ACTIVATION_LIST,
 		    "SELECT (SELECT count(*) FROM account_imports o WHERE o.account = "
-		    "i.account AND o.seq < i.seq), i.iat, e.public_key, x.subject, "
-		    STORE_VAULT_SEED_COLUMNS(
+		    "i.account AND o.seq < i.seq), i.iat, e.public_key, "
+		    "x.subject, " STORE_VAULT_SEED_COLUMNS(
 			    "v") " FROM account_imports i "
 				 "CROSS JOIN accounts e ON e.public_key = i.exporter AND "
 				 "e.deleted = "
