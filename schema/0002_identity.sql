@@ -182,12 +182,16 @@ CREATE INDEX creds_links_user ON creds_links (user);
 CREATE INDEX creds_links_expires ON creds_links (expires);
 
 -- What the operator's JWT says beyond its keys.
-ALTER TABLE operator ADD COLUMN service_urls TEXT NOT NULL DEFAULT '[]'; -- JSON array: where clients connect
-ALTER TABLE operator ADD COLUMN account_server_url TEXT NOT NULL DEFAULT '';
-ALTER TABLE operator ADD COLUMN assert_server_version TEXT NOT NULL DEFAULT ''; -- older servers refuse the JWT
-ALTER TABLE operator ADD COLUMN strict_signing_key_usage INTEGER NOT NULL DEFAULT 0
-	CHECK (strict_signing_key_usage IN (0, 1)); -- servers refuse what identity keys signed
-ALTER TABLE operator ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'; -- JSON array
+CREATE TABLE operator_claims (
+	seq INTEGER PRIMARY KEY CHECK (seq = 1), -- one operator
+	service_urls TEXT NOT NULL DEFAULT '[]', -- JSON array: where clients connect
+	account_server_url TEXT NOT NULL DEFAULT '',
+	assert_server_version TEXT NOT NULL DEFAULT '', -- older servers refuse the JWT
+	strict_signing_key_usage INTEGER NOT NULL DEFAULT 0
+		CHECK (strict_signing_key_usage IN (0, 1)), -- servers refuse what identity keys signed
+	tags TEXT NOT NULL DEFAULT '[]' -- JSON array
+) STRICT;
+INSERT INTO operator_claims (seq) VALUES (1);
 
 -- The generation that the last change of the operator's signing key made; 0: the account is younger.
 ALTER TABLE account_publish ADD COLUMN reissue_generation INTEGER NOT NULL DEFAULT 0;

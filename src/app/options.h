@@ -25,8 +25,9 @@ enum option_id {
 	OPTION_PORT,
 	OPTION_JETSTREAM,
 	OPTION_ROLE_PACE,
-	/* Of one call only: neither in the environment nor in the file. */
-	OPTION_SEEDS,
+	/* From here on: of one call only, neither in the environment nor in the file. */
+	OPTION_ONE_CALL,
+	OPTION_SEEDS = OPTION_ONE_CALL,
 	OPTION_FORGET_IDENTITY,
 	OPTION_IDENTITY,
 	OPTION_WAIT,

@@ -52,7 +52,7 @@ store_operator_claims(
 	struct operator_claims claims = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_OPERATOR_CLAIMS,
 		    "SELECT service_urls, account_server_url, assert_server_version, "
-		    "strict_signing_key_usage, tags FROM operator",
+		    "strict_signing_key_usage, tags FROM operator_claims",
 		    err) != 0) {
 		return -1;
 	}
@@ -101,42 +101,67 @@ note_operator(
 	return store_tx_changed(tx, &change, err);
 }
 
-int
-store_operator_update(struct store_tx *tx, const struct record_head *head,
-	const char *jwt, const struct operator_claims *claims, struct err *err)
+static int
+update_row(struct store_tx *tx, const struct record_head *head, const char *jwt,
+	struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	int64_t changes = 0;
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_OPERATOR_UPDATE,
+		    "UPDATE operator SET jwt = ?2, version = version + 1, updated = ?3 "
+		    "WHERE version = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, head->version);
+	store_stmt_bind_text(&stmt, 2, jwt);
+	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	if (store_stmt_run(&stmt, &changes, err) != 0) {
+		return -1;
+	}
+	return changes == 0
+		? err_set(err, ERR_STALE, "the operator was changed meanwhile, try again")
+		: 0;
+}
+
+static int
+update_claims(struct store_tx *tx, const struct operator_claims *claims, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	struct buf urls;
 	struct buf tags;
-	int64_t changes = 0;
-	int rc = -1;
 	buf_init(&urls, LIMIT_OPERATOR_LIST_BYTES);
 	buf_init(&tags, LIMIT_OPERATOR_LIST_BYTES);
-	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_OPERATOR_UPDATE,
-		    "UPDATE operator SET jwt = ?2, service_urls = ?3, account_server_url "
-		    "= ?4, assert_server_version = ?5, strict_signing_key_usage = ?6, "
-		    "tags = ?7, version = version + 1, updated = ?8 WHERE version = ?1",
-		    err) != 0 ||
-		bind_list(&stmt, 3, &claims->service_urls, &urls, err) != 0 ||
-		bind_list(&stmt, 7, &claims->tags, &tags, err) != 0) {
-		goto out;
+	int rc = store_stmt_open(&stmt, store_tx_conn(tx),
+		STORE_STMT_OPERATOR_CLAIMS_UPDATE,
+		"UPDATE operator_claims SET service_urls = ?1, account_server_url = ?2, "
+		"assert_server_version = ?3, strict_signing_key_usage = ?4, tags = ?5",
+		err);
+	if (rc == 0) {
+		rc = bind_list(&stmt, 1, &claims->service_urls, &urls, err);
 	}
-	store_stmt_bind_int(&stmt, 1, head->version);
-	store_stmt_bind_text(&stmt, 2, jwt);
-	store_stmt_bind_text(&stmt, 4, claims->account_server_url);
-	store_stmt_bind_text(&stmt, 5, claims->assert_server_version);
-	store_stmt_bind_int(&stmt, 6, claims->strict_signing_key_usage ? 1 : 0);
-	store_stmt_bind_int(&stmt, 8, store_tx_now(tx));
-	if (store_stmt_run(&stmt, &changes, err) != 0) {
-		goto out;
+	if (rc == 0) {
+		rc = bind_list(&stmt, 5, &claims->tags, &tags, err);
 	}
-	rc = changes == 0
-		? err_set(err, ERR_STALE, "the operator was changed meanwhile, try again")
-		: note_operator(tx, STORE_UPDATED, head->id, err);
-out:
+	if (rc == 0) {
+		store_stmt_bind_text(&stmt, 2, claims->account_server_url);
+		store_stmt_bind_text(&stmt, 3, claims->assert_server_version);
+		store_stmt_bind_int(&stmt, 4, claims->strict_signing_key_usage ? 1 : 0);
+		rc = store_stmt_run(&stmt, NULL, err);
+	}
 	buf_release(&urls);
 	buf_release(&tags);
 	return rc;
+}
+
+int
+store_operator_update(struct store_tx *tx, const struct record_head *head,
+	const char *jwt, const struct operator_claims *claims, struct err *err)
+{
+	if (update_row(tx, head, jwt, err) != 0 || update_claims(tx, claims, err) != 0) {
+		return -1;
+	}
+	return note_operator(tx, STORE_UPDATED, head->id, err);
 }
 
 /* ---- rotation of the signing key ---- */
