@@ -180,3 +180,23 @@ CREATE TABLE creds_links (
 ) STRICT;
 CREATE INDEX creds_links_user ON creds_links (user);
 CREATE INDEX creds_links_expires ON creds_links (expires);
+
+-- What the operator's JWT says beyond its keys.
+ALTER TABLE operator ADD COLUMN service_urls TEXT NOT NULL DEFAULT '[]'; -- JSON array: where clients connect
+ALTER TABLE operator ADD COLUMN account_server_url TEXT NOT NULL DEFAULT '';
+ALTER TABLE operator ADD COLUMN assert_server_version TEXT NOT NULL DEFAULT ''; -- older servers refuse the JWT
+ALTER TABLE operator ADD COLUMN strict_signing_key_usage INTEGER NOT NULL DEFAULT 0
+	CHECK (strict_signing_key_usage IN (0, 1)); -- servers refuse what identity keys signed
+ALTER TABLE operator ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'; -- JSON array
+
+-- The generation that the last change of the operator's signing key made; 0: the account is younger.
+ALTER TABLE account_publish ADD COLUMN reissue_generation INTEGER NOT NULL DEFAULT 0;
+
+-- Servers seen during the rotation of the operator's signing key that is under way. One that is
+-- missing now may come back with an operator JWT that lacks the new key.
+CREATE TABLE rotation_servers (
+	cluster TEXT NOT NULL,
+	name TEXT NOT NULL,
+	seen INTEGER NOT NULL, -- last time
+	PRIMARY KEY (cluster, name)
+) STRICT, WITHOUT ROWID;

@@ -50,9 +50,8 @@ command_data_failed(const struct err *err)
 	return err->code == ERR_BUSY ? EXIT_IN_USE : EXIT_DATA;
 }
 
-/* Opens the data directory of an offline command. */
-static int
-open_existing(
+int
+command_open_data(
 	const struct options *options, struct data_dir *dir, enum exit_code *out_code)
 {
 	struct err err = { 0 };
@@ -169,7 +168,7 @@ command_superuser_upsert(const struct options *options)
 		code = command_failed(&err);
 		goto out;
 	}
-	if (open_existing(options, &dir, &code) != 0) {
+	if (command_open_data(options, &dir, &code) != 0) {
 		goto out;
 	}
 	if (service_superuser_upsert(dir.service, &console, email, password.data,
@@ -240,7 +239,7 @@ command_export_operator_jwt(const struct options *options)
 	struct data_dir dir;
 	struct buf text;
 	enum exit_code code = EXIT_OK;
-	if (open_existing(options, &dir, &code) != 0) {
+	if (command_open_data(options, &dir, &code) != 0) {
 		return code;
 	}
 	buf_init(&text, EXPORT_MAX);
@@ -331,7 +330,7 @@ command_export_nats_conf(const struct options *options)
 	struct err err = { 0 };
 	struct data_dir dir;
 	enum exit_code code = EXIT_OK;
-	if (open_existing(options, &dir, &code) != 0) {
+	if (command_open_data(options, &dir, &code) != 0) {
 		return code;
 	}
 	if (export_conf(options, &dir, &err) != 0) {

@@ -7,6 +7,8 @@
 #include "app/options.h"
 #include "base/err.h"
 
+struct data_dir;
+
 struct command {
 	const char *words[2]; /* "superuser", "upsert"; the second may be NULL */
 	const char *arguments; /* for the usage line */
@@ -31,7 +33,15 @@ enum exit_code command_serve(const struct options *options);
 enum exit_code command_superuser_upsert(const struct options *options);
 enum exit_code command_export_operator_jwt(const struct options *options);
 enum exit_code command_export_nats_conf(const struct options *options);
+enum exit_code command_operator_export(const struct options *options);
+enum exit_code command_operator_rotate(const struct options *options);
+enum exit_code command_operator_set(const struct options *options);
 enum exit_code command_version(const struct options *options);
+
+/* Opens the data directory of a command that works beside a running natsid serve; -1:
+ * *out_code, and the reason was printed. */
+int command_open_data(const struct options *options, struct data_dir *dir,
+	enum exit_code *out_code) MUST_CHECK;
 
 /* Prints "natsid: message" and returns the exit code that fits the error. */
 enum exit_code command_failed(const struct err *err);

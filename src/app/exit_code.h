@@ -8,8 +8,10 @@ enum exit_code {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2, /* wrong command line, environment or configuration file */
 	EXIT_IN_USE = 3, /* the data directory, or the port, is another process's */
-	EXIT_DATA =
-		4 /* the database or the master key: missing, wrong, damaged, too new */
+	/* the database or the master key: missing, wrong, damaged, too new */
+	EXIT_DATA = 4,
+	EXIT_WAITS =
+		5 /* nothing is wrong: it waits for servers or accounts; run it again */
 };
 
 #endif

@@ -31,6 +31,24 @@ static const struct command commands[] = {
 			OPTION_BIT(OPTION_SERVER_NAME) | OPTION_BIT(OPTION_PORT) |
 			OPTION_BIT(OPTION_JETSTREAM),
 		0, command_export_nats_conf },
+	{ { "operator", "export" }, "",
+		"write the operator's seeds to a file that is to be kept offline",
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OUTPUT) |
+			OPTION_BIT(OPTION_SEEDS) | OPTION_BIT(OPTION_FORGET_IDENTITY),
+		0, command_operator_export },
+	{ { "operator", "rotate-signing-key" }, "",
+		"begin a rotation of the operator's signing key, or take it further",
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_NATS) |
+			OPTION_BIT(OPTION_IDENTITY) | OPTION_BIT(OPTION_WAIT) |
+			OPTION_BIT(OPTION_WITHOUT) | OPTION_BIT(OPTION_ABORT),
+		0, command_operator_rotate },
+	{ { "operator", "set" }, "", "change what the operator's JWT says",
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_IDENTITY) |
+			OPTION_BIT(OPTION_SERVICE_URLS) |
+			OPTION_BIT(OPTION_ACCOUNT_SERVER_URL) |
+			OPTION_BIT(OPTION_ASSERT_SERVER_VERSION) |
+			OPTION_BIT(OPTION_STRICT_SIGNING_KEYS) | OPTION_BIT(OPTION_TAGS),
+		0, command_operator_set },
 	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
 		command_version },
 };
@@ -59,7 +77,7 @@ print_commands(FILE *out, const char *group)
 		"failed, "
 		"2 wrong usage or\nconfiguration, 3 data directory or port in use, 4 "
 		"database "
-		"or master key unusable.\n");
+		"or master key unusable,\n5 waits for servers or accounts.\n");
 }
 
 static void

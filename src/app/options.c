@@ -14,9 +14,9 @@ enum { CONFIG_MAX = 64 * 1024, ROLE_PACE_MAX = 100000 };
 
 struct option {
 	const char *name;
-	const char *env;
-	const char *key;
-	const char *value_name;
+	const char *env; /* NULL: not from there */
+	const char *key; /* of the file; the same */
+	const char *value_name; /* NULL: it takes no value */
 	const char *fallback;
 	const char *help;
 };
@@ -47,6 +47,27 @@ static const struct option options_table[OPTION_COUNT] = {
 		"switch JetStream on, with its store there" },
 	[OPTION_ROLE_PACE] = { "role-pace", "NATSID_ROLE_PACE", "role_pace", "N", "20",
 		"accounts a second that a wider role reaches; 0 is all at once" },
+	[OPTION_SEEDS] = { "seeds", NULL, NULL, NULL, NULL,
+		"the seeds of the operator's keys, for safekeeping" },
+	[OPTION_FORGET_IDENTITY] = { "forget-identity", NULL, NULL, NULL, NULL,
+		"once they are in the file, destroy the identity's seed here" },
+	[OPTION_IDENTITY] = { "identity", NULL, NULL, "-", NULL,
+		"read the identity's seed from standard input" },
+	[OPTION_WAIT] = { "wait", NULL, NULL, "SECONDS", NULL,
+		"wait for servers and accounts for so long (0)" },
+	[OPTION_WITHOUT] = { "without", NULL, NULL, "SERVER[,...]", NULL,
+		"go on although these servers do not trust the new key" },
+	[OPTION_ABORT] = { "abort", NULL, NULL, NULL, NULL,
+		"drop the new key again, while it does not sign" },
+	[OPTION_SERVICE_URLS] = { "service-urls", NULL, NULL, "URL[,...]", NULL,
+		"where clients connect, as tools show it" },
+	[OPTION_ACCOUNT_SERVER_URL] = { "account-server-url", NULL, NULL, "URL", NULL,
+		"where tools fetch account JWTs" },
+	[OPTION_ASSERT_SERVER_VERSION] = { "assert-server-version", NULL, NULL, "X.Y.Z",
+		NULL, "older servers refuse to start with the JWT" },
+	[OPTION_STRICT_SIGNING_KEYS] = { "strict-signing-keys", NULL, NULL, "on|off",
+		NULL, "servers refuse what an identity key signed" },
+	[OPTION_TAGS] = { "tags", NULL, NULL, "TAG[,...]", NULL, "tags of the JWT" },
 };
 
 void
@@ -94,6 +115,11 @@ read_flag(int argc, char *const *argv, int *at, unsigned mask, struct options *o
 	if (id < 0) {
 		return err_set(err, ERR_INVALID, "unknown option --%.*s", (int)len, name);
 	}
+	if (options_table[id].value_name == NULL) {
+		return name[len] == '=' ? err_set(err, ERR_INVALID, "--%s takes no value",
+						  options_table[id].name)
+					: set_value(out, (enum option_id)id, "", err);
+	}
 	if (name[len] == '=') {
 		return set_value(out, (enum option_id)id, name + len + 1, err);
 	}
@@ -130,7 +156,8 @@ static int
 read_environment(unsigned mask, struct options *out, struct err *err)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const char *value = getenv(options_table[i].env);
+		const char *env = options_table[i].env;
+		const char *value = env != NULL ? getenv(env) : NULL;
 		if ((mask & OPTION_BIT(i)) == 0 || out->values[i] != NULL ||
 			value == NULL || value[0] == '\0') {
 			continue;
@@ -265,8 +292,8 @@ options_print(unsigned mask)
 		if ((mask & OPTION_BIT(i)) == 0) {
 			continue;
 		}
-		str_fmt_cut(
-			flag, sizeof(flag), "--%s %s", option->name, option->value_name);
+		str_fmt_cut(flag, sizeof(flag), "--%s %s", option->name,
+			option->value_name != NULL ? option->value_name : "");
 		printf("  %-22s %s%s%s%s\n", flag, option->help,
 			option->fallback != NULL ? " (" : "",
 			option->fallback != NULL ? option->fallback : "",
@@ -276,7 +303,30 @@ options_print(unsigned mask)
 	printf("\nEach option may also come from the environment (NATSID_DATA for "
 	       "--data) or, but\n"
 	       "for --config, from the JSON file: flag over environment over file over "
-	       "default.\n");
+	       "default.\n"
+	       "Those without a name there (docs/cli.md) are of one call only.\n");
+}
+
+int
+options_split_list(const char *text, struct strlist *out, struct err *err)
+{
+	if (strlist_make(out, err) != 0) {
+		return -1;
+	}
+	for (const char *at = text; *text != '\0' && at != NULL;) {
+		size_t len = strcspn(at, ",");
+		if (len == 0) {
+			strlist_release(out);
+			return err_set(err, ERR_INVALID,
+				"\"%s\" has an empty entry between its commas", text);
+		}
+		if (strlist_add_n(out, at, len, err) != 0) {
+			strlist_release(out);
+			return -1;
+		}
+		at = at[len] == ',' ? at + len + 1 : NULL;
+	}
+	return 0;
 }
 
 int

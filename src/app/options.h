@@ -4,12 +4,14 @@
 #define APP_OPTIONS_H
 
 #include "base/err.h"
+#include "base/strlist.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Each is --name, NATSID_NAME, and the key name (with _ for -) of the JSON file. */
+/* Each is --name, and most are also NATSID_NAME and the key name (with _ for -) of the
+ * JSON file. */
 enum option_id {
 	OPTION_DATA,
 	OPTION_KEY_FILE,
@@ -23,6 +25,18 @@ enum option_id {
 	OPTION_PORT,
 	OPTION_JETSTREAM,
 	OPTION_ROLE_PACE,
+	/* Of one call only: neither in the environment nor in the file. */
+	OPTION_SEEDS,
+	OPTION_FORGET_IDENTITY,
+	OPTION_IDENTITY,
+	OPTION_WAIT,
+	OPTION_WITHOUT,
+	OPTION_ABORT,
+	OPTION_SERVICE_URLS,
+	OPTION_ACCOUNT_SERVER_URL,
+	OPTION_ASSERT_SERVER_VERSION,
+	OPTION_STRICT_SIGNING_KEYS,
+	OPTION_TAGS,
 	OPTION_COUNT
 };
 
@@ -30,7 +44,8 @@ enum option_id {
 
 enum { OPTION_POSITIONAL_MAX = 2 };
 
-/* Values are owned; NULL when neither given nor with a default. Zeroed is valid. */
+/* Values are owned; NULL when neither given nor with a default. One without a value is
+ * "" when it was given. Zeroed is valid. */
 struct options {
 	char *values[OPTION_COUNT];
 	const char *positional[OPTION_POSITIONAL_MAX]; /* of argv */
@@ -56,6 +71,9 @@ int options_split_address(const char *text, char **out_host, uint16_t *out_port,
 
 /* "20" accounts a second; "0": all at once, which is -1 as publisher_params have it. */
 int options_role_pace(const char *text, int64_t *out_pace, struct err *err) MUST_CHECK;
+
+/* Entries between commas, none of them empty; "" is an empty list. *out must be empty. */
+int options_split_list(const char *text, struct strlist *out, struct err *err) MUST_CHECK;
 
 /* "4222"; 0 is not a port here. */
 int options_port(const char *text, uint16_t *out_port, struct err *err) MUST_CHECK;

@@ -17,6 +17,7 @@ enum {
 	LIMIT_ENTRY_BYTES = 256, /* of any list */
 	LIMIT_SUBJECT_BYTES = 256,
 	LIMIT_URL_CHARS = 2048,
+	LIMIT_OPERATOR_LIST_BYTES = 64 * 1024, /* a list of the operator's, as JSON */
 	LIMIT_TOKEN_BYTES = 10000, /* an activation from outside */
 	LIMIT_CLAIM_BYTES = 64 * 1024, /* mappings, tiers, time windows: each as JSON */
 	LIMIT_TIME_WINDOWS = 32,

@@ -4,6 +4,8 @@
 #include "model/account.h"
 #include "model/limits.h"
 
+#include <stdlib.h>
+
 #define OPERATOR(member) ((int)offsetof(struct operator_row, member))
 
 static const struct field fields[] = {
@@ -32,12 +34,43 @@ static const struct field fields[] = {
 			"public_key FROM signing_keys WHERE account IS NULL ORDER BY "
 			"seq) k)",
 		.offset = FIELD_NO_OFFSET },
-	{ .name = "signing_public_key",
+	{ .name = "signing_public_key", /* the one that signs now */
 		.type = FIELD_TEXT,
 		.flags = FIELD_READ_ONLY,
 		.read = "(SELECT nkey_text(112, public_key) FROM signing_keys WHERE "
-			"account IS "
-			"NULL ORDER BY seq DESC LIMIT 1)",
+			"account IS NULL AND state = 'active' ORDER BY key_set DESC, seq "
+			"DESC LIMIT 1)",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "identity_online", /* its seed is here: the JWT can be minted anew */
+		.type = FIELD_BOOL,
+		.flags = FIELD_READ_ONLY,
+		.read = "EXISTS (SELECT 1 FROM vault v WHERE v.public_key = "
+			"t.public_key)",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "operator_service_urls",
+		.type = FIELD_JSON,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.service_urls",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "account_server_url",
+		.type = FIELD_TEXT,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.account_server_url",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "assert_server_version",
+		.type = FIELD_TEXT,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.assert_server_version",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "strict_signing_key_usage",
+		.type = FIELD_BOOL,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.strict_signing_key_usage",
+		.offset = FIELD_NO_OFFSET },
+	{ .name = "tags",
+		.type = FIELD_JSON,
+		.flags = FIELD_READ_ONLY,
+		.read = "t.tags",
 		.offset = FIELD_NO_OFFSET },
 	{ .name = "system_account_id",
 		.type = FIELD_RELATION,
@@ -77,3 +110,13 @@ const struct collection operator_collection = {
 	.passed_over = passed_over,
 	.row_size = sizeof(struct operator_row),
 };
+
+void
+operator_claims_release(struct operator_claims *claims)
+{
+	strlist_release(&claims->service_urls);
+	free(claims->account_server_url);
+	free(claims->assert_server_version);
+	strlist_release(&claims->tags);
+	*claims = (struct operator_claims){ 0 };
+}

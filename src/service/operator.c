@@ -58,7 +58,8 @@ mint_operator_jwt(struct service *service, struct init *init, struct err *err)
 	struct mint_operator mint = {
 		.name = init->operator.name,
 		.identity = &identity,
-		.signing_key = init->signing.seed.public_key,
+		.signing_keys = &init->signing.seed.public_key,
+		.signing_key_count = 1,
 		.system_account = init->system.public_key,
 		.iat = clock_wall_s(service->clock),
 	};

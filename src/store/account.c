@@ -107,8 +107,11 @@ store_account_newest_iat(
 	struct store_conn *conn, int64_t seq, int64_t *out_iat, struct err *err)
 {
 	return ask(conn, STORE_STMT_ACCOUNT_NEWEST_IAT,
-		"SELECT max(iat) FROM users WHERE account = ?1 AND issued_at > 0", seq, 0,
-		out_iat, err);
+		"SELECT max(coalesce((SELECT max(iat) FROM users "
+		"WHERE account = ?1 AND issued_at > 0), 0), "
+		"coalesce((SELECT at + 1 FROM revocations "
+		"WHERE account = ?1 AND public_key = x'' AND cause = 'all'), 0))",
+		seq, 0, out_iat, err);
 }
 
 int

@@ -19,8 +19,8 @@ int store_account_deleted(struct store_conn *conn, int64_t seq, int64_t *out_whe
 int store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 	int64_t *out_count, struct err *err) MUST_CHECK;
 
-/* The latest iat (unix seconds) of all users of the account of whom a JWT may live; 0: of
- * none. */
+/* The latest iat (unix seconds) that a JWT of any user of the account may have; 0: there
+ * is none. After a revocation of all, they begin one second later. */
 int store_account_newest_iat(struct store_conn *conn, int64_t seq, int64_t *out_iat,
 	struct err *err) MUST_CHECK;
 

@@ -276,23 +276,31 @@ derive_public(enum nkey_role role, const uint8_t seed[static VAULT_SEED_LEN],
 }
 
 int
-vault_generate(const struct vault *vault, struct vault_seed *seed, struct err *err)
+vault_seal(const struct vault *vault, const uint8_t plain[static VAULT_SEED_LEN],
+	struct vault_seed *seed, struct err *err)
 {
 	struct aad aad;
-	uint8_t plain[VAULT_SEED_LEN];
 	const struct data_key *newest = &vault->keys[vault->key_count - 1];
 
-	rand_bytes(plain, sizeof(plain));
 	derive_public(seed->role, plain, &seed->public_key);
-	int rc = aad_of_seed(vault, seed, &aad, err);
-	if (rc == 0) {
-		seed->sealed[0] = SEALED_VERSION;
-		seed->sealed[1] = (uint8_t)(newest->id >> 24);
-		seed->sealed[2] = (uint8_t)(newest->id >> 16);
-		seed->sealed[3] = (uint8_t)(newest->id >> 8);
-		seed->sealed[4] = (uint8_t)newest->id;
-		seal(newest->key, plain, sizeof(plain), &aad, seed->sealed + 5);
+	if (aad_of_seed(vault, seed, &aad, err) != 0) {
+		return -1;
 	}
+	seed->sealed[0] = SEALED_VERSION;
+	seed->sealed[1] = (uint8_t)(newest->id >> 24);
+	seed->sealed[2] = (uint8_t)(newest->id >> 16);
+	seed->sealed[3] = (uint8_t)(newest->id >> 8);
+	seed->sealed[4] = (uint8_t)newest->id;
+	seal(newest->key, plain, VAULT_SEED_LEN, &aad, seed->sealed + 5);
+	return 0;
+}
+
+int
+vault_generate(const struct vault *vault, struct vault_seed *seed, struct err *err)
+{
+	uint8_t plain[VAULT_SEED_LEN];
+	rand_bytes(plain, sizeof(plain));
+	int rc = vault_seal(vault, plain, seed, err);
 	secret_wipe(plain, sizeof(plain));
 	return rc;
 }

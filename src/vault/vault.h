@@ -83,6 +83,10 @@ void vault_free(struct vault *vault);
 int vault_generate(
 	const struct vault *vault, struct vault_seed *seed, struct err *err) MUST_CHECK;
 
+/* The same with a seed that somebody brings. */
+int vault_seal(const struct vault *vault, const uint8_t plain[static VAULT_SEED_LEN],
+	struct vault_seed *seed, struct err *err) MUST_CHECK;
+
 /* ERR_CORRUPT when it was damaged or moved from another row. The caller wipes
  * out_seed. */
 int vault_seed_open(const struct vault *vault, const struct vault_seed *seed,

@@ -677,7 +677,8 @@ test_operator(void **state)
 	struct mint_operator mint = {
 		.name = "Op",
 		.identity = &s->operator_identity,
-		.signing_key = s->operator_key.public_key,
+		.signing_keys = &s->operator_key.public_key,
+		.signing_key_count = 1,
 		.system_account = s->account.public_key,
 		.iat = NOW,
 	};

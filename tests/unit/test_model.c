@@ -663,7 +663,8 @@ test_subjects(void **state)
 		check_subject(lists[i], "", 1, VIOLATION_SUBJECT);
 		check_subject(lists[i], "a.>.b", 1, VIOLATION_SUBJECT);
 		check_subject(lists[i], "a\tb", 1, VIOLATION_SUBJECT);
-		check_subject(lists[i], "a.{{name()}}", 1, VIOLATION_SUBJECT);
+		check_subject(lists[i], "a.{{name()}}", 1, NULL);
+		check_subject(lists[i], "a.{{nick()}}", 1, VIOLATION_SUBJECT);
 		check_subject(
 			lists[i], "a queue", 1, subscribe ? NULL : VIOLATION_SUBJECT);
 		check_subject(lists[i], "a b c", 1, VIOLATION_SUBJECT);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/probe.h"
+
+#include "app/nats_auth.h"
+#include "app/options.h"
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct probe {
+	struct nats_auth *auth;
+	struct live *live;
+	struct bus *bus;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* on the monotonic clock */
+	bool up;
+};
+
+static void
+on_bus(void *ctx, const struct bus_event *event)
+{
+	struct probe *probe = ctx;
+	if (live_owns(event)) {
+		live_on_bus(probe->live, event);
+		return;
+	}
+	if (event->kind == BUS_EVENT_UP || event->kind == BUS_EVENT_DOWN) {
+		pthread_mutex_lock(&probe->lock);
+		probe->up = event->kind == BUS_EVENT_UP;
+		pthread_cond_broadcast(&probe->changed);
+		pthread_mutex_unlock(&probe->lock);
+	}
+}
+
+static int
+start_bus(struct probe *probe, const struct strlist *urls, struct err *err)
+{
+	struct bus_params params = {
+		.urls = (const char *const *)urls->items,
+		.url_count = urls->len,
+		.name = "natsid command",
+		.user_jwt = nats_auth_user_jwt,
+		.sign_nonce = nats_auth_sign,
+		.auth_ctx = probe->auth,
+		.on_event = on_bus,
+		.event_ctx = probe,
+		.clock = &clock_system,
+	};
+	if (bus_new(&params, &probe->bus, err) != 0) {
+		return err_prefix(err, "--nats");
+	}
+	nats_auth_set_inbox(probe->auth, bus_inbox(probe->bus));
+	live_set_bus(probe->live, probe->bus);
+	return bus_start(probe->bus, err);
+}
+
+static void
+init_lock(struct probe *probe)
+{
+	pthread_condattr_t attr;
+	pthread_mutex_init(&probe->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&probe->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int
+probe_open(struct service *service, const char *nats, struct probe **out, struct err *err)
+{
+	const struct live_params live_params = { 0 };
+	struct strlist urls = { 0 };
+	struct probe *probe = calloc(1, sizeof(*probe));
+	if (probe == NULL) {
+		return err_nomem(err);
+	}
+	init_lock(probe);
+	int rc = options_split_list(nats, &urls, err);
+	if (rc != 0) {
+		err_prefix(err, "--nats");
+	}
+	if (rc == 0) {
+		rc = live_new(&live_params, &probe->live, err);
+	}
+	if (rc == 0) {
+		rc = nats_auth_new(service, &probe->auth, err);
+	}
+	if (rc == 0) {
+		rc = start_bus(probe, &urls, err);
+	}
+	strlist_release(&urls);
+	if (rc != 0) {
+		probe_close(probe);
+		return -1;
+	}
+	*out = probe;
+	return 0;
+}
+
+void
+probe_close(struct probe *probe)
+{
+	if (probe == NULL) {
+		return;
+	}
+	bus_free(probe->bus);
+	live_free(probe->live);
+	nats_auth_free(probe->auth);
+	pthread_cond_destroy(&probe->changed);
+	pthread_mutex_destroy(&probe->lock);
+	free(probe);
+}
+
+int
+probe_live(struct probe *probe, int64_t timeout_ms, struct live **out, struct err *err)
+{
+	struct bus_status status;
+	int64_t until = clock_mono_ms(&clock_system) + timeout_ms;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(until / 1000),
+		.tv_nsec = (long)(until % 1000) * 1000000,
+	};
+	int rc = 0;
+	pthread_mutex_lock(&probe->lock);
+	while (!probe->up && rc == 0) {
+		rc = pthread_cond_timedwait(&probe->changed, &probe->lock, &deadline);
+	}
+	bool up = probe->up;
+	pthread_mutex_unlock(&probe->lock);
+	if (!up) {
+		bus_status(probe->bus, &status);
+		return err_set(err, ERR_UNAVAILABLE, "no connection to NATS (%s): %s",
+			status.url, status.last_error);
+	}
+	*out = probe->live;
+	return 0;
+}

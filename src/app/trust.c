@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/trust.h"
+
+#include "base/str.h"
+#include "service/operator_keys.h"
+
+enum { CONNECT_WAIT_MS = 5000, WHY_MAX = 64 * 1024 };
+
+struct asked {
+	const struct trust_params *params;
+	struct trust_result *result;
+	struct server servers[ROSTER_MAX];
+	size_t len;
+	size_t left_out; /* of those that did not answer */
+	size_t named; /* remembered, missing, and not left out */
+};
+
+static const struct actor console = { .kind = ACTOR_CONSOLE };
+
+static bool
+is_in(const struct strlist *list, const char *text)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		if (str_equal(list->items[i], text)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+put_reason(struct asked *asked, const char *server, const char *why)
+{
+	buf_put_str(&asked->result->why, "  ");
+	buf_put_str(&asked->result->why, server);
+	buf_put_str(&asked->result->why, why);
+	buf_put_char(&asked->result->why, '\n');
+	asked->result->all = false;
+}
+
+static int
+on_server(void *ctx, const struct server *server, const struct strlist *trusted,
+	struct err *err)
+{
+	struct asked *asked = ctx;
+	(void)err;
+	if (asked->len < ROSTER_MAX) {
+		asked->servers[asked->len++] = *server;
+	}
+	if (!is_in(trusted, asked->params->key) &&
+		!is_in(asked->params->without, server->name)) {
+		put_reason(asked, server->name,
+			": does not trust it yet; restart it with the operator's new "
+			"JWT");
+	}
+	return 0;
+}
+
+static bool
+has_answered(const struct asked *asked, const char *cluster, const char *name)
+{
+	for (size_t i = 0; i < asked->len; i++) {
+		if (str_equal(asked->servers[i].name, name) &&
+			str_equal(asked->servers[i].cluster, cluster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+on_remembered(void *ctx, const char *cluster, const char *name, struct err *err)
+{
+	struct asked *asked = ctx;
+	(void)err;
+	if (has_answered(asked, cluster, name)) {
+		return 0;
+	}
+	if (is_in(asked->params->without, name)) {
+		asked->left_out++;
+		return 0;
+	}
+	asked->named++;
+	put_reason(asked, name,
+		": was there before and does not answer; start it, or leave it out with "
+		"--without");
+	return 0;
+}
+
+static int
+remember(struct asked *asked, struct err *err)
+{
+	struct rotation_server seen[ROSTER_MAX];
+	for (size_t i = 0; i < asked->len; i++) {
+		seen[i].cluster = asked->servers[i].cluster;
+		seen[i].name = asked->servers[i].name;
+	}
+	return service_rotation_servers(asked->params->service, &console, seen,
+		asked->len, on_remembered, asked, err);
+}
+
+/* Those that the others know of and that nobody here can name. */
+static void
+count_silent(struct asked *asked, const struct live_summary *summary)
+{
+	char silent[64];
+	size_t accounted = asked->len + asked->left_out + asked->named;
+	if (summary->servers > accounted) {
+		str_fmt_cut(silent, sizeof(silent), "%zu more server%s",
+			summary->servers - accounted,
+			summary->servers - accounted == 1 ? "" : "s");
+		put_reason(asked, silent, ": known to the others, and without an answer");
+	} else if (!summary->complete && asked->left_out == 0 && asked->named == 0) {
+		put_reason(asked, "(some server)", ": its answer could not be read");
+	}
+}
+
+int
+trust_ask(const struct trust_params *params, struct trust_result *out, struct err *err)
+{
+	struct live *live = NULL;
+	struct live_summary summary = { 0 };
+	struct asked asked = { .params = params, .result = out };
+	*out = (struct trust_result){ .all = true };
+	buf_init(&out->why, WHY_MAX);
+	if (probe_live(params->probe, CONNECT_WAIT_MS, &live, err) != 0 ||
+		live_trust(live, on_server, &asked, &summary, err) != 0 ||
+		remember(&asked, err) != 0) {
+		return -1;
+	}
+	count_silent(&asked, &summary);
+	out->servers = asked.len;
+	return out->why.len == 0 ? 0 : buf_finish(&out->why, err);
+}
+
+void
+trust_result_release(struct trust_result *result)
+{
+	buf_release(&result->why);
+}
