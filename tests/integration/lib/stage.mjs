@@ -39,6 +39,7 @@ class Stage {
       const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
       configuration += `\ncluster: { name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }\n`;
     }
+    configuration += this.options.more?.(index) ?? '';
     const store = join(this.data, 'nats', name, 'jwt');
     return new NatsServer({ which, name, port, directory: this.directory, configuration, store });
   }
@@ -191,7 +192,8 @@ class Stage {
 }
 
 /**
- * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater.
+ * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, more(index): what a
+ * server's configuration has beside natsid's.
  * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
  */
 export function onStage(title, options, define) {
