@@ -18,14 +18,22 @@
 enum {
 	TIMEOUT_MS = 2000,
 	PAGE_LEN = 1024,
+	/* Pages are by position: when some of those before leave, the others move up. So
+	 * each page begins with the last ones of the page before; where none of these is
+	 * seen again, some may have been missed. */
+	PAGE_OVERLAP = 64,
 	/* A request number is LIVE_REQUEST_BIT, the question's number, and the slot. */
-	SLOT_BITS = 8,
+	SLOT_BITS = 16,
 	SLOT_PING = 0,
 	SLOT_ALL = 1,
-	SLOT_SERVER = 2 /* and its place in the roster: a further page */
+	/* Further pages: of the first one for each place of the roster, of the second,
+	 * and so on. None is used again, as news of one that is over may come late. */
+	SLOT_PAGES = 2,
+	PAGES_MAX = LIVE_CONNECTIONS_MAX / (PAGE_LEN - PAGE_OVERLAP) + 2
 };
 
-_Static_assert(SLOT_SERVER + ROSTER_MAX <= 1 << SLOT_BITS, "a slot for each server");
+_Static_assert(
+	SLOT_PAGES + PAGES_MAX * ROSTER_MAX <= 1 << SLOT_BITS, "a slot for each page");
 
 struct question {
 	LIST_ENTRY(question) link;
@@ -38,9 +46,8 @@ struct question {
 
 	/* the asking thread's own */
 	const char *what; /* CONNZ, VARZ */
-	/* Reads an answer of the server at that place. 1: a further page was asked for;
-	 * 0: that was all; -1: unreadable, unless q->failed says that the question is
-	 * over. */
+	/* Reads an answer of the server at that place, and asks for more when there is
+	 * more. -1: unreadable, unless q->failed says that the question is over. */
 	int (*read)(struct question *q, size_t at, const struct answer *answer,
 		struct err *err);
 	int (*on_connection)(void *ctx, const struct server *server,
@@ -54,12 +61,14 @@ struct question {
 	bool failed; /* the callback said so, or no memory */
 	uint64_t answered; /* by place in the roster, as bits */
 	uint64_t odd; /* answered, but nothing of use */
-	uint64_t paging; /* a further page is awaited */
+	unsigned awaited[ROSTER_MAX]; /* the slot of a further page; 0: none */
+	unsigned pages[ROSTER_MAX]; /* asked for */
 	int64_t offset[ROSTER_MAX]; /* of the awaited page */
 	int64_t last_cid[ROSTER_MAX];
 	int64_t total[ROSTER_MAX];
 	int64_t connections;
 	bool cut;
+	bool gap; /* some may have been missed between pages */
 };
 
 LIST_HEAD(question_list, question);
@@ -258,8 +267,8 @@ close_question(struct question *q)
 {
 	struct live *live = q->live;
 	for (size_t at = 0; at < q->roster.len; at++) {
-		if ((q->paging & bit(at)) != 0) {
-			bus_cancel(live->bus, q->number | (SLOT_SERVER + at));
+		if (q->awaited[at] != 0) {
+			bus_cancel(live->bus, q->number | q->awaited[at]);
 		}
 	}
 	bus_cancel(live->bus, q->number | SLOT_ALL);
@@ -281,9 +290,19 @@ have_all_answered(const struct question *q)
 }
 
 static bool
+is_paging(const struct question *q)
+{
+	bool paging = false;
+	for (size_t at = 0; at < q->roster.len; at++) {
+		paging = paging || q->awaited[at] != 0;
+	}
+	return paging;
+}
+
+static bool
 is_over(const struct question *q)
 {
-	return q->paging == 0 && (q->expired || have_all_answered(q));
+	return !is_paging(q) && (q->expired || have_all_answered(q));
 }
 
 /* ---- hearing ---- */
@@ -335,7 +354,7 @@ on_answer(struct question *q, unsigned slot, struct note *note, struct err *err)
 	int at = place_of(q, &server);
 	if (at < 0 ||
 		(slot == SLOT_ALL ? (q->answered & bit((size_t)at)) != 0
-				  : slot != SLOT_SERVER + (unsigned)at)) {
+				  : slot != q->awaited[at])) {
 		answer_free(answer);
 		return 0; /* again, or of nobody's */
 	}
@@ -343,14 +362,12 @@ on_answer(struct question *q, unsigned slot, struct note *note, struct err *err)
 	q->answered |= mine;
 	if (slot != SLOT_ALL) {
 		bus_cancel(q->live->bus, q->number | slot);
-		q->paging &= ~mine;
+		q->awaited[at] = 0;
 	}
 	if (rc == 0) {
 		rc = q->read(q, (size_t)at, answer, &odd);
 	}
-	if (rc > 0) {
-		q->paging |= mine;
-	} else if (rc < 0 && !q->failed) {
+	if (rc != 0 && !q->failed) {
 		q->odd |= mine;
 		log_odd(q, &server, &odd);
 	}
@@ -375,9 +392,12 @@ on_note(struct question *q, struct note *note, struct err *err)
 	}
 	if (slot == SLOT_ALL) {
 		q->expired = true;
-	} else if ((q->paging & bit(slot - SLOT_SERVER)) != 0) {
-		q->paging &= ~bit(slot - SLOT_SERVER);
-		q->odd |= bit(slot - SLOT_SERVER);
+		return 0;
+	}
+	size_t at = (slot - SLOT_PAGES) % ROSTER_MAX;
+	if (q->awaited[at] == slot) {
+		q->awaited[at] = 0;
+		q->odd |= bit(at);
 	}
 	return 0;
 }
@@ -389,8 +409,8 @@ summarize(const struct question *q, struct live_summary *out)
 		.servers = q->roster.len,
 		.cut = q->cut,
 		.connections = q->connections,
-		.complete =
-			have_all_answered(q) && !q->cut && q->paging == 0 && q->odd == 0,
+		.complete = have_all_answered(q) && !q->cut && !q->gap && !is_paging(q) &&
+			q->odd == 0,
 	};
 	for (size_t at = 0; at < q->roster.len; at++) {
 		summary.answered += (q->answered & bit(at)) != 0 ? 1 : 0;
@@ -452,10 +472,10 @@ show_connections(struct question *q, size_t at, const struct answer *answer, siz
 		if (answer_connection(answer, i, &row, err) != 0) {
 			return -1;
 		}
-		/* Where some left, a page begins with what the one before ended with. */
 		if (row.cid <= q->last_cid[at]) {
-			continue;
+			continue; /* seen in the page before */
 		}
+		q->gap = q->gap || (i == 0 && q->last_cid[at] > 0);
 		if (q->connections == LIVE_CONNECTIONS_MAX) {
 			q->cut = true;
 			return 0;
@@ -481,17 +501,25 @@ read_page(struct question *q, size_t at, const struct answer *answer, struct err
 		return err_set(err, ERR_INVALID, "another page than was asked for");
 	}
 	q->total[at] = page.total;
+	q->gap = q->gap || (page.len == 0 && page.total > 0);
 	if (show_connections(q, at, answer, page.len, err) != 0) {
 		return -1;
 	}
-	q->offset[at] += (int64_t)page.len;
-	if (page.len == 0 || q->offset[at] >= page.total || q->cut) {
+	int64_t end = page.offset + (int64_t)page.len;
+	if (page.len == 0 || end >= page.total || q->cut) {
 		return 0;
 	}
-	return send_request(q, SLOT_SERVER + (unsigned)at, q->roster.servers[at].id,
-		       q->offset[at], err) == 0
-		? 1
-		: -1;
+	if (page.len != PAGE_LEN || q->pages[at] == PAGES_MAX) {
+		return err_set(err, ERR_INVALID, "%zu connections and no end in page %u",
+			page.len, q->pages[at] + 1);
+	}
+	q->offset[at] = end - PAGE_OVERLAP;
+	unsigned slot = SLOT_PAGES + q->pages[at]++ * ROSTER_MAX + (unsigned)at;
+	if (send_request(q, slot, q->roster.servers[at].id, q->offset[at], err) != 0) {
+		return -1;
+	}
+	q->awaited[at] = slot;
+	return 0;
 }
 
 int

@@ -57,8 +57,8 @@ struct live_summary {
 
 /* Calls fn for each client and leaf node of the account ("A..."), by the thread that
  * asks; strings are borrowed for the call, and -1 ends the question with its error. What
- * connects or leaves meanwhile may be missing. ERR_UNAVAILABLE: no connection to NATS, or
- * no answer at all; ERR_INVALID: no account key. */
+ * connects or leaves meanwhile may be missing or not. ERR_UNAVAILABLE: no connection to
+ * NATS, or no answer at all; ERR_INVALID: no account key. */
 int live_connections(struct live *live, const char *account_key,
 	int (*fn)(void *ctx, const struct server *server, const struct connection *row,
 		struct err *err),

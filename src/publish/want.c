@@ -35,17 +35,12 @@ pace(struct publisher *p, struct job *job)
 	jobs_pace(&p->jobs, job);
 }
 
-/* Never more than one job's fraction beyond what a rest gives: rates and times of any
- * size stay far from overflow. */
 static int64_t
 credit_at(const struct publisher *p, int64_t now)
 {
-	int64_t most = p->params.role_pace * JOB_CREDIT;
-	int64_t rest = now - p->pace.counted_at;
-	if (rest >= JOB_CREDIT) {
-		return most; /* a second fills it */
-	}
-	return publish_earlier_of(p->pace.credit + rest * p->params.role_pace, most);
+	int64_t rate = p->params.role_pace;
+	return publish_earlier_of(
+		p->pace.credit + (now - p->pace.counted_at) * rate, rate * JOB_CREDIT);
 }
 
 void

@@ -923,11 +923,17 @@ test_role_pace(void **state)
 	/* one push each: those two took their turns with them */
 	assert_int_equal(pushed(s), before + MANY);
 	size_t paced = 0;
+	size_t alone = 0;
 	for (size_t i = PACE + 2; i < MANY; i++) {
 		paced++;
 		int64_t least = (int64_t)paced * 1000 / PACE;
 		assert_true(pushed_at(s, before + i) - start >= least);
+		alone += pushed_at(s, before + i) - pushed_at(s, before + i - 1) > 100
+			? 1
+			: 0;
 	}
+	/* evenly, not so many each second */
+	assert_true(alone > 5);
 	assert_int_equal(temp_ask(&s->t,
 				 "SELECT count(*) FROM account_publish WHERE state <> "
 				 "'pending'",
