@@ -24,8 +24,7 @@ bool user_is_minted_anew(const struct work *work);
 bool user_moves(const struct work *work);
 
 /* The rules that go beyond single fields; adds what is wrong. */
-int user_rules_check(struct work *work, const struct user_sources *sources,
-	struct err *err) MUST_CHECK;
+void user_rules_check(struct work *work, const struct user_sources *sources);
 
 /* Settles keys, times and what is revoked: fills in the row and the plan. */
 int user_settle(struct work *work, const struct user_sources *sources,
