@@ -230,3 +230,36 @@ user_init(void *row, struct err *err)
 	}
 	return 0;
 }
+
+bool
+user_has_overrides(const struct user *user)
+{
+	return user->publish_permissions.len > 0 || user->subscribe_permissions.len > 0 ||
+		user->publish_deny_permissions.len > 0 ||
+		user->subscribe_deny_permissions.len > 0 ||
+		user->max_subscriptions != FIELD_NULL_INT ||
+		user->max_data != FIELD_NULL_INT || user->max_payload != FIELD_NULL_INT ||
+		user->connection_types.items != NULL || user->networks.items != NULL ||
+		user->time_windows != NULL || user->bearer_token || user->proxy_required;
+}
+
+int64_t
+user_iat(const struct user *user, int64_t all_at)
+{
+	return user->iat > all_at ? user->iat : all_at + 1;
+}
+
+int64_t
+user_exp(const struct user *user, int64_t iat, int64_t lifetime)
+{
+	if (user->jwt_expires_at != 0) {
+		return user->jwt_expires_at / 1000;
+	}
+	return lifetime > 0 ? iat + lifetime : 0;
+}
+
+int64_t
+user_until(int64_t exp)
+{
+	return exp == 0 ? USER_FOREVER : exp;
+}

@@ -62,4 +62,17 @@ extern const struct collection user_collection;
 
 int user_init(void *row, struct err *err) MUST_CHECK;
 
+/* Does the row say anything of its own, beside its role? */
+bool user_has_overrides(const struct user *user);
+
+/* The iat of the JWT in force, in an account where all JWTs up to all_at (0: none) were
+ * revoked: what is issued after that is good again, though no row was written. */
+int64_t user_iat(const struct user *user, int64_t all_at);
+
+/* The exp of a JWT with this iat; lifetime in seconds, 0: for ever. */
+int64_t user_exp(const struct user *user, int64_t iat, int64_t lifetime);
+
+/* The end of a JWT with this exp: USER_FOREVER when it has none. */
+int64_t user_until(int64_t exp);
+
 #endif

@@ -5,6 +5,8 @@
 #include "mint/user.h"
 #include "model/limits.h"
 #include "service/internal.h"
+#include "service/user_work.h"
+#include "store/record.h"
 #include "store/user.h"
 
 enum { CREDS_MAX = LIMIT_USER_JWT_BYTES + 1024, RACES_MAX = 5 };
@@ -16,23 +18,45 @@ user_creds_release(struct user_creds *creds)
 	buf_release(&creds->creds);
 }
 
+/* Of one look at the database; role and account are those of a user with overrides. */
 struct issue {
 	const char *id;
 	struct store_user_issue row;
+	struct role role;
+	struct account account;
 };
+
+static void
+issue_release(struct issue *issue)
+{
+	record_release(&user_collection, &issue->row.user);
+	record_release(&role_collection, &issue->role);
+	record_release(&account_collection, &issue->account);
+}
 
 static int
 read_issue(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct issue *issue = ctx;
-	return store_user_issue(conn, issue->id, &issue->row, err);
+	const struct user *user = &issue->row.user;
+	if (store_user_issue(conn, issue->id, &issue->row, err) != 0) {
+		return -1;
+	}
+	if (!user->overrides) {
+		return 0;
+	}
+	if (store_record_get(conn, &role_collection, user->role_id, &issue->role, err) !=
+		0) {
+		return -1;
+	}
+	return store_record_get_seq(
+		conn, &account_collection, issue->row.account_seq, &issue->account, err);
 }
 
 static int
 mark_issued(struct store_tx *tx, void *ctx, struct err *err)
 {
-	struct issue *issue = ctx;
-	return store_user_mark_issued(tx, &issue->row.user.head, err);
+	return store_user_mark_issued(tx, ctx, err);
 }
 
 static int
@@ -50,6 +74,69 @@ check_in_force(const struct store_user_issue *row, struct err *err)
 	return 0;
 }
 
+/* A JWT that has ended is made anew, unless its end was set for good. */
+static int
+renew_expired(struct service *service, struct store_user_issue *row, struct err *err)
+{
+	struct user *user = &row->user;
+	int64_t now = clock_wall_s(service->clock);
+	int64_t lifetime = user_lifetime(service, row->role_lifetime);
+	if (user->exp == 0 || user->exp > now) {
+		return 0;
+	}
+	if (user->jwt_expires_at != 0 && user->jwt_expires_at / 1000 <= now) {
+		char date[CLOCK_TEXT_MAX];
+		clock_format(user->jwt_expires_at, date);
+		return err_set(err, ERR_CONFLICT,
+			"The user expired at %s; set jwt_expires_at to let it in again.",
+			date);
+	}
+	user->iat = now > user->iat ? now : user->iat + 1;
+	user->exp = user_exp(user, user->iat, lifetime);
+	return 0;
+}
+
+/* What the row does not say yet of the JWT that is about to leave. */
+static bool
+is_noted(const struct store_user_issue *row, int64_t exp_before)
+{
+	const struct user *user = &row->user;
+	return user->issued_at != 0 && user->exp == exp_before &&
+		user->issued_until >= user_until(user->exp) &&
+		user->issued_set >= row->key_set;
+}
+
+/* One try: ERR_STALE when somebody else was faster. */
+static int
+read_and_note_once(struct service *service, const struct actor *actor,
+	struct issue *issue, struct err *err)
+{
+	struct user *user = &issue->row.user;
+	if (service_read(service, read_issue, issue, err) != 0 ||
+		authorise(actor, VERB_DOWNLOAD, &user_collection, user, err) != 0 ||
+		check_in_force(&issue->row, err) != 0) {
+		return -1;
+	}
+	int64_t stored_iat = user->iat;
+	int64_t stored_exp = user->exp;
+	user->iat = user_iat(user, issue->row.all_at);
+	if (renew_expired(service, &issue->row, err) != 0) {
+		return -1;
+	}
+	bool renewed = user->exp != stored_exp;
+	if (is_noted(&issue->row, stored_exp)) {
+		return 0;
+	}
+	struct store_user_mark mark = {
+		.head = &user->head,
+		/* that all were revoked is not the row's to say */
+		.iat = renewed ? user->iat : stored_iat,
+		.exp = user->exp,
+		.key_set = issue->row.key_set,
+	};
+	return store_write(service->store, mark_issued, &mark, err);
+}
+
 /* Reads the user and notes that a JWT leaves; what it returns is what the note was made
  * for. */
 static int
@@ -58,45 +145,37 @@ read_and_note(struct service *service, const struct actor *actor, struct issue *
 {
 	for (int race = 0; race < RACES_MAX; race++) {
 		err_clear(err);
-		if (service_read(service, read_issue, issue, err) != 0 ||
-			authorise(actor, VERB_DOWNLOAD, &user_collection,
-				&issue->row.user, err) != 0 ||
-			check_in_force(&issue->row, err) != 0) {
-			return -1;
-		}
-		if (issue->row.user.issued_at != 0) {
-			return 0;
-		}
-		int rc = store_write(service->store, mark_issued, issue, err);
+		int rc = read_and_note_once(service, actor, issue, err);
 		if (rc == 0 || err->code != ERR_STALE) {
 			return rc;
 		}
-		record_release(&user_collection, &issue->row.user);
+		issue_release(issue);
 	}
 	return err_set(err, ERR_CONFLICT, "Others keep changing this user. Try again.");
 }
 
 static int
-render(struct service *service, const struct store_user_issue *row,
-	struct user_creds *out, struct err *err)
+render(struct service *service, const struct issue *issue, struct user_creds *out,
+	struct err *err)
 {
+	const struct store_user_issue *row = &issue->row;
 	struct vault_seed issuer = sealed_seed(&row->signing_seed);
 	struct vault_seed user_seed = sealed_seed(&row->user_seed);
 	struct mint_user mint = {
 		.user = &row->user,
 		.account_key = row->account_key,
 		.issuer = &issuer,
+		.role = row->user.overrides ? &issue->role : NULL,
+		.account = &issue->account,
 	};
 	if (mint_user(service->vault, &mint, &out->jwt, err) != 0) {
 		return -1;
 	}
 	if (out->jwt.len > LIMIT_USER_JWT_BYTES) {
-		return err_set(err, ERR_TOO_LARGE,
-			"the JWT of the user has %zu bytes, more than the %d that fit a "
-			"CONNECT",
-			out->jwt.len, LIMIT_USER_JWT_BYTES);
+		return user_jwt_too_large(ERR_TOO_LARGE, out->jwt.len, err);
 	}
-	if (mint_creds(service->vault, &out->jwt, &user_seed, &out->creds, err) != 0) {
+	if (mint_creds(service->vault, &out->jwt, row->has_user_seed ? &user_seed : NULL,
+		    &out->creds, err) != 0) {
 		return -1;
 	}
 	str_fmt_cut(out->name, sizeof(out->name), "%s", row->user.nats_username);
@@ -117,9 +196,9 @@ service_user_creds(struct service *service, const struct actor *actor, const cha
 		rc = read_and_note(service, actor, &issue, err);
 	}
 	if (rc == 0) {
-		rc = render(service, &issue.row, out, err);
+		rc = render(service, &issue, out, err);
 	}
-	record_release(&user_collection, &issue.row.user);
+	issue_release(&issue);
 	if (rc != 0) {
 		user_creds_release(out);
 	}

@@ -12,15 +12,16 @@ enum { CREDS_NAME_SIZE = 112 };
 /* What leaves: name is the nats_username, for file names. */
 struct user_creds {
 	struct buf jwt; /* the token */
-	struct buf creds; /* the file, with the seed */
+	struct buf creds; /* the file, with the seed unless the user keeps its own */
 	char name[CREDS_NAME_SIZE * 4];
 };
 
 /* Zeroed is valid; wipes. */
 void user_creds_release(struct user_creds *creds);
 
-/* Notes durably that a JWT left (issued_at) before it returns one. ERR_NOT_FOUND;
- * ERR_CONFLICT when the user or its account is suspended. */
+/* Notes durably that a JWT left before it returns one, and makes one anew when the last
+ * has ended. ERR_NOT_FOUND; ERR_CONFLICT when the user or its account is suspended, or
+ * the user's time is over. */
 int service_user_creds(struct service *service, const struct actor *actor, const char *id,
 	struct user_creds *out, struct err *err) MUST_CHECK;
 

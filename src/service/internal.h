@@ -14,8 +14,10 @@
 #include "service/record.h"
 #include "service/service.h"
 #include "service/throttle.h"
+#include "store/revocation.h"
 #include "store/settings.h"
 #include "store/signing_key.h"
+#include "store/user.h"
 #include "store/vault.h"
 
 #include <stdbool.h>
@@ -25,6 +27,7 @@ struct service {
 	struct vault *vault;
 	const struct clock *clock;
 	char uuid[STORE_UUID_SIZE];
+	int64_t default_lifetime_s;
 	struct throttle *throttle;
 	struct hashing *hashing;
 };
@@ -43,6 +46,18 @@ struct new_key {
 struct guards {
 	struct record_head *items;
 	size_t len;
+};
+
+/* What the write of a user does beside its row, settled before the transaction. */
+struct user_plan {
+	struct store_user_premises
+		premises; /* account 0: none; its account and role after */
+	int64_t old_account; /* seq; before */
+	bool new_key; /* the user gets another key than it had */
+	bool key_given; /* a key that natsid did not draw comes into its account */
+	bool revokes; /* for good, all JWTs that left: */
+	enum store_revocation_cause cause;
+	int64_t revoked_at; /* unix seconds: up to when */
 };
 
 /* One create, update or delete on its way: rows before and after, and what was made
@@ -68,13 +83,10 @@ struct work {
 		struct account_import account_import;
 	} before, after;
 	struct guards guards; /* exports, imports: the first is of the own account */
-	int64_t account_seq; /* users: of the account after, */
-	int64_t key_set; /* that signs in the account after, */
-	int64_t role_seq; /* of the role after, */
-	int64_t old_account_seq; /* and of the account before */
+	int64_t account_seq; /* exports, imports: of the own account */
+	struct user_plan plan; /* users */
 	bool narrows; /* roles: something is taken away */
 	int64_t seen; /* roles: newest row of the audit before the look at its users */
-	int64_t moved_at; /* users that move: up to when their older JWTs are refused */
 	struct new_key identity; /* accounts, users */
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
 				   has none */

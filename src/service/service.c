@@ -40,6 +40,7 @@ service_new(const struct service_params *params, struct service **out, struct er
 	service->store = params->store;
 	service->vault = params->vault;
 	service->clock = params->clock;
+	service->default_lifetime_s = params->default_lifetime_s;
 	if (throttle_new(params->clock, &service->throttle, err) != 0 ||
 		hashing_new(&service->hashing, err) != 0 ||
 		service_read(service, read_uuid, service, err) != 0) {

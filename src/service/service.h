@@ -16,6 +16,7 @@ struct service_params {
 	struct store *store;
 	struct vault *vault;
 	const struct clock *clock;
+	int64_t default_lifetime_s; /* of users' JWTs whose role says none; 0: for ever */
 };
 
 int service_new(const struct service_params *params, struct service **out,

@@ -28,6 +28,9 @@ open_issue(struct store_stmt *stmt, struct store_conn *conn, struct err *err)
 		conn->store->record_sql[COLLECTION_USERS][STORE_RECORD_ROW_COLUMNS]);
 	buf_put_str(&sql,
 		", a.seq, a.active, a.public_key, a.key_set, "
+		"(SELECT default_lifetime FROM roles WHERE seq = t.role), "
+		"coalesce((SELECT at FROM revocations WHERE account = t.account AND "
+		"public_key = x'' AND cause = 'all'), 0), "
 		"" STORE_VAULT_SEED_COLUMNS("s") ", " STORE_VAULT_SEED_COLUMNS("u")
 			ISSUE_FROM);
 	int rc = buf_finish(&sql, err);
@@ -42,7 +45,7 @@ static int
 read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct err *err)
 {
 	int at = store_row_columns(&user_collection);
-	int signing = at + 4;
+	int signing = at + 6;
 	int own = signing + STORE_VAULT_SEED_COLUMN_COUNT;
 	if (store_stmt_is_null(stmt, signing)) {
 		return err_set(
@@ -51,6 +54,8 @@ read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct e
 	out->account_seq = store_stmt_int(stmt, at);
 	out->account_active = store_stmt_int(stmt, at + 1) != 0;
 	out->key_set = store_stmt_int(stmt, at + 3);
+	out->role_lifetime = store_stmt_int(stmt, at + 4);
+	out->all_at = store_stmt_int(stmt, at + 5);
 	out->has_user_seed = !store_stmt_is_null(stmt, own);
 	if (store_stmt_blob(stmt, at + 2, out->account_key.bytes,
 		    sizeof(out->account_key.bytes), err) != 0 ||
@@ -89,38 +94,76 @@ store_user_issue(struct store_conn *conn, const char *id, struct store_user_issu
 }
 
 static int
-mark_issued(struct store_tx *tx, const struct record_head *head, int64_t *out_changes,
+mark_issued(struct store_tx *tx, const struct store_user_mark *mark, int64_t *out_changes,
 	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_USER_MARK_ISSUED,
-		    "UPDATE users SET issued_at = iif(issued_at = 0, ?3, issued_at), "
-		    "version = version + 1 WHERE seq = ?1 AND version = ?2 AND id = ?4",
+		    "UPDATE users SET iat = ?5, exp = ?6, "
+		    "issued_at = iif(issued_at = 0, ?3, issued_at), "
+		    "issued_until = max(issued_until, ?7), "
+		    "issued_set = max(issued_set, ?8), version = version + 1 "
+		    "WHERE seq = ?1 AND version = ?2 AND id = ?4",
 		    err) != 0) {
 		return -1;
 	}
-	store_stmt_bind_int(&stmt, 1, head->seq);
-	store_stmt_bind_int(&stmt, 2, head->version);
+	store_stmt_bind_int(&stmt, 1, mark->head->seq);
+	store_stmt_bind_int(&stmt, 2, mark->head->version);
 	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
-	store_stmt_bind_text(&stmt, 4, head->id);
+	store_stmt_bind_text(&stmt, 4, mark->head->id);
+	store_stmt_bind_int(&stmt, 5, mark->iat);
+	store_stmt_bind_int(&stmt, 6, mark->exp);
+	store_stmt_bind_int(&stmt, 7, user_until(mark->exp));
+	store_stmt_bind_int(&stmt, 8, mark->key_set);
 	return store_stmt_run(&stmt, out_changes, err);
 }
 
 int
 store_user_mark_issued(
-	struct store_tx *tx, const struct record_head *head, struct err *err)
+	struct store_tx *tx, const struct store_user_mark *mark, struct err *err)
 {
 	int64_t changes = 0;
-	if (mark_issued(tx, head, &changes, err) != 0) {
+	if (mark_issued(tx, mark, &changes, err) != 0) {
 		return -1;
 	}
 	if (changes == 0) {
 		return err_set(
 			err, ERR_STALE, "the user was changed or deleted meanwhile");
 	}
-	struct store_change change = {
-		.collection = COLLECTION_USERS, .action = STORE_UPDATED, .seq = head->seq
-	};
-	memcpy(change.id, head->id, sizeof(change.id));
+	struct store_change change = { .collection = COLLECTION_USERS,
+		.action = STORE_UPDATED,
+		.seq = mark->head->seq };
+	memcpy(change.id, mark->head->id, sizeof(change.id));
 	return store_tx_changed(tx, &change, err);
+}
+
+int
+store_user_check_premises(
+	struct store_tx *tx, const struct store_user_premises *premises, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_USER_PREMISES,
+		    "SELECT EXISTS (SELECT 1 FROM accounts WHERE seq = ?1 AND "
+		    "key_set = ?2 AND (?3 = 0 OR version = ?3)) AND "
+		    "EXISTS (SELECT 1 FROM roles WHERE seq = ?4 AND version = ?5) AND "
+		    "coalesce((SELECT at FROM revocations WHERE account = ?6 AND "
+		    "public_key = x'' AND cause = 'all'), 0) = ?7",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, premises->account);
+	store_stmt_bind_int(&stmt, 2, premises->key_set);
+	store_stmt_bind_int(&stmt, 3, premises->account_version);
+	store_stmt_bind_int(&stmt, 4, premises->role);
+	store_stmt_bind_int(&stmt, 5, premises->role_version);
+	store_stmt_bind_int(&stmt, 6, premises->old_account);
+	store_stmt_bind_int(&stmt, 7, premises->all_at);
+	if (store_stmt_step(&stmt, err) < 0) {
+		return -1;
+	}
+	if (store_stmt_int(&stmt, 0) != 1) {
+		return err_set(err, ERR_STALE,
+			"the account or the role of the user was changed meanwhile");
+	}
+	return 0;
 }

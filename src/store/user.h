@@ -16,6 +16,8 @@ struct store_user_issue {
 	bool account_active;
 	struct nkey_public account_key;
 	int64_t key_set; /* that signs in the account */
+	int64_t role_lifetime; /* seconds, as the role says; 0: it does not */
+	int64_t all_at; /* unix seconds: the revocation of all users of the account */
 	/* of the scoped key of (account, role), with overrides of the plain one */
 	struct store_vault_seed signing_seed;
 	bool has_user_seed; /* not for a key that was brought along */
@@ -24,10 +26,31 @@ struct store_user_issue {
 int store_user_issue(struct store_conn *conn, const char *id,
 	struct store_user_issue *out, struct err *err) MUST_CHECK;
 
-/* Sets issued_at where seq and version are the given ones, and bumps version: a change
- * that was prepared for a user without a JWT must not be written after one left.
- * ERR_STALE: somebody else was faster. No audit: it is no change of the identity. */
-int store_user_mark_issued(
-	struct store_tx *tx, const struct record_head *head, struct err *err) MUST_CHECK;
+/* A JWT is about to leave: notes of the row what it says and who signed it, where seq and
+ * version are the given ones, and bumps version: a change that was prepared for a user
+ * without that JWT must not be written after it left. ERR_STALE: somebody else was
+ * faster. No audit: it is no change of the identity. */
+struct store_user_mark {
+	const struct record_head *head;
+	int64_t iat; /* unix seconds */
+	int64_t exp; /* unix seconds; 0: never */
+	int64_t key_set;
+};
+int store_user_mark_issued(struct store_tx *tx, const struct store_user_mark *mark,
+	struct err *err) MUST_CHECK;
+
+/* What a write of a user was prepared for. ERR_STALE when something of it is no longer
+ * so. */
+struct store_user_premises {
+	int64_t account; /* seq; the one after the write */
+	int64_t key_set; /* that signs there */
+	int64_t account_version; /* 0: does not matter */
+	int64_t role; /* seq */
+	int64_t role_version;
+	int64_t old_account; /* seq; the one before the write */
+	int64_t all_at; /* unix seconds: the revocation of all its users */
+};
+int store_user_check_premises(struct store_tx *tx,
+	const struct store_user_premises *premises, struct err *err) MUST_CHECK;
 
 #endif

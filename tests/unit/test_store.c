@@ -1820,10 +1820,7 @@ test_counts_and_default(void **state)
 /* ---- revocations ---- */
 
 struct revocation_work {
-	int64_t account;
-	struct nkey_public key;
-	enum store_revocation_cause cause;
-	int64_t at;
+	struct store_revocation_entry entry;
 	bool lift;
 	bool lifted;
 };
@@ -1832,10 +1829,10 @@ static int
 work_revocation(struct store_tx *tx, void *ctx, struct err *err)
 {
 	struct revocation_work *work = ctx;
-	return work->lift ? store_revocation_lift(tx, work->account, &work->key,
-				    work->cause, &work->lifted, err)
-			  : store_revocation_put(tx, work->account, &work->key,
-				    work->cause, work->at, err);
+	const struct store_revocation_entry *entry = &work->entry;
+	return work->lift ? store_revocation_lift(tx, entry->account, &entry->public_key,
+				    entry->cause, &work->lifted, err)
+			  : store_revocation_put(tx, entry, err);
 }
 
 static void
@@ -1868,40 +1865,262 @@ test_revocations(void **state)
 	struct temp_store *temp = *state;
 	struct world world;
 	world_insert(temp, &world);
-	struct revocation_work a = { .account = world.account.head.seq,
-		.key = world.user.public_key,
-		.cause = STORE_REVOKED_SUSPEND,
-		.at = 100 };
+	struct revocation_work a = { .entry = { .account = world.account.head.seq,
+					     .public_key = world.user.public_key,
+					     .cause = STORE_REVOKED_SUSPEND,
+					     .at = 100 } };
+	int64_t account = a.entry.account;
+	const struct nkey_public *key = &world.user.public_key;
 	write_ok(temp, work_revocation, &a);
-	assert_revoked(temp, a.account, &a.key, 100);
-	a.at = 90; /* never back */
+	assert_revoked(temp, account, key, 100);
+	a.entry.at = 90; /* never back */
 	write_ok(temp, work_revocation, &a);
-	assert_revoked(temp, a.account, &a.key, 100);
-	a.at = 110;
+	assert_revoked(temp, account, key, 100);
+	a.entry.at = 110;
 	write_ok(temp, work_revocation, &a);
-	assert_revoked(temp, a.account, &a.key, 110);
+	assert_revoked(temp, account, key, 110);
 
 	struct revocation_work b = a;
-	b.cause = STORE_REVOKED_MOVE;
-	b.at = 105;
-	write_ok(temp, work_revocation, &b);
-	assert_revoked(temp, a.account, &a.key, 110);
+	b.entry.at = 105;
+	for (int cause = STORE_REVOKED_DELETE; cause <= STORE_REVOKED_NARROW; cause++) {
+		b.entry.cause = (enum store_revocation_cause)cause;
+		write_ok(temp, work_revocation, &b);
+		assert_revoked(temp, account, key, 110);
+	}
 	/* Other keys, in order. */
 	for (unsigned i = 0; i < 20; i++) {
 		struct revocation_work more = b;
-		rand_bytes(&more.key, sizeof(more.key));
-		more.cause = STORE_REVOKED_DELETE;
+		rand_bytes(&more.entry.public_key, sizeof(more.entry.public_key));
+		more.entry.cause = STORE_REVOKED_DELETE;
 		write_ok(temp, work_revocation, &more);
-		assert_revoked(temp, more.account, &more.key, 105);
+		assert_revoked(temp, account, &more.entry.public_key, 105);
 	}
-	/* Activation lifts the suspension, not the move. */
+	/* Activation lifts the suspension, not the others. */
 	a.lift = true;
 	write_ok(temp, work_revocation, &a);
 	assert_true(a.lifted);
-	assert_revoked(temp, a.account, &a.key, 105);
+	assert_revoked(temp, account, key, 105);
 	write_ok(temp, work_revocation, &a);
 	assert_false(a.lifted);
-	assert_revoked(temp, 999, &a.key, 0);
+	assert_revoked(temp, 999, key, 0);
+	world_release(&world);
+}
+
+static int64_t
+count_revocations(struct temp_store *temp)
+{
+	return temp_store_query(temp, "SELECT count(*) FROM revocations");
+}
+
+/* Nothing is refused for longer than it lives, and nothing for less. */
+static void
+test_revocations_expire(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	world_insert(temp, &world);
+	int64_t now = temp->clock.wall / 1000;
+	struct revocation_work a = { .entry = { .account = world.account.head.seq,
+					     .public_key = world.user.public_key,
+					     .cause = STORE_REVOKED_MOVE,
+					     .at = 100,
+					     .expires = now + 10,
+					     .key_set = 3 } };
+	const struct nkey_public *key = &world.user.public_key;
+	write_ok(temp, work_revocation, &a);
+	a.entry.expires = now + 5; /* the later one counts */
+	a.entry.key_set = 2;
+	write_ok(temp, work_revocation, &a);
+	assert_int_equal(
+		temp_store_query(temp, "SELECT expires FROM revocations"), now + 10);
+	assert_int_equal(temp_store_query(temp, "SELECT key_set FROM revocations"), 3);
+	assert_revoked(temp, a.entry.account, key, 100);
+	/* a server's clock may be behind */
+	temp->clock.wall += 70 * 1000;
+	assert_revoked(temp, a.entry.account, key, 100);
+	temp->clock.wall += 1000;
+	assert_revoked(temp, a.entry.account, key, 0);
+
+	/* the next one of the account sweeps; those of others wait for theirs */
+	struct revocation_work b = a;
+	rand_bytes(&b.entry.public_key, sizeof(b.entry.public_key));
+	b.entry.expires = 0;
+	write_ok(temp, work_revocation, &b);
+	assert_int_equal(count_revocations(temp), 1);
+	assert_revoked(temp, a.entry.account, &b.entry.public_key, 100);
+
+	/* never is later than any time, and not known than any set */
+	b.entry.expires = now + 1000;
+	b.entry.key_set = 0;
+	write_ok(temp, work_revocation, &b);
+	assert_int_equal(temp_store_query(temp, "SELECT expires FROM revocations"), 0);
+	assert_int_equal(temp_store_query(temp, "SELECT key_set FROM revocations"), 0);
+	a.entry.expires = now + 1000;
+	write_ok(temp, work_revocation, &a);
+	a.entry.expires = 0;
+	write_ok(temp, work_revocation, &a);
+	assert_int_equal(temp_store_query(temp,
+				 "SELECT count(*) FROM revocations WHERE expires = 0"),
+		2);
+	world_release(&world);
+}
+
+struct account_work {
+	int64_t account;
+	int64_t number;
+	int (*fn)(struct store_tx *tx, int64_t account, int64_t number, struct err *err);
+};
+
+static int
+work_account(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct account_work *work = ctx;
+	return work->fn == NULL ? store_revocation_drop_all(tx, work->account, err)
+				: work->fn(tx, work->account, work->number, err);
+}
+
+static int64_t
+all_at(struct temp_store *temp, int64_t account)
+{
+	struct err err = { 0 };
+	int64_t at = -1;
+	struct store_conn *conn = begin_read(temp);
+	assert_ok(store_revocation_all_at(conn, account, &at, &err), &err);
+	store_read_end(temp->store, conn);
+	return at;
+}
+
+static void
+test_revocations_of_all(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	struct err err = { 0 };
+	struct store_revocation *list = NULL;
+	size_t len = 0;
+	world_insert(temp, &world);
+	int64_t account = world.account.head.seq;
+	struct revocation_work a = { .entry = { .account = account,
+					     .public_key = world.user.public_key } };
+	for (int i = 0; i < 4; i++) {
+		a.entry.at = 100 + i;
+		a.entry.cause = i % 2 == 0 ? STORE_REVOKED_SUSPEND : STORE_REVOKED_DELETE;
+		rand_bytes(&a.entry.public_key, sizeof(a.entry.public_key));
+		write_ok(temp, work_revocation, &a);
+	}
+	assert_int_equal(all_at(temp, account), 0);
+	struct account_work all = { account, 102, store_revocation_put_all };
+	write_ok(temp, work_account, &all);
+	assert_int_equal(all_at(temp, account), 102);
+	assert_int_equal(all_at(temp, 999), 0);
+	assert_int_equal(count_revocations(temp), 2); /* the others are covered */
+	struct store_conn *conn = begin_read(temp);
+	assert_ok(store_revocation_list(conn, account, &list, &len, &err), &err);
+	assert_int_equal(len, 2);
+	assert_true(list[0].all && list[0].at == 102);
+	assert_true(!list[1].all && list[1].at == 103);
+	assert_memory_equal(&list[1].public_key, &a.entry.public_key, 32);
+	free(list);
+	int64_t at = 0;
+	assert_ok(store_revocation_key_at(conn, account, &list[1].public_key, &at, &err),
+		&err);
+	store_read_end(temp->store, conn);
+
+	/* An older one that comes later says nothing. */
+	a.entry.at = 50;
+	rand_bytes(&a.entry.public_key, sizeof(a.entry.public_key));
+	write_ok(temp, work_revocation, &a);
+	assert_revoked(temp, account, &a.entry.public_key, 0);
+	/* What was issued after the last one is refused by the next, in the same second,
+	 * too. */
+	write_ok(temp, work_account, &all);
+	assert_int_equal(all_at(temp, account), 103);
+	assert_int_equal(count_revocations(temp), 1);
+	all.number = 500;
+	write_ok(temp, work_account, &all);
+	assert_int_equal(all_at(temp, account), 500);
+	assert_int_equal(temp_store_query(temp, "SELECT key_set FROM revocations"), 1);
+	world_release(&world);
+}
+
+static void
+test_revocations_of_sets(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	world_insert(temp, &world);
+	int64_t account = world.account.head.seq;
+	struct revocation_work a = {
+		.entry = { .account = account, .cause = STORE_REVOKED_DELETE, .at = 100 }
+	};
+	for (int set = 0; set < 4; set++) {
+		a.entry.key_set = set;
+		rand_bytes(&a.entry.public_key, sizeof(a.entry.public_key));
+		write_ok(temp, work_revocation, &a);
+	}
+	struct account_work below = { account, 2, store_revocation_drop_below };
+	struct account_work other = { 999, 9, store_revocation_drop_below };
+	write_ok(temp, work_account, &other);
+	assert_int_equal(count_revocations(temp), 4);
+	write_ok(temp, work_account, &below);
+	assert_int_equal(temp_store_query(temp,
+				 "SELECT group_concat(key_set, '') = '023' FROM "
+				 "(SELECT key_set FROM revocations ORDER BY 1)"),
+		1);
+	struct account_work drop = { .account = 999 };
+	write_ok(temp, work_account, &drop);
+	assert_int_equal(count_revocations(temp), 3);
+	drop.account = account;
+	write_ok(temp, work_account, &drop);
+	assert_int_equal(count_revocations(temp), 0);
+	world_release(&world);
+}
+
+static bool
+may_live(struct temp_store *temp, int64_t account, const struct user *user)
+{
+	struct err err = { 0 };
+	bool out = false;
+	struct store_conn *conn = begin_read(temp);
+	assert_ok(store_revocation_may_live(conn, account, user, &out, &err), &err);
+	store_read_end(temp->store, conn);
+	return out;
+}
+
+static void
+test_may_live(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	world_insert(temp, &world);
+	int64_t account = world.account.head.seq;
+	int64_t now = temp->clock.wall / 1000;
+	struct key_work key = { .key = { .account = account, .key_set = 3 } };
+	rand_id(&clock_system, key.key.id);
+	rand_bytes(&key.key.public_key, sizeof(key.key.public_key));
+	write_ok(temp, work_key, &key);
+	static const struct {
+		int64_t at;
+		int64_t until; /* from now */
+		int64_t set;
+		bool lives;
+	} cases[] = {
+		{ 0, 0, 0, false },
+		{ 1, 10, 3, true },
+		{ 1, 10, 4, true },
+		{ 1, 10, 2, false },
+		{ 1, -60, 3, true }, /* a server's clock may be behind */
+		{ 1, -61, 3, false },
+		{ 0, 10, 3, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct user user = { .issued_at = cases[i].at,
+			.issued_until = now + cases[i].until,
+			.issued_set = cases[i].set };
+		if (may_live(temp, account, &user) != cases[i].lives) {
+			fail_msg("case %zu", i);
+		}
+	}
 	world_release(&world);
 }
 
@@ -2085,26 +2304,149 @@ test_mark_issued(void **state)
 	struct world world;
 	struct err err = { 0 };
 	struct wanted changes = { 0 };
+	struct store_user_mark mark = {
+		.head = &world.user.head, .iat = 70, .exp = 90, .key_set = 2
+	};
 	world_insert(temp, &world);
 	store_on_commit(temp->store, collect_changes, &changes);
 	int64_t first = temp->clock.wall += 3;
-	write_ok(temp, mark_issued, &world.user.head);
+	write_ok(temp, mark_issued, &mark);
 	assert_int_equal(changes.len, 1);
 	assert_int_equal(changes.changes[0].collection, COLLECTION_USERS);
 	assert_int_equal(changes.changes[0].action, STORE_UPDATED);
 	assert_string_equal(changes.changes[0].id, world.user.head.id);
+	assert_int_equal(temp_store_query(temp,
+				 "SELECT iat = 70 AND exp = 90 AND issued_until = 90 AND "
+				 "issued_set = 2 FROM users"),
+		1);
 
 	/* What was read before it left may not write over it. */
 	assert_int_equal(
 		temp_update(temp->store, &user_collection, &world.user, NULL, &err), -1);
 	assert_int_equal(err.code, ERR_STALE);
-	assert_int_equal(
-		store_write(temp->store, mark_issued, &world.user.head, &err), -1);
+	assert_int_equal(store_write(temp->store, mark_issued, &mark, &err), -1);
 	assert_int_equal(err.code, ERR_STALE);
 	world.user.head.version++;
 	temp->clock.wall += 3;
-	write_ok(temp, mark_issued, &world.user.head);
+	/* The last of all that left is what counts. */
+	mark.exp = 80;
+	mark.key_set = 1;
+	write_ok(temp, mark_issued, &mark);
 	assert_int_equal(temp_store_query(temp, "SELECT issued_at FROM users"), first);
+	assert_int_equal(
+		temp_store_query(temp,
+			"SELECT exp = 80 AND issued_until = 90 AND issued_set = 2 "
+			"FROM users"),
+		1);
+	world.user.head.version++;
+	mark.exp = 0; /* never ends */
+	write_ok(temp, mark_issued, &mark);
+	assert_int_equal(temp_store_query(temp,
+				 "SELECT exp = 0 AND issued_until = 253402300799 "
+				 "FROM users"),
+		1);
+	world_release(&world);
+}
+
+static int
+check_premises(struct store_tx *tx, void *ctx, struct err *err)
+{
+	return store_user_check_premises(tx, ctx, err);
+}
+
+static void
+assert_premises(
+	struct temp_store *temp, const struct store_user_premises *premises, bool good)
+{
+	struct err err = { 0 };
+	struct store_user_premises copy = *premises;
+	int rc = store_write(temp->store, check_premises, &copy, &err);
+	assert_int_equal(rc, good ? 0 : -1);
+	assert_int_equal(err.code, good ? ERR_NONE : ERR_STALE);
+}
+
+static void
+test_premises(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	world_insert(temp, &world);
+	int64_t account = world.account.head.seq;
+	const struct store_user_premises good = { .account = account,
+		.key_set = 1,
+		.account_version = 1,
+		.role = world.role.head.seq,
+		.role_version = 1,
+		.old_account = account };
+	struct store_user_premises other = good;
+	assert_premises(temp, &good, true);
+	other.key_set = 2;
+	assert_premises(temp, &other, false);
+	other = good;
+	other.role_version = 2;
+	assert_premises(temp, &other, false);
+	other = good;
+	other.account_version = 2;
+	assert_premises(temp, &other, false);
+	other.account_version = 0;
+	assert_premises(temp, &other, true);
+	other.role++;
+	assert_premises(temp, &other, false);
+	struct account_work all = { account, 102, store_revocation_put_all };
+	write_ok(temp, work_account, &all);
+	assert_premises(temp, &good, false);
+	other = good;
+	other.all_at = 102;
+	assert_premises(temp, &other, true);
+	world_release(&world);
+}
+
+/* Who signs: the scoped key of the role, with overrides the plain one; both of the set
+ * that signs now. */
+static void
+test_issue_signer(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	struct err err = { 0 };
+	struct store_vault_seed seeds[4];
+	world_insert(temp, &world);
+	int64_t account = world.account.head.seq;
+	for (int i = 0; i < 4; i++) {
+		struct key_work key = { .key = { .account = account,
+						.role = i % 2 == 0 ? 0
+								   : world.role.head.seq,
+						.key_set = 1 + i / 2 } };
+		rand_id(&clock_system, key.key.id);
+		rand_bytes(&key.key.public_key, sizeof(key.key.public_key));
+		write_ok(temp, work_key, &key);
+		seeds[i] = make_seed(
+			"signing_keys", key.key.id, NKEY_ACCOUNT, &key.key.public_key);
+		struct vault_work work = { .seed = &seeds[i] };
+		write_ok(temp, work_vault, &work);
+	}
+	temp_store_exec(temp, "UPDATE users SET own_key = 1");
+	temp_store_exec(temp, "UPDATE roles SET default_lifetime = 33");
+	struct account_work all = { account, 102, store_revocation_put_all };
+	write_ok(temp, work_account, &all);
+	for (int i = 0; i < 4; i++) {
+		struct store_user_issue issue = { 0 };
+		char sql[128];
+		str_fmt_cut(sql, sizeof(sql),
+			"UPDATE users SET overrides = %d; UPDATE accounts SET key_set = "
+			"%d",
+			1 - i % 2, 1 + i / 2);
+		temp_store_exec(temp, sql);
+		struct store_conn *conn = begin_read(temp);
+		assert_ok(store_user_issue(conn, world.user.head.id, &issue, &err), &err);
+		store_read_end(temp->store, conn);
+		assert_seed(&issue.signing_seed, &seeds[i]);
+		assert_int_equal(issue.key_set, 1 + i / 2);
+		assert_false(issue.has_user_seed);
+		assert_int_equal(issue.role_lifetime, 33);
+		assert_int_equal(issue.all_at, 102);
+		record_release(&user_collection, &issue.user);
+	}
 	world_release(&world);
 }
 
@@ -2326,9 +2668,15 @@ main(void)
 		STORE_TEST(test_signing_keys),
 		STORE_TEST(test_counts_and_default),
 		STORE_TEST(test_revocations),
+		STORE_TEST(test_revocations_expire),
+		STORE_TEST(test_revocations_of_all),
+		STORE_TEST(test_revocations_of_sets),
+		STORE_TEST(test_may_live),
 		STORE_TEST(test_vault),
 		STORE_TEST(test_issue),
+		STORE_TEST(test_issue_signer),
 		STORE_TEST(test_mark_issued),
+		STORE_TEST(test_premises),
 		STORE_TEST(test_auth_and_operator),
 		STORE_TEST(test_audit),
 		STORE_TEST(test_audit_bytes),
