@@ -46,6 +46,9 @@ int api_native_keys_keep(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_creds_link_new(struct api_call *call, struct err *err) MUST_CHECK;
 int api_creds_link_open(struct api_call *call, struct err *err) MUST_CHECK;
+int api_creds_nonce(struct api_call *call, struct err *err) MUST_CHECK;
+int api_creds_renew(struct api_call *call, struct err *err) MUST_CHECK;
+int api_expiring(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_page_creds(struct api_call *call, struct err *err) MUST_CHECK;
 int api_page_creds_css(struct api_call *call, struct err *err) MUST_CHECK;

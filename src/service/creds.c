@@ -24,6 +24,7 @@ struct issue {
 	struct store_user_issue row;
 	struct role role;
 	struct account account;
+	bool fresh; /* a JWT that has an end is made anew before it comes */
 };
 
 static void
@@ -76,12 +77,13 @@ check_in_force(const struct store_user_issue *row, struct err *err)
 
 /* A JWT that has ended is made anew, unless its end was set for good. */
 static int
-renew_expired(struct service *service, struct store_user_issue *row, struct err *err)
+renew(struct service *service, struct store_user_issue *row, bool fresh, struct err *err)
 {
 	struct user *user = &row->user;
 	int64_t now = clock_wall_s(service->clock);
 	int64_t lifetime = user_lifetime(service, row->role_lifetime);
-	if (user->exp == 0 || user->exp > now) {
+	bool early = fresh && user->jwt_expires_at == 0;
+	if (user->exp == 0 || (user->exp > now && !early)) {
 		return 0;
 	}
 	if (user->jwt_expires_at != 0 && user->jwt_expires_at / 1000 <= now) {
@@ -120,7 +122,7 @@ read_and_note_once(struct service *service, const struct actor *actor,
 	int64_t stored_iat = user->iat;
 	int64_t stored_exp = user->exp;
 	user->iat = user_iat(user, issue->row.all_at);
-	if (renew_expired(service, &issue->row, err) != 0) {
+	if (renew(service, &issue->row, issue->fresh, err) != 0) {
 		return -1;
 	}
 	bool renewed = user->exp != stored_exp;
@@ -179,14 +181,15 @@ render(struct service *service, const struct issue *issue, struct user_creds *ou
 		return -1;
 	}
 	str_fmt_cut(out->name, sizeof(out->name), "%s", row->user.nats_username);
+	out->exp = row->user.exp;
 	return 0;
 }
 
-int
-service_user_creds(struct service *service, const struct actor *actor, const char *id,
-	struct user_creds *out, struct err *err)
+static int
+issue_creds(struct service *service, const struct actor *actor, const char *id,
+	bool fresh, struct user_creds *out, struct err *err)
 {
-	struct issue issue = { .id = id };
+	struct issue issue = { .id = id, .fresh = fresh };
 	buf_init_secret(&out->jwt, CREDS_MAX);
 	buf_init_secret(&out->creds, CREDS_MAX);
 	out->name[0] = '\0';
@@ -203,4 +206,19 @@ service_user_creds(struct service *service, const struct actor *actor, const cha
 		user_creds_release(out);
 	}
 	return rc;
+}
+
+int
+service_user_creds(struct service *service, const struct actor *actor, const char *id,
+	struct user_creds *out, struct err *err)
+{
+	return issue_creds(service, actor, id, false, out, err);
+}
+
+int
+service_user_renew(
+	struct service *service, const char *id, struct user_creds *out, struct err *err)
+{
+	static const struct actor system = { .kind = ACTOR_SYSTEM };
+	return issue_creds(service, &system, id, true, out, err);
 }

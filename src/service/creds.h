@@ -14,6 +14,7 @@ struct user_creds {
 	struct buf jwt; /* the token */
 	struct buf creds; /* the file, with the seed unless the user keeps its own */
 	char name[CREDS_NAME_SIZE * 4];
+	int64_t exp; /* unix seconds, of the JWT; 0: never */
 };
 
 /* Zeroed is valid; wipes. */
@@ -24,5 +25,10 @@ void user_creds_release(struct user_creds *creds);
  * the user's time is over. */
 int service_user_creds(struct service *service, const struct actor *actor, const char *id,
 	struct user_creds *out, struct err *err) MUST_CHECK;
+
+/* The same for who has proved to hold the user's key: a JWT that has an end is made anew,
+ * also when it has not ended yet. */
+int service_user_renew(struct service *service, const char *id, struct user_creds *out,
+	struct err *err) MUST_CHECK;
 
 #endif

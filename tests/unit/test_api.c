@@ -117,6 +117,8 @@ test_routes_open_to_anyone(void **state)
 		"/healthz",
 		"/readyz",
 		"/api/v1/creds-links/open",
+		"/api/v1/creds/nonce",
+		"/api/v1/creds/renew",
 		"/creds",
 		"/creds.css",
 		"/creds.js",
