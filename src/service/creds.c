@@ -24,7 +24,11 @@ struct issue {
 	struct store_user_issue row;
 	struct role role;
 	struct account account;
-	bool fresh; /* a JWT that has an end is made anew before it comes */
+	/* A renewal: a JWT that has an end is made anew before it comes, once a second at
+	 * most, so that iat does not run ahead; asked for while this was the row's iat.
+	 */
+	bool renewal;
+	int64_t asked_iat;
 };
 
 static void
@@ -82,7 +86,7 @@ renew(struct service *service, struct store_user_issue *row, bool fresh, struct 
 	struct user *user = &row->user;
 	int64_t now = clock_wall_s(service->clock);
 	int64_t lifetime = user_lifetime(service, row->role_lifetime);
-	bool early = fresh && user->jwt_expires_at == 0;
+	bool early = fresh && user->jwt_expires_at == 0 && user->iat < now;
 	if (user->exp == 0 || (user->exp > now && !early)) {
 		return 0;
 	}
@@ -120,9 +124,13 @@ read_and_note_once(struct service *service, const struct actor *actor,
 		return -1;
 	}
 	int64_t stored_iat = user->iat;
+	if (issue->renewal && stored_iat != issue->asked_iat) {
+		return err_set(err, ERR_UNAUTHENTICATED,
+			"The JWT was renewed meanwhile: ask for another nonce.");
+	}
 	int64_t stored_exp = user->exp;
 	user->iat = user_iat(user, issue->row.all_at);
-	if (renew(service, &issue->row, issue->fresh, err) != 0) {
+	if (renew(service, &issue->row, issue->renewal, err) != 0) {
 		return -1;
 	}
 	bool renewed = user->exp != stored_exp;
@@ -186,22 +194,21 @@ render(struct service *service, const struct issue *issue, struct user_creds *ou
 }
 
 static int
-issue_creds(struct service *service, const struct actor *actor, const char *id,
-	bool fresh, struct user_creds *out, struct err *err)
+issue_creds(struct service *service, const struct actor *actor, struct issue *issue,
+	struct user_creds *out, struct err *err)
 {
-	struct issue issue = { .id = id, .fresh = fresh };
 	buf_init_secret(&out->jwt, CREDS_MAX);
 	buf_init_secret(&out->creds, CREDS_MAX);
 	out->name[0] = '\0';
 
 	int rc = authorise(actor, VERB_DOWNLOAD, &user_collection, NULL, err);
 	if (rc == 0) {
-		rc = read_and_note(service, actor, &issue, err);
+		rc = read_and_note(service, actor, issue, err);
 	}
 	if (rc == 0) {
-		rc = render(service, &issue, out, err);
+		rc = render(service, issue, out, err);
 	}
-	issue_release(&issue);
+	issue_release(issue);
 	if (rc != 0) {
 		user_creds_release(out);
 	}
@@ -212,13 +219,15 @@ int
 service_user_creds(struct service *service, const struct actor *actor, const char *id,
 	struct user_creds *out, struct err *err)
 {
-	return issue_creds(service, actor, id, false, out, err);
+	struct issue issue = { .id = id };
+	return issue_creds(service, actor, &issue, out, err);
 }
 
 int
-service_user_renew(
-	struct service *service, const char *id, struct user_creds *out, struct err *err)
+service_user_renew(struct service *service, const char *id, int64_t asked_iat,
+	struct user_creds *out, struct err *err)
 {
 	static const struct actor system = { .kind = ACTOR_SYSTEM };
-	return issue_creds(service, &system, id, true, out, err);
+	struct issue issue = { .id = id, .renewal = true, .asked_iat = asked_iat };
+	return issue_creds(service, &system, &issue, out, err);
 }

@@ -27,8 +27,9 @@ int service_user_creds(struct service *service, const struct actor *actor, const
 	struct user_creds *out, struct err *err) MUST_CHECK;
 
 /* The same for who has proved to hold the user's key: a JWT that has an end is made anew,
- * also when it has not ended yet. */
-int service_user_renew(struct service *service, const char *id, struct user_creds *out,
-	struct err *err) MUST_CHECK;
+ * also when it has not ended yet. ERR_UNAUTHENTICATED: the row's iat is not the one that
+ * the proof was for. */
+int service_user_renew(struct service *service, const char *id, int64_t asked_iat,
+	struct user_creds *out, struct err *err) MUST_CHECK;
 
 #endif

@@ -147,5 +147,5 @@ service_renew(struct service *service, const struct renewal *renewal, const char
 			"another.");
 	}
 	throttle_succeeded(service->throttle, address);
-	return service_user_renew(service, holder.user.id, out, err);
+	return service_user_renew(service, holder.user.id, holder.user.iat, out, err);
 }
