@@ -365,6 +365,33 @@ test_role_comes_meanwhile(void **state)
 	}
 }
 
+/* ---- importers ---- */
+
+static void
+test_activations_are_renewed(void **state)
+{
+	struct stage s;
+	char importer[RAND_ID_SIZE];
+	char key[NKEY_TEXT_SIZE];
+	make_stage(&s, *state);
+	temp_make_account(s.t, "importer", importer);
+	temp_store_exec(&s.t->temp,
+		"INSERT INTO account_imports (id, account, name, subject, exporter, "
+		"type, "
+		"iat, created, updated) SELECT 'importimport123', 3, 'i', 'a.b', "
+		"public_key, 'service', 0, 0, 0 FROM accounts WHERE seq = 2");
+	key_of(&s, 1, key);
+	trigger_ok(&s, "add_signing_key", NULL);
+	assert_int_equal(temp_generation(s.t, importer), 1);
+	trigger_ok(&s, "remove_signing_key", key);
+	assert_int_equal(temp_generation(s.t, importer), 2);
+	trigger_ok(&s, "rotate_keys", NULL);
+	assert_int_equal(temp_generation(s.t, importer), 3);
+	assert_int_equal(temp_urgent_generation(s.t, importer), 3);
+	trigger_ok(&s, "revoke_all", NULL);
+	assert_int_equal(temp_generation(s.t, importer), 3);
+}
+
 /* ---- size ---- */
 
 static void
@@ -567,6 +594,7 @@ main(void)
 		TEST(test_revoke_all),
 		TEST(test_system_account),
 		cmocka_unit_test(test_role_comes_meanwhile),
+		TEST(test_activations_are_renewed),
 		TEST(test_set_must_fit),
 		TEST(test_retire_at_date),
 		TEST(test_retire_below_percent),

@@ -345,6 +345,121 @@ test_account_limits(void **state)
 	mint_account_release(&mint);
 }
 
+/* ---- the other terms of an account ---- */
+
+static char *
+account_text(const struct stage *s, bool deleted)
+{
+	struct err err = { 0 };
+	struct mint_account mint;
+	struct buf body;
+	begin(s, deleted, &mint);
+	buf_init(&body, TOKEN_MAX);
+	assert_int_equal(jwt_encode_body(&mint.claims, &body, &err), 0);
+	mint_account_release(&mint);
+	char *text = buf_take(&body);
+	assert_non_null(text);
+	return text;
+}
+
+static void
+assert_says(const struct stage *s, bool deleted, const char *part, bool says)
+{
+	char *text = account_text(s, deleted);
+	if ((strstr(text, part) != NULL) != says) {
+		fail_msg("%s in %s", part, text);
+	}
+	free(text);
+}
+
+/* As the reference library writes it: tests/golden. */
+static void
+test_default_account(void **state)
+{
+	struct stage *s = *state;
+	char *text = account_text(s, false);
+	assert_string_equal(text,
+		"{\"limits\":{\"subs\":-1,\"data\":-1,\"payload\":-1,\"imports\":-1,"
+		"\"exports\":-1,\"wildcards\":true,\"conn\":-1,\"leaf\":-1},"
+		"\"default_permissions\":{\"pub\":{},\"sub\":{}},\"authorization\":{},"
+		"\"type\":\"account\",\"version\":2}");
+	free(text);
+}
+
+static void
+test_account_terms(void **state)
+{
+	struct stage *s = *state;
+	struct account *a = &s->account;
+	struct err err = { 0 };
+	a->max_leafnodes = 3;
+	a->disallow_bearer = true;
+	a->default_allow_response = true;
+	a->default_allow_response_ttl = 2;
+	assert_int_equal(strlist_make(&a->default_publish_permissions, &err), 0);
+	add(&a->default_publish_deny_permissions, "ignored");
+	add(&a->default_subscribe_permissions, "b");
+	add(&a->default_subscribe_permissions, "a");
+	add(&a->default_subscribe_deny_permissions, "c");
+	add(&a->tags, "b:2");
+	add(&a->tags, "a:1");
+	set_text(&a->mappings, "{\"a\":[{\"subject\":\"b\",\"weight\":10}]}");
+	set_text(&a->trace_destination, "trace");
+	a->trace_sampling = 5;
+	set_text(&a->cluster_traffic, "owner");
+	set_text(&a->description, "described");
+	set_text(&a->info_url, "https://example.com/");
+	add(&a->callout_auth_users,
+		"UDWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435C2U4");
+	add(&a->callout_allowed_accounts, "*");
+	set_text(&a->callout_xkey,
+		"XD23FVXGB6KHPYYQYKMC3KVGZEJWYEEKC534LFD6ISH2G7LIC5CVP5IW");
+	static const char *const parts[] = { "\"disallow_bearer\":true", "\"leaf\":3",
+		"\"default_permissions\":{\"pub\":{\"deny\":[\"\\u003e\"]},\"sub\":"
+		"{\"allow\":[\"a\",\"b\"],\"deny\":[\"c\"]},"
+		"\"resp\":{\"max\":1,\"ttl\":2000000000}}",
+		"\"mappings\":{\"a\":[{\"subject\":\"b\",\"weight\":10}]}",
+		"\"allowed_accounts\":[\"*\"],\"xkey\":\"XD23",
+		"\"trace\":{\"dest\":\"trace\",\"sampling\":5}",
+		"\"description\":\"described\"", "\"info_url\":\"https://example.com/\"",
+		"\"tags\":[\"a:1\",\"b:2\"]" };
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		assert_says(s, false, parts[i], true);
+		if (i > 0) {
+			assert_says(s, true, parts[i], false);
+		}
+	}
+	/* what the streams of a tombstone need */
+	assert_says(s, false, "\"cluster_traffic\":\"owner\"", true);
+	assert_says(s, true, "\"cluster_traffic\":\"owner\"", true);
+	struct mint_account mint;
+	begin(s, false, &mint);
+	struct jwt_claims claims = signed_claims(s, &mint); /* found without fault */
+	assert_int_equal(claims.as.account.tags.len, 3);
+	jwt_claims_release(&claims);
+	mint_account_release(&mint);
+}
+
+static void
+test_tiers(void **state)
+{
+	static const char tiers[] = "\"tiered_limits\":{\"R1\":{\"mem_storage\":-1,"
+				    "\"disk_storage\":5,\"streams\":-1";
+	struct stage *s = *state;
+	set_text(&s->account.jetstream_tiers,
+		"{\"R1\":{\"mem_storage\":-1,\"disk_storage\":5}}");
+	s->account.max_jetstream_disk_storage = 77;
+	assert_says(s, false, tiers, true);
+	assert_says(s, true, tiers, true);
+	assert_says(s, false, "77", false);
+	set_text(&s->account.jetstream_tiers, "{");
+	struct mint_account mint;
+	struct err err = { 0 };
+	assert_int_equal(mint_account_begin(&s->account, false, &mint, &err), -1);
+	assert_non_null(strstr(err.msg, "jetstream_tiers"));
+	mint_account_release(&mint);
+}
+
 static void
 test_account_token(void **state)
 {
@@ -718,6 +833,9 @@ main(void)
 		TEST(test_scope_empty),
 		TEST(test_scope_limits),
 		TEST(test_account_limits),
+		TEST(test_default_account),
+		TEST(test_account_terms),
+		TEST(test_tiers),
 		TEST(test_account_token),
 		TEST(test_system_account),
 		TEST(test_tombstone),

@@ -423,6 +423,41 @@ test_name_that_feeds(void **state)
 	record_release(&account_collection, &row);
 }
 
+static void
+test_limits_of_exports(void **state)
+{
+	struct temp_service *t = *state;
+	struct err err = { 0 };
+	struct account row = { .max_exports = 0, .allow_wildcard_exports = false };
+	char id[RAND_ID_SIZE];
+	temp_make_account(t, "one", id);
+	temp_change_ok(t, &account_collection, id, &row, "allow_wildcard_exports");
+	row.allow_wildcard_exports = true;
+	temp_change_ok(t, &account_collection, id, &row, "allow_wildcard_exports");
+	temp_store_exec(&t->temp,
+		"INSERT INTO account_exports (id, account, name, subject, type, created, "
+		"updated) VALUES ('exportexport123', 2, 'e', 'a.>', 'stream', 0, 0)");
+	int64_t generation = temp_generation(t, id);
+	row.allow_wildcard_exports = false;
+	assert_int_equal(temp_change(t, &account_collection, id, &row,
+				 "allow_wildcard_exports", NULL, &err),
+		-1);
+	assert_int_equal(err.code, ERR_INVALID);
+	assert_non_null(strstr(err.msg, "wildcards"));
+	assert_int_equal(
+		temp_change(t, &account_collection, id, &row, "max_exports", NULL, &err),
+		-1);
+	assert_int_equal(err.code, ERR_INVALID);
+
+	/* nor while nothing of it is minted */
+	struct account off = { .active = false };
+	temp_change_ok(t, &account_collection, id, &off, "active");
+	assert_int_equal(
+		temp_change(t, &account_collection, id, &row, "max_exports", NULL, &err),
+		-1);
+	assert_int_equal(temp_generation(t, id), generation + 1);
+}
+
 /* ---- size ---- */
 
 static void
@@ -476,6 +511,47 @@ test_row_must_fit(void **state)
 	add(&row.default_publish_permissions, "a");
 	temp_change_ok(t, &account_collection, id, &row, "default_publish_permissions");
 	record_release(&account_collection, &row);
+}
+
+static int
+read_warnings(void *ctx, const struct record_view *view, struct err *err)
+{
+	size_t len = 0;
+	size_t index = (size_t)collection_field_index(&account_collection, "warnings");
+	const char *text = record_view_text(view, index, &len);
+	(void)err;
+	assert_int_equal(str_fmt(ctx, 400, "%.*s", (int)len, text), 0);
+	return 0;
+}
+
+static void
+test_half_is_told(void **state)
+{
+	struct temp_service *t = *state;
+	char warnings[400];
+	char id[RAND_ID_SIZE];
+	temp_make_account(t, "one", id);
+	int64_t seq = temp_account_seq(t, id);
+	static const int percent[] = { 1, 40, 20 };
+	for (size_t i = 0; i < COUNT(percent); i++) {
+		struct err err = { 0 };
+		struct minting out;
+		fill_revocations(t, seq, LIMIT_ACCOUNT_JWT_BYTES / 100 * percent[i]);
+		t->temp.clock.wall += 10000;
+		assert_int_equal(
+			service_mint_account(t->service, seq, true, &out, &err), 0);
+		assert_int_equal(out.result, MINTING_DONE);
+		assert_int_equal(
+			service_record_view(t->service, &temp_superuser_actor,
+				&account_collection, id, read_warnings, warnings, &err),
+			0);
+		if (i < 2) {
+			assert_string_equal(warnings, "[]");
+		} else {
+			assert_non_null(strstr(warnings, " % of the 838860 "));
+			assert_non_null(strstr(warnings, "use fewer roles"));
+		}
+	}
 }
 
 static int64_t
@@ -533,7 +609,9 @@ main(void)
 		cmocka_unit_test(test_texts_do_not_take),
 		TEST(test_written_and_minted),
 		TEST(test_name_that_feeds),
+		TEST(test_limits_of_exports),
 		TEST(test_row_must_fit),
+		TEST(test_half_is_told),
 		TEST(test_estimate_counts_the_row),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
