@@ -5,6 +5,7 @@
 #include "mint/exports.h"
 #include "model/subject.h"
 #include "service/sharing.h"
+#include "store/budget.h"
 #include "store/publish.h"
 #include "store/record.h"
 
@@ -157,8 +158,7 @@ check_claims(struct work *work, const struct sharing_party *owner, struct err *e
 	int rc = sharing_party_claims(
 		owner, &work->after.account_export, NULL, &mint, err);
 	if (rc == 0) {
-		rc = mint_account_check(
-			&mint, clock_wall_ms(work->service->clock) / 1000, err);
+		rc = mint_account_check(&mint, clock_wall_s(work->service->clock), err);
 	}
 	mint_account_release(&mint);
 	return rc;
@@ -350,7 +350,8 @@ write_change(struct store_tx *tx, struct work *work, struct err *err)
 static int
 write_export(struct store_tx *tx, struct work *work, struct err *err)
 {
-	if (guards_hold(tx, &work->guards, err) != 0) {
+	if (guards_hold(tx, &work->guards, err) != 0 ||
+		sharing_check_room(tx, work, err) != 0) {
 		return -1;
 	}
 	return work->is_create ? store_publish_bump(tx, work->account_seq, false, err)
@@ -471,6 +472,23 @@ find_last_iat(struct store_conn *conn, const struct verb_work *verb, int64_t *at
 	return rc;
 }
 
+/* One entry of all takes the place of many. */
+static int
+check_room(struct store_tx *tx, const struct verb_work *verb, struct err *err)
+{
+	int64_t bytes = 0;
+	if (store_budget_account(store_tx_conn(tx), verb->owner.head.seq, &bytes, err) !=
+		0) {
+		return -1;
+	}
+	if (budget_check(bytes, BUDGET_DELETES, err) == 0) {
+		return 0;
+	}
+	return err_set(err, ERR_CONFLICT,
+		"The account's JWT has no room for this. Revoke \"*\" instead, and "
+		"allow those that stay.");
+}
+
 static int
 run_revoke(struct store_tx *tx, void *ctx, struct err *err)
 {
@@ -487,6 +505,9 @@ run_revoke(struct store_tx *tx, void *ctx, struct err *err)
 	if (find_last_iat(store_tx_conn(tx), verb, &at, err) != 0 ||
 		store_export_revocation_put(
 			tx, verb->export.head.seq, verb->importer, at, err) != 0) {
+		return -1;
+	}
+	if (verb->importer != NULL && check_room(tx, verb, err) != 0) {
 		return -1;
 	}
 	return end_verb(tx, verb, "revoke", true, err);

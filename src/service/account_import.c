@@ -196,7 +196,7 @@ check_token(struct look *look)
 {
 	struct err why = { 0 };
 	const struct account_import *import = import_of(look);
-	int64_t now = clock_wall_ms(look->work->service->clock) / 1000;
+	int64_t now = clock_wall_s(look->work->service->clock);
 	if (import->token[0] == '\0') {
 		return;
 	}
@@ -292,7 +292,7 @@ static int
 check_claims(const struct look *look, struct err *err)
 {
 	struct mint_account mint = { 0 };
-	int64_t now = clock_wall_ms(look->work->service->clock) / 1000;
+	int64_t now = clock_wall_s(look->work->service->clock);
 	int rc = sharing_party_claims(&look->importer, NULL, import_of(look), &mint, err);
 	if (rc == 0) {
 		rc = mint_account_check(&mint, now, err);
@@ -391,8 +391,7 @@ prepare(struct work *work, struct err *err)
 		return 0;
 	}
 	if (work->is_create) {
-		work->after.account_import.iat =
-			clock_wall_ms(work->service->clock) / 1000;
+		work->after.account_import.iat = clock_wall_s(work->service->clock);
 	}
 	rc = service_read(work->service, judge, &look, err);
 	if (rc == 0 && work->violations->len == 0) {
@@ -410,7 +409,8 @@ write_import(struct store_tx *tx, struct work *work, struct err *err)
 {
 	static const char *const minted[] = { "name", "subject", "local_subject", "type",
 		"token", "share", "allow_trace", NULL };
-	if (guards_hold(tx, &work->guards, err) != 0) {
+	if (guards_hold(tx, &work->guards, err) != 0 ||
+		sharing_check_room(tx, work, err) != 0) {
 		return -1;
 	}
 	if (!work->is_create && !work_changes_any(work, minted)) {

@@ -294,5 +294,11 @@ account_keys_write(struct store_tx *tx, struct work *work, struct err *err)
 		renew_activations(tx, work, err) != 0 || revoke_all(tx, work, err) != 0) {
 		return -1;
 	}
+	/* The activations of others' imports are signed by the set that signs. */
+	if (work->keys->made_len > 0 &&
+		store_publish_bump_importers(tx, &work->after.account.public_key, err) !=
+			0) {
+		return -1;
+	}
 	return store_publish_bump(tx, work->after.head.seq, true, err);
 }

@@ -18,6 +18,8 @@ budget_check(int64_t bytes, enum budget_use use, struct err *err)
 		[BUDGET_KEYS] = { 75,
 			"A further set of signing keys says every role once more. Remove "
 			"an older set first, or use rotate_keys." },
+		[BUDGET_SHARING] = { 75,
+			"Use fewer exports and imports, of wider subjects." },
 		[BUDGET_DELETES] = { 85,
 			"Suspend the user instead, or make a new "
 			"account for the users that stay." },

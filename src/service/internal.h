@@ -157,6 +157,7 @@ enum budget_use {
 	BUDGET_ROLES,
 	BUDGET_TERMS, /* what the account's row says */
 	BUDGET_KEYS, /* a further set of signing keys */
+	BUDGET_SHARING, /* exports and imports */
 	BUDGET_DELETES,
 	BUDGET_NARROWINGS,
 	BUDGET_SUSPENSIONS

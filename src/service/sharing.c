@@ -5,9 +5,11 @@
 #include "base/str.h"
 #include "mint/exports.h"
 #include "model/limits.h"
+#include "store/budget.h"
 #include "store/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- claims ---- */
 
@@ -233,6 +235,37 @@ guards_hold(struct store_tx *tx, const struct guards *guards, struct err *err)
 	}
 	return guards->len > 0 ? store_export_touch_account(tx, &guards->items[0], err)
 			       : 0;
+}
+
+/* ---- room ---- */
+
+static size_t
+text_bytes(const struct collection *collection, const void *row)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < collection->field_count; i++) {
+		const struct field *field = &collection->fields[i];
+		if (field->type == FIELD_TEXT && field->offset != FIELD_NO_OFFSET) {
+			bytes += strlen(*(char *const *)record_member_const(field, row));
+		}
+	}
+	return bytes;
+}
+
+int
+sharing_check_room(struct store_tx *tx, const struct work *work, struct err *err)
+{
+	int64_t bytes = 0;
+	if (!work->is_create &&
+		text_bytes(work->collection, &work->after) <=
+			text_bytes(work->collection, &work->before)) {
+		return 0;
+	}
+	if (store_budget_account(store_tx_conn(tx), work->account_seq, &bytes, err) !=
+		0) {
+		return -1;
+	}
+	return budget_check(bytes, BUDGET_SHARING, err);
 }
 
 /* ---- deleting an account ---- */

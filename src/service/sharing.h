@@ -49,6 +49,11 @@ int guards_add(struct guards *guards, const struct record_head *account,
 int
 guards_hold(struct store_tx *tx, const struct guards *guards, struct err *err) MUST_CHECK;
 
+/* After the row was written: the JWT of the account has room for it, or it did not
+ * grow. */
+int sharing_check_room(
+	struct store_tx *tx, const struct work *work, struct err *err) MUST_CHECK;
+
 /* An account that is deleted gives up its exports and imports; ERR_CONFLICT when others
  * import from it. */
 int sharing_remove_account(

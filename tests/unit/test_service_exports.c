@@ -706,6 +706,63 @@ test_activation(void **state)
 }
 
 static void
+test_activation_follows_keys(void **state)
+{
+	struct two two = make_two(*state);
+	struct account row = { .rotate_keys = true };
+	make_export(two.t, two.exporter,
+		&(struct export_fields){ .subject = "paid", .token_req = true }, two.id);
+	make_import(two.t, two.importer, &two.exporter_key,
+		&(struct import_fields){ .subject = "paid" }, two.id);
+	struct jwt_claims before = minted(two.t, two.importer);
+	int64_t generation = temp_generation(two.t, two.importer);
+	temp_change_ok(two.t, &account_collection, two.exporter, &row, "rotate_keys");
+	assert_int_equal(temp_generation(two.t, two.importer), generation + 1);
+	assert_int_equal(temp_urgent_generation(two.t, two.importer), generation + 1);
+	struct jwt_claims offers = minted(two.t, two.exporter);
+	struct jwt_claims claims = minted(two.t, two.importer);
+	struct jwt_claims activation = activation_in(&claims);
+	assert_string_equal(activation.iss, offers.as.account.signing_keys[0].key);
+	assert_int_equal(activation.iat, NOW_S);
+	assert_string_not_equal(
+		before.as.account.imports[0].token, claims.as.account.imports[0].token);
+	jwt_claims_release(&activation);
+	jwt_claims_release(&claims);
+	jwt_claims_release(&offers);
+	jwt_claims_release(&before);
+}
+
+/* What is accepted can be minted; what would not fit is refused in time. */
+static void
+test_budget(void **state)
+{
+	struct two two = make_two(*state);
+	struct err err = { 0 };
+	struct violations violations = { 0 };
+	char sql[600];
+	make_export(
+		two.t, two.exporter, &(struct export_fields){ .subject = "s" }, two.id);
+	str_fmt_cut(sql, sizeof(sql),
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+		"< 900) INSERT INTO account_exports (id, account, name, subject, type, "
+		"description, created, updated) SELECT printf('%%015d', i), (SELECT seq "
+		"FROM accounts WHERE id = '%s'), 'n', 'many.' || i, 'stream', "
+		"printf('%%.400c', 'x'), 0, 0 FROM n",
+		two.exporter);
+	temp_store_exec(&two.t->temp, sql);
+	int64_t before = all_generations(two.t);
+	assert_int_equal(try_export(two.t, two.exporter,
+				 &(struct export_fields){ .subject = "more" }, two.id,
+				 &violations, &err),
+		-1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_non_null(strstr(err.msg, "no room"));
+	assert_int_equal(all_generations(two.t), before);
+	struct jwt_claims claims = minted(two.t, two.exporter);
+	jwt_claims_release(&claims);
+}
+
+static void
 revoke_ok(struct two *two, const char *export, bool all)
 {
 	struct err err = { 0 };
@@ -964,6 +1021,25 @@ test_no_circle(void **state)
 	record_release(&account_import_collection, &row);
 }
 
+/* What north asks east for leads nowhere, but south's import, over north, meets east's:
+ * servers would drop that one when they read south the next time. */
+static void
+test_circle_seen_by_another(void **state)
+{
+	struct ring ring = make_ring(*state, "service");
+	struct err err = { 0 };
+	struct violations violations = { 0 };
+	char id[RAND_ID_SIZE];
+	assert_int_equal(link_ring(&ring, 1, 2, "service", &violations), 0);
+	assert_int_equal(link_ring(&ring, 2, 0, "service", &violations), 0);
+	assert_int_equal(
+		try_import(ring.t, ring.ids[0], &ring.keys[1],
+			&(struct import_fields){ .subject = "r.>", .local = "x.>" }, id,
+			&violations, &err),
+		-1);
+	check_says(&violations, &err, "account", "south > north > east > south", "far");
+}
+
 /* ---- at once ---- */
 
 struct racer {
@@ -1071,11 +1147,14 @@ main(void)
 		TEST(test_import_limits),
 		TEST(test_outside_tokens),
 		TEST(test_activation),
+		TEST(test_activation_follows_keys),
+		TEST(test_budget),
 		TEST(test_revoke_and_allow),
 		TEST(test_standing_imports),
 		TEST(test_service_circle),
 		TEST(test_stream_circle),
 		TEST(test_no_circle),
+		TEST(test_circle_seen_by_another),
 		TEST(test_races),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
