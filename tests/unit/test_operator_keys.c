@@ -104,7 +104,7 @@ write_proof(struct store_tx *tx, void *ctx, struct err *err)
 	if (store_publish_get(store_tx_conn(tx), proof->account, &row, err) != 0) {
 		return -1;
 	}
-	return proof->not
+	return proof->lost
 		? store_publish_unproven(tx, proof->account, row.generation, err)
 		: store_publish_proven(tx, proof->account, row.minted_generation, err);
 }
@@ -113,7 +113,7 @@ static void
 prove(struct temp_service *t, int64_t account, bool not )
 {
 	struct err err = { 0 };
-	struct proof proof = { .account = account, .not = not };
+	struct proof proof = { .account = account, .lost = lost };
 	assert_int_equal(store_write(t->temp.store, write_proof, &proof, &err), 0);
 }
 
