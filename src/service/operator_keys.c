@@ -93,19 +93,25 @@ is_next(const struct look *look, size_t at)
 	return look->keys[at].next;
 }
 
+/* Does the key sign rather than the other? The store chooses the same way. */
+static bool
+is_before(const struct store_signing_key *key, const struct store_signing_key *other)
+{
+	return key->key_set != other->key_set ? key->key_set > other->key_set
+					      : key->seq > other->seq;
+}
+
 /* Active, and no active one is newer. */
 static bool
 is_signing(const struct look *look, size_t at)
 {
+	const struct store_signing_key *key = &look->keys[at];
 	for (size_t i = 0; i < look->len; i++) {
-		if (!look->keys[i].next && i != at &&
-			(look->keys[i].key_set > look->keys[at].key_set ||
-				(look->keys[i].key_set == look->keys[at].key_set &&
-					i > at))) {
+		if (!look->keys[i].next && is_before(&look->keys[i], key)) {
 			return false;
 		}
 	}
-	return !look->keys[at].next;
+	return !key->next;
 }
 
 static bool
@@ -605,13 +611,13 @@ static const struct step set_step = {
 
 int
 service_operator_set(struct service *service, const struct actor *actor,
-	const struct operator_change *claims, const struct buf *identity, struct err *err)
+	const struct operator_change *to, const struct buf *identity, struct err *err)
 {
 	struct change change = {
 		.service = service,
 		.actor = actor,
 		.step = &set_step,
-		.claims = claims,
+		.claims = to,
 		.identity = identity,
 	};
 	return make_change(&change, err);

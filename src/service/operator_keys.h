@@ -80,7 +80,7 @@ struct operator_change {
 
 /* ERR_INVALID with what servers would not take. */
 int service_operator_set(struct service *service, const struct actor *actor,
-	const struct operator_change *change, const struct buf *identity,
+	const struct operator_change *to, const struct buf *identity,
 	struct err *err) MUST_CHECK;
 
 /* ---- seeds ---- */
