@@ -431,6 +431,9 @@ test_user_bytes(void **state)
 	record_release(&user_collection, &user);
 }
 
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, temp_service_set_up, temp_service_tear_down)
+
 int
 main(void)
 {
@@ -441,8 +444,7 @@ main(void)
 		cmocka_unit_test(test_narrows),
 		cmocka_unit_test(test_times_elsewhere),
 		cmocka_unit_test(test_of_user),
-		cmocka_unit_test_setup_teardown(
-			test_user_bytes, temp_service_set_up, temp_service_tear_down),
+		TEST(test_user_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -478,7 +478,8 @@ test_narrow_needs_none(void **state)
 		bool needed;
 	} cases[] = {
 		{ 0, 0, false }, /* never issued */
-		{ -1, 1, false }, /* expired */
+		{ 0, 2, false }, /* expired now */
+		{ -1, 2, false }, /* and before */
 		{ 100, 1, false }, /* its keys are gone */
 		{ 100, 2, true },
 		{ 100, 3, true },
