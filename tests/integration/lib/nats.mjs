@@ -30,9 +30,9 @@ export class NatsServer {
   #process = null;
   #log = '';
 
-  /** configuration: the text of the file, written to `directory` as NAME.conf. */
-  constructor({ which, name, port, directory, configuration, store }) {
-    Object.assign(this, { which, name, port, directory, configuration, store });
+  /** configuration: the text of the file, written to `directory` as NAME.conf; leafPort: where it takes leaf nodes. */
+  constructor({ which, name, port, leafPort, directory, configuration, store }) {
+    Object.assign(this, { which, name, port, leafPort, directory, configuration, store });
     this.url = `nats://127.0.0.1:${port}`;
   }
 

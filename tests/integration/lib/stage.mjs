@@ -34,14 +34,17 @@ class Stage {
   async makeServer(which, name, index, routes) {
     const port = await freePort();
     const args = ['export', 'nats-conf', '--data', this.data, '--server-name', name, '--port', `${port}`];
+    if (this.options.jetstream) args.push('--jetstream', join(this.directory, `${name}-jetstream`));
     let { stdout: configuration } = await must(args);
+    const leafPort = this.options.leafnodes ? await freePort() : null;
+    if (leafPort) configuration += `\nleafnodes: { listen: "127.0.0.1:${leafPort}" }\n`;
     if (routes.length > 0) {
       const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
       configuration += `\ncluster: { name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }\n`;
     }
     configuration += this.options.more?.(index) ?? '';
     const store = join(this.data, 'nats', name, 'jwt');
-    return new NatsServer({ which, name, port, directory: this.directory, configuration, store });
+    return new NatsServer({ which, name, port, leafPort, directory: this.directory, configuration, store });
   }
 
   get urls() {
@@ -192,8 +195,8 @@ class Stage {
 }
 
 /**
- * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, more(index): what a
- * server's configuration has beside natsid's.
+ * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, what servers do
+ * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's.
  * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
  */
 export function onStage(title, options, define) {
