@@ -1,7 +1,7 @@
 // What an account must not say.
 import { createAccount, createCurve, createServer, createUser } from '@nats-io/nkeys';
 import {
-  badEntries, badValues, booleans, claims, code, id, integers, lists, long, misread, misspelt, plainSubjects, texts, unknown,
+  badEntries, badValues, booleans, claims, code, id, integers, lists, long, misread, misspelt, plainSubjects, shown, texts, unknown,
 } from './rules-fields.mjs';
 
 const int32 = [-1, 2 ** 31 - 1];
@@ -229,7 +229,7 @@ export const callout = [
     [userKey(), /expected a public key of role account, not user/],
     [misread(accountKey), /the checksum of the public nkey is wrong/],
     ['**', /a public nkey has 56 characters, not 2/],
-  ].map(([key, reason]) => [`callout_allowed_accounts: ${JSON.stringify(key)}`, { callout_auth_users: [userKey()], callout_allowed_accounts: [key] },
+  ].map(([key, reason]) => [`callout_allowed_accounts: ${shown(key)}`, { callout_auth_users: [userKey()], callout_allowed_accounts: [key] },
     'callout_allowed_accounts', code.value, reason]),
   ['* beside an account', { callout_auth_users: [userKey()], callout_allowed_accounts: ['*', accountKey] }, 'callout_allowed_accounts', code.value, /stands? alone/],
   ['an account beside *', { callout_auth_users: [userKey()], callout_allowed_accounts: [accountKey, '*'] }, 'callout_allowed_accounts', code.value, /stands? alone/],
@@ -242,7 +242,7 @@ export const callout = [
     [accountKey, /expected a public key of role curve, not account/],
     [misread(curveKey), /the checksum of the public nkey is wrong/],
     ['nothing', /a public nkey has 56 characters, not 7/],
-  ].map(([key, reason]) => [`callout_xkey: ${key}`, { callout_auth_users: [userKey()], callout_xkey: key }, 'callout_xkey', code.value, reason]),
+  ].map(([key, reason]) => [`callout_xkey: ${shown(key)}`, { callout_auth_users: [userKey()], callout_xkey: key }, 'callout_xkey', code.value, reason]),
   ['callout_xkey: a seed', { callout_auth_users: [userKey()], callout_xkey: curveSeed }, 'callout_xkey', code.maxText, /at most 56 characters, not 58/],
 ];
 

@@ -21,6 +21,12 @@ export const code = {
   unknown: 'validation_unknown_field',
 };
 
+/** A value as a part of a test's name: the same in every run, and nothing in it that a terminal would not show. */
+export const shown = (value) => JSON.stringify(value)
+  .replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  .replace(/\b([A-Z])[A-Z2-7]{54,57}\b/gi, '$1...')
+  .slice(0, 80);
+
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 // ---- rows that the kind of a field tells ----------------------------------------------
@@ -73,15 +79,15 @@ export const unknown = (names) => names.map((name) =>
 
 /** Each [subject, reason] as the second entry of the list, which the reason has to name. */
 export const badSubjects = (names, subjects) => names.flatMap((name) => subjects.map(([subject, reason]) =>
-  [`${name}: ${JSON.stringify(subject).slice(0, 60)}`, { [name]: ['fine.>', subject] }, name, code.subject, new RegExp(`^Entry 1: .*${reason.source}`)]));
+  [`${name}: ${shown(subject)}`, { [name]: ['fine.>', subject] }, name, code.subject, new RegExp(`^Entry 1: .*${reason.source}`)]));
 
 /** Each [entry, reason] as the only entry of the list. */
 export const badEntries = (name, entries) => entries.map(([entry, reason]) =>
-  [`${name}: ${JSON.stringify(entry).slice(0, 60)}`, { [name]: [entry] }, name, code.value, new RegExp(`^Entry 0: .*${reason.source}`)]);
+  [`${name}: ${shown(entry)}`, { [name]: [entry] }, name, code.value, new RegExp(`^Entry 0: .*${reason.source}`)]);
 
 /** Each [value, reason] in the field. */
 export const badValues = (name, values, code_ = code.value) => values.map(([value, reason]) =>
-  [`${name}: ${JSON.stringify(value).slice(0, 80)}`, { [name]: value }, name, code_, reason]);
+  [`${name}: ${shown(value)}`, { [name]: value }, name, code_, reason]);
 
 // ---- what no subject may be -------------------------------------------------------------
 
