@@ -9,6 +9,8 @@ const user = { collection: 'nats_users', create: fresh, update: id('probe') };
 async function fill(world) {
   await world.make('nats_accounts', { id: id('acme'), name: 'acme' });
   await world.make('nats_roles', { id: id('sensor'), name: 'sensor', publish_permissions: ['data.>'] });
+  await world.make('nats_accounts', { id: id('strict'), name: 'strict', disallow_bearer: true });
+  await world.make('nats_roles', { id: id('bearer'), name: 'bearer', bearer_token: true });
   await addUser(world, 'probe', { email: 'probe@example.org', password: 'a long password', passwordConfirm: 'a long password' });
   await addUser(world, 'other', { email: 'other@example.org', password: 'a long password', passwordConfirm: 'a long password' });
   await addUser(world, 'own', { public_key: rules.ownKey });

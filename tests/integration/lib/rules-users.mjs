@@ -86,12 +86,14 @@ export const keys = [
   ['another key without a revocation', { public_key: userKey }, 'public_key', code.value, /revoke/, { only: 'update' }],
   ['another key without a revocation, and a regeneration', { public_key: userKey, regenerate: true }, 'public_key', code.value, /revoke/, { only: 'update' }],
   ['another key without a revocation, of an own one', { public_key: userKey }, 'public_key', code.value, /revoke/, { only: 'update', update: id('own') }],
-  ['a revocation without the new own key', { revoke: true }, 'public_key', code.value, /new public_key/, { only: 'update', update: id('own') }],
-  ['a revocation with the key that it revokes', { revoke: true, public_key: ownKey }, 'public_key', code.value, /new|another|same/, { only: 'update', update: id('own') }],
+  ['a revocation without the new own key', { revoke: true }, 'public_key', code.required, /send the new public_key/, { only: 'update', update: id('own') }],
+  ['a revocation with the key that it revokes', { revoke: true, public_key: ownKey }, 'public_key', code.required, /send the new public_key/, { only: 'update', update: id('own') }],
+  ['a new user that is revoked', { revoke: true }, 'revoke', code.value, /new has nothing to take back/, { only: 'create' }],
+  ['a new user that is regenerated', { regenerate: true }, 'regenerate', code.value, /new has nothing to take back/, { only: 'create' }],
 ];
 
 const past = new Date(Date.now() - 60_000).toISOString();
-const late = /in the past|is past|has passed|future|over already/;
+const late = /Must be in the future/;
 
 export const expiry = [
   ...badValues('jwt_expires_at', [[5, /not a number/], [null, /Must not be null/], [true, /not a boolean/]], code.type),
@@ -108,6 +110,9 @@ export const expiry = [
 ];
 
 export const overrides = [
+  ['the place of time windows that there are not', { times_location: 'Europe/Berlin' }, 'times_location', code.value, /belongs to time_windows/],
+  ['a bearer token where the account allows none', { account_id: id('strict'), bearer_token: true }, 'bearer_token', code.value, /The account disallows bearer tokens/],
+  ['a bearer token of the role where the account allows none', { account_id: id('strict'), role_id: id('bearer') }, 'role_id', code.value, /The account disallows bearer tokens/],
   ...plainSubjects(published, subscribed),
   ...connectionRules,
   ...badEntries('tags', [
