@@ -127,12 +127,11 @@ export const overrides = [
 ];
 
 const subjectsOf = (count) => Array.from({ length: count }, (_, i) => `a.long.subject.of.a.list.${i}`);
-const tooLarge = /\d{4,} bytes.*3,?000.*role/;
+const tooLarge = [null, null, /JWT of the user would have \d{4} bytes, more than the 3000.*into a role, with templates/];
 
 export const size = [
-  ...[...published, ...subscribed].map((name) => [`${name}: 100 subjects`, { [name]: subjectsOf(100) }, name, code.value, tooLarge]),
-  ['64 networks and 100 subjects', { networks: Array.from({ length: 64 }, (_, i) => `10.0.${i}.0/24`), publish_permissions: subjectsOf(100) },
-    'publish_permissions', code.value, tooLarge],
+  ...[...published, ...subscribed].map((name) => [`${name}: 100 subjects`, { [name]: subjectsOf(100) }, ...tooLarge]),
+  ['64 networks and 100 subjects', { networks: Array.from({ length: 64 }, (_, i) => `10.0.${i}.0/24`), publish_permissions: subjectsOf(100) }, ...tooLarge],
 ];
 
 const named = { create: { role_id: id('named') } };
