@@ -8,6 +8,7 @@
 #include "model/limits.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 /* ---- the text of a body ---------------------------------------------------------- */
@@ -416,16 +417,21 @@ modified_field(const struct collection *collection, const char *key)
 	return known ? &collection->fields[index] : NULL;
 }
 
+/* The nearest: "allow_response_tt" is near "allow_response_max", too. */
 static const char *
 near_field(const struct collection *collection, const char *key)
 {
+	const char *nearest = NULL;
+	int least = INT_MAX;
 	for (size_t i = 0; i < collection->field_count; i++) {
 		const struct field *field = &collection->fields[i];
-		if (is_writable(field) && api_suggest_is_near(key, field->name)) {
-			return field->name;
+		int slips = is_writable(field) ? api_suggest_slips(key, field->name) : -1;
+		if (slips >= 0 && slips < least) {
+			nearest = field->name;
+			least = slips;
 		}
 	}
-	return NULL;
+	return nearest;
 }
 
 static void

@@ -41,14 +41,15 @@ distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	return rows[a_len % 3][b_len];
 }
 
-bool
-api_suggest_is_near(const char *given, const char *known)
+int
+api_suggest_slips(const char *given, const char *known)
 {
 	size_t given_len = strlen(given);
 	size_t known_len = strlen(known);
 	if (given_len > NAME_MAX_BYTES || known_len > NAME_MAX_BYTES || given_len == 0) {
-		return false;
+		return -1;
 	}
-	size_t slips = known_len < 8 ? 1 : known_len < 16 ? 2 : 3;
-	return distance(given, given_len, known, known_len) <= slips;
+	size_t most = known_len < 8 ? 1 : known_len < 16 ? 2 : 3;
+	size_t slips = distance(given, given_len, known, known_len);
+	return slips <= most ? (int)slips : -1;
 }

@@ -3,10 +3,9 @@
 #ifndef API_SUGGEST_H
 #define API_SUGGEST_H
 
-#include <stdbool.h>
-
-/* The two are a slip apart, or two or three when they are long: a letter changed, added,
- * left out or swapped with its neighbour. Case does not count. */
-bool api_suggest_is_near(const char *given, const char *known);
+/* How many slips the two are apart: a letter changed, added, left out or swapped with its
+ * neighbour. Case does not count. -1 when that is more than one, or two or three where
+ * they are long: then it is another name. */
+int api_suggest_slips(const char *given, const char *known);
 
 #endif

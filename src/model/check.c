@@ -52,10 +52,11 @@ check_literal_subject(const char *text, struct err *err)
 int
 check_publish_template(const char *text, struct err *err)
 {
-	if (template_check(text, err) != 0) {
+	/* first, as template_check would speak of queues where none may be */
+	if (!template_is_in(text) && subject_check(text, err) != 0) {
 		return -1;
 	}
-	return template_is_in(text) ? 0 : subject_check(text, err);
+	return template_check(text, err);
 }
 
 int

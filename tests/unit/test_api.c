@@ -1143,26 +1143,25 @@ test_suggestions(void **state)
 	static const struct {
 		const char *given;
 		const char *known;
-		bool near;
+		int slips;
 	} cases[] = {
-		{ "name", "name", true },
-		{ "nam", "name", true },
-		{ "names", "name", true },
-		{ "nmae", "name", true },
-		{ "NAME", "name", true },
-		{ "nm", "name", false },
-		{ "max_paylaod", "max_payload", true },
-		{ "maxpayloads", "max_payload", true },
-		{ "max_pay", "max_payload", false },
-		{ "x", "active", false },
-		{ "", "id", false },
-		{ "seed", "name", false },
+		{ "name", "name", 0 },
+		{ "nam", "name", 1 },
+		{ "names", "name", 1 },
+		{ "nmae", "name", 1 },
+		{ "NAME", "name", 0 },
+		{ "nm", "name", -1 },
+		{ "max_paylaod", "max_payload", 1 },
+		{ "maxpayloads", "max_payload", 2 },
+		{ "max_pay", "max_payload", -1 },
+		{ "x", "active", -1 },
+		{ "", "id", -1 },
+		{ "seed", "name", -1 },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-			"a", false },
+			"a", -1 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		if (api_suggest_is_near(cases[i].given, cases[i].known) !=
-			cases[i].near) {
+		if (api_suggest_slips(cases[i].given, cases[i].known) != cases[i].slips) {
 			fail_msg("%s, %s", cases[i].given, cases[i].known);
 		}
 	}
