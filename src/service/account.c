@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
-#include "model/template.h"
 #include "service/account_claims.h"
 #include "service/account_rules.h"
+#include "service/role_rules.h"
 #include "service/sharing.h"
 #include "store/account.h"
 #include "store/budget.h"
@@ -116,32 +116,21 @@ check_room(struct store_conn *conn, const struct work *work, struct err *err)
 	return terms <= work->terms_bytes ? 0 : budget_check(bytes, BUDGET_TERMS, err);
 }
 
-/* The name becomes a part of subjects where a role says so. */
+/* Name and tags become parts of subjects where a role says so. */
 static int
-check_name(struct store_conn *conn, const struct work *work, struct err *err)
+check_feeds(struct store_conn *conn, const struct work *work, struct err *err)
 {
-	bool feeds = false;
-	const char *name = work->after.account.name;
-	if (!work_changes(work, "name") || template_text_is_safe(name)) {
+	if (!work_changes(work, "name") && !work_changes(work, "tags")) {
 		return 0;
 	}
-	if (store_account_has_feed(conn, work->after.head.seq, TEMPLATE_ACCOUNT_NAME,
-		    &feeds, err) != 0) {
-		return -1;
-	}
-	if (!feeds) {
-		return 0;
-	}
-	violations_add(work->violations, "name", VIOLATION_VALUE,
-		"A role of the account makes subjects of it with {{account-name()}}: use "
-		"A-Z, a-z, 0-9, _ and - only.");
-	return violations_check(work->violations, err);
+	return role_rules_check_account(
+		conn, &work->after.account, work->violations, err);
 }
 
 static int
 check_whole(struct store_conn *conn, const struct work *work, struct err *err)
 {
-	return check_name(conn, work, err) != 0 || check_room(conn, work, err) != 0 ||
+	return check_feeds(conn, work, err) != 0 || check_room(conn, work, err) != 0 ||
 			account_claims_check(conn, work->after.head.seq,
 				clock_wall_s(work->service->clock), err) != 0
 		? -1

@@ -84,16 +84,13 @@ store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 /* The first column of the first row; 0 when there is none. */
 static int
 ask(struct store_conn *conn, enum store_stmt_id id, const char *sql, int64_t seq,
-	int64_t with, int64_t *out, struct err *err)
+	int64_t *out, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, id, sql, err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, seq);
-	if (with != 0) {
-		store_stmt_bind_int(&stmt, 2, with);
-	}
 	int rc = store_stmt_step(&stmt, err);
 	if (rc < 0) {
 		return -1;
@@ -111,22 +108,7 @@ store_account_newest_iat(
 		"WHERE account = ?1 AND issued_at > 0), 0), "
 		"coalesce((SELECT at + 1 FROM revocations "
 		"WHERE account = ?1 AND public_key = x'' AND cause = 'all'), 0))",
-		seq, 0, out_iat, err);
-}
-
-int
-store_account_has_feed(
-	struct store_conn *conn, int64_t seq, int64_t feeds, bool *out, struct err *err)
-{
-	int64_t found = 0;
-	if (ask(conn, STORE_STMT_ACCOUNT_HAS_FEED,
-		    "SELECT 1 FROM signing_keys k CROSS JOIN roles r ON r.seq = k.role "
-		    "WHERE k.account = ?1 AND (r.feeds & ?2) <> 0 LIMIT 1",
-		    seq, feeds, &found, err) != 0) {
-		return -1;
-	}
-	*out = found != 0;
-	return 0;
+		seq, out_iat, err);
 }
 
 int
@@ -134,6 +116,6 @@ store_account_jwt_bytes(
 	struct store_conn *conn, int64_t seq, int64_t *out_bytes, struct err *err)
 {
 	return ask(conn, STORE_STMT_ACCOUNT_JWT_BYTES,
-		"SELECT length(jwt) FROM account_jwt WHERE account = ?1", seq, 0,
-		out_bytes, err);
+		"SELECT length(jwt) FROM account_jwt WHERE account = ?1", seq, out_bytes,
+		err);
 }

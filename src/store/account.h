@@ -24,11 +24,6 @@ int store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 int store_account_newest_iat(struct store_conn *conn, int64_t seq, int64_t *out_iat,
 	struct err *err) MUST_CHECK;
 
-/* Does a role that the account uses have templates that one of these feeds (bits of enum
- * template_feed)? */
-int store_account_has_feed(struct store_conn *conn, int64_t seq, int64_t feeds, bool *out,
-	struct err *err) MUST_CHECK;
-
 /* Bytes of the JWT that was minted last; 0: none was. */
 int store_account_jwt_bytes(struct store_conn *conn, int64_t seq, int64_t *out_bytes,
 	struct err *err) MUST_CHECK;
