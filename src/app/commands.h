@@ -26,7 +26,8 @@ struct command {
 #define COMMAND_SERVE_OPTIONS \
 	(COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | \
 		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_NATS) | \
-		OPTION_BIT(OPTION_LOG_LEVEL) | OPTION_BIT(OPTION_ROLE_PACE))
+		OPTION_BIT(OPTION_LOG_LEVEL) | OPTION_BIT(OPTION_JWT_LIFETIME) | \
+		OPTION_BIT(OPTION_ROLE_PACE))
 
 enum exit_code command_init(const struct options *options);
 enum exit_code command_serve(const struct options *options);

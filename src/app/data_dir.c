@@ -245,6 +245,7 @@ open_parts(const struct data_dir_params *params, const char *db_path,
 		.store = dir->store,
 		.vault = dir->vault,
 		.clock = &clock_system,
+		.default_lifetime_s = params->default_lifetime_s,
 	};
 	return service_new(&service_params, &dir->service, err);
 }

@@ -22,6 +22,7 @@ struct data_dir_params {
 	const char *path;
 	const char *key_file; /* NULL: path/master.key */
 	bool create; /* make what is missing, when all of it is missing */
+	int64_t default_lifetime_s; /* of users' JWTs; 0: for ever */
 	bool lock; /* for the one process that serves, or makes it */
 };
 

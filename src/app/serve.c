@@ -10,6 +10,7 @@
 #include "bus/bus.h"
 #include "bus/url.h"
 #include "http/server.h"
+#include "model/limits.h"
 #include "publish/live.h"
 #include "publish/publisher.h"
 #include "service/login.h"
@@ -344,6 +345,17 @@ check_listen(const char *listen, struct err *err)
 }
 
 static int
+read_jwt_lifetime(const struct options *options, int64_t *out, struct err *err)
+{
+	const char *text = options->values[OPTION_JWT_LIFETIME];
+	return str_to_int(text, 0, LIMIT_LIFETIME_SECONDS, out) == 0
+		? 0
+		: err_set(err, ERR_INVALID,
+			  "--jwt-lifetime \"%s\": use seconds, from 0 (for ever) to %d",
+			  text, LIMIT_LIFETIME_SECONDS);
+}
+
+static int
 set_log_level(const char *level, struct err *err)
 {
 	return log_set_level(level) == 0
@@ -446,6 +458,7 @@ command_serve(const struct options *options)
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
 		check_nats(options->values[OPTION_NATS], &err) != 0 ||
 		read_role_pace(options, &role_pace, &err) != 0 ||
+		read_jwt_lifetime(options, &params.default_lifetime_s, &err) != 0 ||
 		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0 ||
 		check_port(options, &err) != 0) {
 		command_failed(&err);

@@ -115,8 +115,10 @@ add_entry(const struct store_stmt *stmt, struct store_revocation **list, size_t 
 		*cap = grown;
 	}
 	struct store_revocation *entry = &(*list)[*len];
-	entry->at = store_stmt_int(stmt, 1);
-	entry->all = store_stmt_int(stmt, 2) != 0;
+	*entry = (struct store_revocation){
+		.all = store_stmt_int(stmt, 2) != 0,
+		.at = store_stmt_int(stmt, 1),
+	};
 	if (!entry->all &&
 		store_stmt_blob(stmt, 0, entry->public_key.bytes,
 			sizeof(entry->public_key.bytes), err) != 0) {

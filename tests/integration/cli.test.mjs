@@ -10,7 +10,7 @@ import { launch, root } from './lib/processes.mjs';
 
 const commands = {
   init: ['data', 'key-file', 'config', 'operator'],
-  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'nats', 'log-level', 'role-pace'],
+  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'nats', 'log-level', 'jwt-lifetime', 'role-pace'],
   'superuser upsert': ['data', 'key-file', 'config'],
   'export operator-jwt': ['data', 'key-file', 'config', 'output'],
   'export nats-conf': ['data', 'key-file', 'config', 'output', 'server-name', 'port', 'jetstream'],
@@ -67,6 +67,8 @@ test('an unknown option, one of another command, one without a value and a stray
   await refused(['init', '--data'], /--data needs a value: DIR/);
   await refused(['serve', '--role-pace', '-1'], /--role-pace: "-1" is not a number of accounts \(0 to 100000\)/);
   await refused(['serve', '--log-level', 'loud'], /--log-level "loud": use debug, info, warn or error/);
+  await refused(['serve', '--jwt-lifetime', 'soon'], /--jwt-lifetime "soon": use seconds, from 0/);
+  await refused(['serve', '--jwt-lifetime', '-1'], /--jwt-lifetime "-1": use seconds, from 0/);
   await refused(['init', 'now'], /unexpected argument "now"/);
   await refused(['superuser', 'upsert', 'a@example.org', '-', 'x'], /unexpected argument "x"/);
 });

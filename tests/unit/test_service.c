@@ -641,8 +641,9 @@ test_seq_reuse(void **state)
 	assert_int_equal(temp_ask(t, "SELECT seq FROM users WHERE id = '%s'", second),
 		row.head.seq);
 
-	assert_code(store_write(t->temp.store, mark_issued, &row.head, &err), &err,
-		ERR_STALE);
+	struct store_user_mark mark = { .head = &row.head };
+	assert_code(
+		store_write(t->temp.store, mark_issued, &mark, &err), &err, ERR_STALE);
 	assert_code(temp_update(t->temp.store, &user_collection, &row, NULL, &err), &err,
 		ERR_STALE);
 	assert_code(temp_delete(t->temp.store, &user_collection, &row.head, &err), &err,

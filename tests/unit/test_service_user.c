@@ -464,13 +464,15 @@ static void
 test_harmless_changes(void **state)
 {
 	static const char *const fields[] = { "full_name", "description", "email",
-		"emailVisibility", "verified", "nats_username" };
+		"emailVisibility", "verified", "publish_permissions" };
 	struct stage *s = *state;
+	struct err err = { 0 };
 	struct user row = { .email_visibility = true, .verified = true };
+	/* it adds nothing */
+	assert_int_equal(strlist_make(&row.publish_permissions, &err), 0);
 	temp_set(&row.full_name, "Full Name");
 	temp_set(&row.description, "described");
 	temp_set(&row.email, "user@example.com");
-	temp_set(&row.nats_username, "renamed");
 	int64_t iat = temp_issue(&s->t, s->user);
 	int64_t generation = temp_generation(&s->t, s->accounts[0]);
 	int64_t audit = temp_ask(&s->t, "SELECT count(*) FROM audit", NULL);

@@ -2022,8 +2022,13 @@ test_revocations_of_all(void **state)
 	assert_memory_equal(&list[1].public_key, &a.entry.public_key, 32);
 	free(list);
 	int64_t at = 0;
-	assert_ok(store_revocation_key_at(conn, account, &list[1].public_key, &at, &err),
+	assert_ok(store_revocation_key_at(conn, account, &a.entry.public_key, &at, &err),
 		&err);
+	assert_int_equal(at, 103);
+	assert_ok(
+		store_revocation_key_at(conn, account, &world.user.public_key, &at, &err),
+		&err);
+	assert_int_equal(at, 0);
 	store_read_end(temp->store, conn);
 
 	/* An older one that comes later says nothing. */
