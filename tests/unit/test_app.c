@@ -364,6 +364,24 @@ test_ports(void **state)
 }
 
 static void
+test_role_pace(void **state)
+{
+	static const char *const wrong[] = { "", "-1", "+1", "1.5", "100001", "x" };
+	struct err err = { 0 };
+	int64_t pace = 0;
+	(void)state;
+	assert_int_equal(options_role_pace("20", &pace, &err), 0);
+	assert_int_equal(pace, 20);
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		assert_code(options_role_pace(wrong[i], &pace, &err), &err, ERR_INVALID);
+		assert_int_equal(pace, 20);
+	}
+	/* a zero would be the publisher's default */
+	assert_int_equal(options_role_pace("0", &pace, &err), 0);
+	assert_int_equal(pace, -1);
+}
+
+static void
 test_exit_codes(void **state)
 {
 	static const struct {
@@ -746,6 +764,7 @@ main(void)
 		TEST(test_wrong_config),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_role_pace),
 		cmocka_unit_test(test_exit_codes),
 		TEST(test_fresh),
 		cmocka_unit_test(test_matrix),
