@@ -5,6 +5,7 @@
 #include "mint/exports.h"
 #include "model/subject.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static int
 add_edges(struct walk *walk, struct node *node, struct err *err)
 {
 	struct store_imports *imports = &node->party.imports;
+	assert(walk->importer != NULL);
 	bool is_importer = node->party.account.head.seq == walk->importer->head.seq;
 	node->edges = calloc(imports->len + 1, sizeof(*node->edges));
 	if (node->edges == NULL) {
@@ -141,6 +143,7 @@ static int
 find_node(struct walk *walk, const struct nkey_public *key, struct node **out,
 	struct err *err)
 {
+	assert(key != NULL);
 	for (size_t i = 0; i < walk->nodes_len; i++) {
 		if (memcmp(&walk->nodes[i]->party.account.public_key, key,
 			    sizeof(*key)) == 0) {
@@ -261,6 +264,7 @@ search_from(struct walk *walk, struct node *node, const struct edge *edge,
 static int
 check_edge(struct walk *walk, struct node *node, const struct edge *edge, struct err *err)
 {
+	assert(edge->import != NULL);
 	int rc = search_from(walk, node, edge, edge->local, err);
 	if (rc == 0 && !walk->found && !edge->is_service) {
 		rc = search_from(walk, node, edge, edge->import->subject, err);
