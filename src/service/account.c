@@ -127,12 +127,38 @@ check_feeds(struct store_conn *conn, const struct work *work, struct err *err)
 		conn, &work->after.account, work->violations, err);
 }
 
+/* What the row may say alone may contradict the exports and imports that there are: the
+ * fields that speak of those, if the change touches one. */
+static int
+blame_field(const struct work *work, struct err *err)
+{
+	static const char *const fields[] = { "max_exports", "max_imports",
+		"allow_wildcard_exports" };
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (work_changes(work, fields[i])) {
+			violations_add(work->violations, fields[i], VIOLATION_VALUE,
+				"Not usable: %s.", err->msg);
+			return violations_check(work->violations, err);
+		}
+	}
+	return -1;
+}
+
+static int
+check_claims(struct store_conn *conn, const struct work *work, struct err *err)
+{
+	if (account_claims_check(conn, work->after.head.seq,
+		    clock_wall_s(work->service->clock), err) == 0) {
+		return 0;
+	}
+	return err->code == ERR_INVALID ? blame_field(work, err) : -1;
+}
+
 static int
 check_whole(struct store_conn *conn, const struct work *work, struct err *err)
 {
 	return check_feeds(conn, work, err) != 0 || check_room(conn, work, err) != 0 ||
-			account_claims_check(conn, work->after.head.seq,
-				clock_wall_s(work->service->clock), err) != 0
+			check_claims(conn, work, err) != 0
 		? -1
 		: 0;
 }

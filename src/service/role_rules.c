@@ -41,6 +41,26 @@ list_that_reads(const struct role *role, unsigned feeds)
 	return "publish_permissions";
 }
 
+/* The list that takes most of a JWT. */
+static const char *
+longest_list(const struct role *role)
+{
+	const char *name = "";
+	size_t most = 0;
+	for (size_t i = 0; i < ROLE_LISTS; i++) {
+		struct role_list list = role_list(role, i);
+		size_t bytes = 1;
+		for (size_t k = 0; k < list.entries->len; k++) {
+			bytes += strlen(list.entries->items[k]);
+		}
+		if (bytes > most) {
+			name = list.name;
+			most = bytes;
+		}
+	}
+	return name;
+}
+
 /* ---- of one user ---- */
 
 /* Public keys are safe whatever they are, and count as one. */
@@ -323,7 +343,8 @@ check_size_of(void *ctx, const struct store_role_override *item, struct err *err
 	}
 	if (bytes > LIMIT_USER_JWT_BYTES) {
 		str_fmt_cut(name, sizeof(name), "%s", item->user->nats_username);
-		violations_add(check->violations, "publish_permissions", VIOLATION_VALUE,
+		violations_add(check->violations, longest_list(check->role),
+			VIOLATION_VALUE,
 			"The JWT of user \"%s\", who has permissions of its own, would "
 			"be %" PRId64 " bytes, of %d. Give it a role of its own.",
 			name, bytes, LIMIT_USER_JWT_BYTES);

@@ -47,7 +47,6 @@ for (const which of ['newest', 'oldest']) {
       "changing a role's max_data": () => stage.change(role, { max_data: 1000 }),
       'saving a role unchanged': async () => stage.change(role, await stage.read(role)),
       'saving an account unchanged': async () => stage.change(account, await stage.read(account)),
-      "editing an account's description": () => stage.change(account, { description: 'another one' }),
       'renaming a user': () => stage.change(user, { nats_username: 'sensor-one' }),
       "editing a user's description": () => stage.change(user, { description: 'in the cellar' }),
       "downloading a user's creds": () => stage.creds(user),
