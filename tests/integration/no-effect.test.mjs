@@ -22,7 +22,7 @@ for (const which of ['newest', 'oldest']) {
     const pushes = () => heard.pushes.filter((jwt) => subjectOf(jwt) === account.public_key);
 
     test('a client is connected, and every push is heard', async () => {
-      account = await stage.createAccount('acme', { description: 'first' });
+      account = await stage.createAccount('acme', { tags: ['a:1', 'b:2'] });
       role = await stage.createRole('sensor', publish, subscribe, {
         description: 'first', allow_response: true, publish_deny_permissions: ['data.a', 'data.b'],
       });
@@ -47,6 +47,7 @@ for (const which of ['newest', 'oldest']) {
       "changing a role's max_data": () => stage.change(role, { max_data: 1000 }),
       'saving a role unchanged': async () => stage.change(role, await stage.read(role)),
       'saving an account unchanged': async () => stage.change(account, await stage.read(account)),
+      "reordering an account's tags": () => stage.change(account, { tags: ['b:2', 'a:1'] }),
       'renaming a user': () => stage.change(user, { nats_username: 'sensor-one' }),
       "editing a user's description": () => stage.change(user, { description: 'in the cellar' }),
       "downloading a user's creds": () => stage.creds(user),
