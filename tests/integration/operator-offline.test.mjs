@@ -142,6 +142,25 @@ onStage('after the identity was forgotten', {}, (stage, test) => {
     await stage.connect(user.creds_file);
   });
 
+  test('the keys of an account are rotated, in a rollout and at once', async () => {
+    const keys = async () => (await stage.read(account)).signing_keys;
+    const before = await keys();
+    await stage.change(account, { add_signing_key: true });
+    await stage.proven(account);
+    assert.ok((await keys()).length > before.length);
+    await stage.connect(user.creds_file);
+    await stage.change(account, { remove_signing_key: before[0] });
+    await stage.proven(account);
+    assert.ok(!(await keys()).includes(before[0]));
+    await stage.connect(await stage.creds(user));
+    const old = await stage.creds(user);
+    await stage.change(account, { rotate_keys: true });
+    await stage.proven(account);
+    await stage.assertRefused(old);
+    user.creds_file = await stage.creds(user);
+    await stage.connect(user.creds_file);
+  });
+
   test('accounts and users are removed', async () => {
     const other = await stage.createUser('sensor-2', account, role);
     await stage.proven(account);
