@@ -167,7 +167,15 @@ mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	if (item->role == NULL) {
 		return err_nomem(err);
 	}
-	return mint_scope(role, &item->template_, err);
+	if (mint_scope(role, &item->template_, err) != 0) {
+		return -1;
+	}
+	/* Servers look for live bearers in the users' own JWTs only; without this those of
+	 * the role would stay. */
+	if (mint->claims.as.account.limits.disallow_bearer) {
+		item->template_.bearer_token = false;
+	}
+	return 0;
 }
 
 int

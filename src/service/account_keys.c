@@ -257,12 +257,12 @@ remove_sets(struct store_tx *tx, const struct work *work, struct err *err)
 		: store_revocation_drop_below(tx, seq, oldest_left(work), err);
 }
 
-/* Other accounts hold activations that were signed by keys that go. */
+/* The activations in the JWTs of others are signed by the set that signs, so they are none
+ * of a set that is removed. */
 static int
 renew_activations(struct store_tx *tx, const struct work *work, struct err *err)
 {
-	bool gone = work->after.account.rotate_keys || work->keys->remove != 0;
-	return gone
+	return work->keys->made_len > 0
 		? store_publish_bump_importers(tx, &work->after.account.public_key, err)
 		: 0;
 }
@@ -292,12 +292,6 @@ account_keys_write(struct store_tx *tx, struct work *work, struct err *err)
 	if (check_same_keys(tx, work, err) != 0 || write_set(tx, work, err) != 0 ||
 		remove_sets(tx, work, err) != 0 ||
 		renew_activations(tx, work, err) != 0 || revoke_all(tx, work, err) != 0) {
-		return -1;
-	}
-	/* The activations of others' imports are signed by the set that signs. */
-	if (work->keys->made_len > 0 &&
-		store_publish_bump_importers(tx, &work->after.account.public_key, err) !=
-			0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->after.head.seq, true, err);

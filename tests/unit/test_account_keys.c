@@ -382,7 +382,7 @@ test_activations_are_renewed(void **state)
 		"public_key, 'service', 0, 0, 0 FROM accounts WHERE seq = 2");
 	key_of(&s, 1, key);
 	trigger_ok(&s, "add_signing_key", NULL);
-	assert_int_equal(temp_generation(s.t, importer), 1);
+	assert_int_equal(temp_generation(s.t, importer), 2);
 	trigger_ok(&s, "remove_signing_key", key);
 	assert_int_equal(temp_generation(s.t, importer), 2);
 	trigger_ok(&s, "rotate_keys", NULL);
