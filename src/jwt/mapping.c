@@ -431,3 +431,30 @@ jwt_mapping_check_sources(const struct jwt_mapping *mappings, size_t len, struct
 	}
 	return 0;
 }
+
+char *
+jwt_mapping_pattern(const char *subject)
+{
+	char *pattern = str_dup(subject);
+	if (pattern == NULL) {
+		return NULL;
+	}
+	char *to = pattern;
+	for (const char *token = subject; token != NULL;) {
+		size_t len = strcspn(token, ".");
+		int64_t n = 0;
+		if (jwt_mapping_is_reference(token, len, &n)) {
+			*to++ = '*';
+		} else {
+			memmove(to, token, len);
+			to += len;
+		}
+		bool more = token[len] == '.';
+		if (more) {
+			*to++ = '.';
+		}
+		token = more ? token + len + 1 : NULL;
+	}
+	*to = '\0';
+	return pattern;
+}

@@ -17,6 +17,10 @@ enum { JWT_MAPPING_WEIGHT_MAX = 100 };
  * 0 for a number that no star has ("$0", "$-1"). */
 bool jwt_mapping_is_reference(const char *token, size_t len, int64_t *out);
 
+/* The subject with a star for each reference: what its own messages are seen under. NULL
+ * when out of memory; the caller frees. */
+char *jwt_mapping_pattern(const char *subject) MUST_CHECK;
+
 /* One source with its targets. ERR_INVALID with the place: "\"orders.*\" target 2: weight
  * 130 is not between 1 and 100". */
 int jwt_mapping_check(const struct jwt_mapping *mapping, struct err *err) MUST_CHECK;

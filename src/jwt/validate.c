@@ -568,28 +568,7 @@ local_pattern(const struct jwt_import *import)
 	const char *from = is_set(import->to)   ? import->to
 		: is_set(import->local_subject) ? import->local_subject
 						: shown(import->subject);
-	char *pattern = str_dup(from);
-	if (pattern == NULL) {
-		return NULL;
-	}
-	char *to = pattern;
-	for (const char *token = from; token != NULL;) {
-		size_t len = strcspn(token, ".");
-		int64_t n = 0;
-		if (jwt_mapping_is_reference(token, len, &n)) {
-			*to++ = '*';
-		} else {
-			memmove(to, token, len);
-			to += len;
-		}
-		bool more = token[len] == '.';
-		if (more) {
-			*to++ = '.';
-		}
-		token = more ? token + len + 1 : NULL;
-	}
-	*to = '\0';
-	return pattern;
+	return jwt_mapping_pattern(from);
 }
 
 /* Newer servers allow overlaps between exporting accounts, older ones refuse the whole

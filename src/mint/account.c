@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mint/account.h"
 
+#include "base/array.h"
 #include "base/str.h"
 #include "jwt/encode.h"
 #include "jwt/validate.h"
@@ -68,21 +69,17 @@ add_monitoring_exports(struct jwt_account *account, struct err *err)
 static int
 append_revocation(struct jwt_account *account, char *key, int64_t at, struct err *err)
 {
-	/* Doubling at powers of two keeps the struct free of a capacity. */
 	size_t len = account->revocations_len;
 	if (key == NULL) {
 		return err_nomem(err);
 	}
-	if ((len & (len - 1)) == 0) {
-		size_t cap = len == 0 ? 1 : len * 2;
-		struct jwt_revocation *grown =
-			realloc(account->revocations, cap * sizeof(*grown));
-		if (grown == NULL) {
-			free(key);
-			return err_nomem(err);
-		}
-		account->revocations = grown;
+	struct jwt_revocation *grown =
+		array_grow(account->revocations, len, sizeof(*grown), err);
+	if (grown == NULL) {
+		free(key);
+		return -1;
 	}
+	account->revocations = grown;
 	account->revocations[len] = (struct jwt_revocation){ .key = key, .at = at };
 	account->revocations_len = len + 1;
 	return 0;
@@ -121,16 +118,12 @@ static struct jwt_signing_key *
 append_key(struct jwt_account *account, const struct nkey_public *key, struct err *err)
 {
 	size_t len = account->signing_keys_len;
-	if ((len & (len - 1)) == 0) {
-		size_t cap = len == 0 ? 1 : len * 2;
-		struct jwt_signing_key *grown =
-			realloc(account->signing_keys, cap * sizeof(*grown));
-		if (grown == NULL) {
-			err_nomem(err);
-			return NULL;
-		}
-		account->signing_keys = grown;
+	struct jwt_signing_key *grown =
+		array_grow(account->signing_keys, len, sizeof(*grown), err);
+	if (grown == NULL) {
+		return NULL;
 	}
+	account->signing_keys = grown;
 	struct jwt_signing_key *item = &account->signing_keys[len];
 	*item = (struct jwt_signing_key){ .key = mint_key_text(NKEY_ACCOUNT, key) };
 	if (item->key == NULL) {
@@ -170,8 +163,8 @@ mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	if (mint_scope(role, &item->template_, err) != 0) {
 		return -1;
 	}
-	/* Servers look for live bearers in the users' own JWTs only; without this those of
-	 * the role would stay. */
+	/* Servers look for live bearers in the users' own JWTs only; without this those
+	 * of the role would stay. */
 	if (mint->claims.as.account.limits.disallow_bearer) {
 		item->template_.bearer_token = false;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mint/exports.h"
 
+#include "base/array.h"
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "jwt/mapping.h"
@@ -11,20 +12,6 @@
 #include <string.h>
 
 #define NANOSECONDS_PER_MILLISECOND ((int64_t)1000000)
-
-/* Room for one more; doubling at powers of two keeps the structs free of a capacity. */
-static void *
-grow(void *items, size_t len, size_t size, struct err *err)
-{
-	if ((len & (len - 1)) != 0) {
-		return items;
-	}
-	void *grown = realloc(items, (len == 0 ? 1 : len * 2) * size);
-	if (grown == NULL) {
-		err_nomem(err);
-	}
-	return grown;
-}
 
 /* Texts that say nothing stay NULL. */
 static int
@@ -96,7 +83,8 @@ mint_export_revoke(struct mint_account *mint, const struct nkey_public *importer
 	}
 	struct jwt_export *export = &account->exports[account->exports_len - 1];
 	size_t len = export->revocations_len;
-	void *grown = grow(export->revocations, len, sizeof(*export->revocations), err);
+	void *grown =
+		array_grow(export->revocations, len, sizeof(*export->revocations), err);
 	if (grown == NULL) {
 		return -1;
 	}
@@ -120,7 +108,7 @@ mint_import_add(
 		return 0;
 	}
 	size_t len = account->imports_len;
-	void *grown = grow(account->imports, len, sizeof(*account->imports), err);
+	void *grown = array_grow(account->imports, len, sizeof(*account->imports), err);
 	if (grown == NULL) {
 		return -1;
 	}
@@ -315,28 +303,7 @@ mint_local_pattern(const struct account_import *import)
 {
 	const char *from = import->local_subject[0] != '\0' ? import->local_subject
 							    : import->subject;
-	char *pattern = str_dup(from);
-	if (pattern == NULL) {
-		return NULL;
-	}
-	char *to = pattern;
-	for (const char *token = from; token != NULL;) {
-		size_t len = strcspn(token, ".");
-		int64_t n = 0;
-		if (jwt_mapping_is_reference(token, len, &n)) {
-			*to++ = '*';
-		} else {
-			memcpy(to, token, len);
-			to += len;
-		}
-		bool more = token[len] == '.';
-		if (more) {
-			*to++ = '.';
-		}
-		token = more ? token + len + 1 : NULL;
-	}
-	*to = '\0';
-	return pattern;
+	return jwt_mapping_pattern(from);
 }
 
 /* ---- activations ---- */

@@ -22,41 +22,6 @@ struct answer {
 	json_t *data; /* borrowed from it */
 };
 
-static int
-copy_member(
-	const json_t *object, const char *key, char *out, size_t size, struct err *err)
-{
-	const char *text = "";
-	if (json_get_text(object, key, &text, err) != 0) {
-		return -1;
-	}
-	str_fmt_cut(out, size, "%s", text);
-	return 0;
-}
-
-static int
-read_server(const json_t *root, struct server *out, struct err *err)
-{
-	json_t *server = NULL;
-	if (json_get_object(root, "server", &server, err) != 0) {
-		return -1;
-	}
-	if (server == NULL) {
-		return err_set(err, ERR_INVALID, "an answer without a server");
-	}
-	if (copy_member(server, "id", out->id, sizeof(out->id), err) != 0 ||
-		copy_member(server, "name", out->name, sizeof(out->name), err) != 0 ||
-		copy_member(server, "cluster", out->cluster, sizeof(out->cluster), err) !=
-			0 ||
-		copy_member(server, "ver", out->version, sizeof(out->version), err) !=
-			0) {
-		return -1;
-	}
-	return out->id[0] != '\0'
-		? 0
-		: err_set(err, ERR_INVALID, "an answer without a server id");
-}
-
 /* Of the server, as it says it. */
 static int
 read_error(const json_t *root, struct err *err)
@@ -105,7 +70,7 @@ answer_parse(char *json, size_t len, struct server *out_server, struct answer **
 	}
 	replace_nul_escapes(json, len);
 	if (json_parse(json, len, ANSWER_MAX, &answer->root, err) != 0 ||
-		read_server(answer->root, &server, err) != 0) {
+		server_read(answer->root, &server, err) != 0) {
 		answer_free(answer);
 		return -1;
 	}

@@ -8,49 +8,20 @@
 
 enum { PING_MAX = 256 * 1024 };
 
-static int
-copy_member(
-	const json_t *object, const char *key, char *out, size_t size, struct err *err)
-{
-	const char *text = "";
-	if (json_get_text(object, key, &text, err) != 0) {
-		return -1;
-	}
-	str_fmt_cut(out, size, "%s", text);
-	return 0;
-}
-
 int
 roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 {
 	int rc = -1;
 	json_t *root = NULL;
-	json_t *server = NULL;
 	json_t *stats = NULL;
 	struct server entry = { 0 };
 	int64_t active = 0;
 
 	if (json_parse(json, len, PING_MAX, &root, err) != 0 ||
-		json_get_object(root, "server", &server, err) != 0 ||
-		json_get_object(root, "statsz", &stats, err) != 0) {
-		goto out;
-	}
-	if (server == NULL) {
-		err_set(err, ERR_INVALID, "a PING answer without a server");
-		goto out;
-	}
-	if (copy_member(server, "id", entry.id, sizeof(entry.id), err) != 0 ||
-		copy_member(server, "name", entry.name, sizeof(entry.name), err) != 0 ||
-		copy_member(server, "cluster", entry.cluster, sizeof(entry.cluster),
-			err) != 0 ||
-		copy_member(server, "ver", entry.version, sizeof(entry.version), err) !=
-			0 ||
+		json_get_object(root, "statsz", &stats, err) != 0 ||
+		server_read(root, &entry, err) != 0 ||
 		(stats != NULL &&
 			json_get_int(stats, "active_servers", &active, err) != 0)) {
-		goto out;
-	}
-	if (entry.id[0] == '\0') {
-		err_set(err, ERR_INVALID, "a PING answer without a server id");
 		goto out;
 	}
 	if (roster_index(roster, entry.id) < 0) {

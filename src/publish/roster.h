@@ -4,25 +4,13 @@
 #define PUBLISH_ROSTER_H
 
 #include "base/err.h"
+#include "publish/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-	ROSTER_MAX = 64,
-	SERVER_NAME_SIZE = 64,
-	SERVER_ID_SIZE = 64,
-	SERVER_VERSION_SIZE = 32
-};
-
-/* id is one incarnation: it changes at each start; (cluster, name) is the server. */
-struct server {
-	char id[SERVER_ID_SIZE];
-	char name[SERVER_NAME_SIZE];
-	char cluster[SERVER_NAME_SIZE];
-	char version[SERVER_VERSION_SIZE];
-};
+enum { ROSTER_MAX = 64 };
 
 struct roster {
 	struct server servers[ROSTER_MAX];

@@ -81,29 +81,11 @@ store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 	return 0;
 }
 
-/* The first column of the first row; 0 when there is none. */
-static int
-ask(struct store_conn *conn, enum store_stmt_id id, const char *sql, int64_t seq,
-	int64_t *out, struct err *err)
-{
-	STORE_STMT_AUTO stmt = { 0 };
-	if (store_stmt_open(&stmt, conn, id, sql, err) != 0) {
-		return -1;
-	}
-	store_stmt_bind_int(&stmt, 1, seq);
-	int rc = store_stmt_step(&stmt, err);
-	if (rc < 0) {
-		return -1;
-	}
-	*out = rc > 0 ? store_stmt_int(&stmt, 0) : 0;
-	return 0;
-}
-
 int
 store_account_newest_iat(
 	struct store_conn *conn, int64_t seq, int64_t *out_iat, struct err *err)
 {
-	return ask(conn, STORE_STMT_ACCOUNT_NEWEST_IAT,
+	return store_stmt_ask(conn, STORE_STMT_ACCOUNT_NEWEST_IAT,
 		"SELECT max(coalesce((SELECT max(iat) FROM users "
 		"WHERE account = ?1 AND issued_at > 0), 0), "
 		"coalesce((SELECT at + 1 FROM revocations "
@@ -115,7 +97,7 @@ int
 store_account_jwt_bytes(
 	struct store_conn *conn, int64_t seq, int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_ACCOUNT_JWT_BYTES,
+	return store_stmt_ask(conn, STORE_STMT_ACCOUNT_JWT_BYTES,
 		"SELECT length(jwt) FROM account_jwt WHERE account = ?1", seq, out_bytes,
 		err);
 }

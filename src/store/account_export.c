@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/account_export.h"
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "store/conn.h"
@@ -18,20 +19,6 @@ release_rows(const struct collection *collection, void *items, size_t len)
 		record_release(collection, (char *)items + i * collection->row_size);
 	}
 	free(items);
-}
-
-/* Room for one more; doubling at powers of two keeps the lists free of a capacity. */
-static void *
-grow(void *items, size_t len, size_t size, struct err *err)
-{
-	if ((len & (len - 1)) != 0) {
-		return items;
-	}
-	void *grown = realloc(items, (len == 0 ? 1 : len * 2) * size);
-	if (grown == NULL) {
-		err_nomem(err);
-	}
-	return grown;
 }
 
 static int
@@ -63,7 +50,7 @@ read_rows(struct store_stmt *stmt, const struct collection *collection, void **i
 {
 	int rc = store_stmt_step(stmt, err);
 	while (rc > 0) {
-		void *grown = grow(*items, *len, collection->row_size, err);
+		void *grown = array_grow(*items, *len, collection->row_size, err);
 		if (grown == NULL) {
 			return -1;
 		}
@@ -241,7 +228,7 @@ store_export_revocations(struct store_conn *conn, int64_t export,
 	store_stmt_bind_int(&stmt, 1, export);
 	int rc = store_stmt_step(&stmt, err);
 	while (rc > 0) {
-		void *grown = grow(list, len, sizeof(*list), err);
+		void *grown = array_grow(list, len, sizeof(*list), err);
 		if (grown == NULL) {
 			free(list);
 			return -1;
@@ -403,7 +390,7 @@ store_activation_list(struct store_conn *conn, int64_t account,
 	store_stmt_bind_int(&stmt, 1, account);
 	int rc = store_stmt_step(&stmt, err);
 	while (rc > 0) {
-		void *grown = grow(out->items, out->len, sizeof(*out->items), err);
+		void *grown = array_grow(out->items, out->len, sizeof(*out->items), err);
 		if (grown == NULL) {
 			return -1;
 		}

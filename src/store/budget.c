@@ -71,44 +71,27 @@
 	" + " KEY_BYTES_WHERE("k.account = " account) " + " REVOCATION_BYTES_OF( \
 		account) " + " EXPORT_BYTES_OF(account) " + " IMPORT_BYTES_OF(account)
 
-static int
-ask(struct store_conn *conn, enum store_stmt_id id, const char *sql, int64_t seq,
-	int64_t *out_bytes, struct err *err)
-{
-	STORE_STMT_AUTO stmt = { 0 };
-	if (store_stmt_open(&stmt, conn, id, sql, err) != 0) {
-		return -1;
-	}
-	store_stmt_bind_int(&stmt, 1, seq);
-	int rc = store_stmt_step(&stmt, err);
-	if (rc < 0) {
-		return -1;
-	}
-	*out_bytes = rc > 0 ? store_stmt_int(&stmt, 0) : 0;
-	return 0;
-}
-
 int
 store_budget_account(
 	struct store_conn *conn, int64_t account, int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_BUDGET_ACCOUNT, "SELECT " ACCOUNT_BYTES("?1"),
-		account, out_bytes, err);
+	return store_stmt_ask(conn, STORE_STMT_BUDGET_ACCOUNT,
+		"SELECT " ACCOUNT_BYTES("?1"), account, out_bytes, err);
 }
 
 int
 store_budget_terms(
 	struct store_conn *conn, int64_t account, int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_BUDGET_TERMS, "SELECT " TERMS_BYTES_OF("?1"), account,
-		out_bytes, err);
+	return store_stmt_ask(conn, STORE_STMT_BUDGET_TERMS,
+		"SELECT " TERMS_BYTES_OF("?1"), account, out_bytes, err);
 }
 
 int
 store_budget_keys(
 	struct store_conn *conn, int64_t account, int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_BUDGET_KEYS,
+	return store_stmt_ask(conn, STORE_STMT_BUDGET_KEYS,
 		"SELECT " KEY_BYTES_WHERE(
 			"k.account = ?1 AND k.key_set = "
 			"(SELECT key_set FROM accounts WHERE seq = ?1)"),
@@ -119,7 +102,7 @@ int
 store_budget_role(
 	struct store_conn *conn, int64_t role, int64_t *out_bytes, struct err *err)
 {
-	return ask(conn, STORE_STMT_BUDGET_ROLE,
+	return store_stmt_ask(conn, STORE_STMT_BUDGET_ROLE,
 		"SELECT " ROLE_BYTES " FROM roles r WHERE r.seq = ?1", role, out_bytes,
 		err);
 }

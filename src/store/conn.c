@@ -372,6 +372,23 @@ store_stmt_run(struct store_stmt *stmt, int64_t *out_changes, struct err *err)
 	return 0;
 }
 
+int
+store_stmt_ask(struct store_conn *conn, enum store_stmt_id id, const char *sql,
+	int64_t value, int64_t *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, id, sql, err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, value);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc < 0) {
+		return -1;
+	}
+	*out = rc > 0 ? store_stmt_int(&stmt, 0) : 0;
+	return 0;
+}
+
 int64_t
 store_stmt_int(const struct store_stmt *stmt, int index)
 {

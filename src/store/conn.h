@@ -238,6 +238,11 @@ int store_stmt_step(struct store_stmt *stmt, struct err *err) MUST_CHECK;
 int
 store_stmt_run(struct store_stmt *stmt, int64_t *out_changes, struct err *err) MUST_CHECK;
 
+/* The first column of the first row of a statement that takes one number; 0 when there is
+ * none. */
+int store_stmt_ask(struct store_conn *conn, enum store_stmt_id id, const char *sql,
+	int64_t value, int64_t *out, struct err *err) MUST_CHECK;
+
 /* Columns count from 0. Texts are borrowed until the next step; NULL reads as 0 and
  * "". */
 int64_t store_stmt_int(const struct store_stmt *stmt, int index);
