@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
@@ -51,6 +52,22 @@ join(const char *dir, const char *name, char **out, struct err *err)
 	return 0;
 }
 
+/* Who holds the lock. It writes that just after it took it, so it may take a moment. */
+static void
+read_holder(int fd, char *out, size_t size)
+{
+	enum { TRIES = 100 };
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	ssize_t n = 0;
+	for (int i = 0; n <= 0 && i < TRIES; i++) {
+		if (i > 0) {
+			nanosleep(&pause, NULL);
+		}
+		n = pread(fd, out, size - 1, 0);
+	}
+	out[n > 0 ? n : 0] = '\0';
+}
+
 /* Held until the process ends, however it ends. */
 static int
 take_lock(struct data_dir *dir, struct err *err)
@@ -67,8 +84,7 @@ take_lock(struct data_dir *dir, struct err *err)
 			dir->path, strerror(errno));
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		ssize_t n = read(fd, pid, sizeof(pid) - 1);
-		pid[n > 0 ? n : 0] = '\0';
+		read_holder(fd, pid, sizeof(pid));
 		close(fd);
 		return err_set(err, ERR_BUSY,
 			"another natsid (process %.10s) uses the data directory %s",

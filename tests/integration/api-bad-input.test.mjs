@@ -175,7 +175,7 @@ badField('a list for a relation', 'nats_users', { account_id: [] }, 'account_id'
 const unknown = 'validation_unknown_field';
 badField('a misspelt deny list', 'nats_roles', { publish_deny_permission: ['a'] }, 'publish_deny_permission', unknown, /did you mean "publish_deny_permissions"/);
 badField('a field in camel case', 'nats_accounts', { maxPayload: 5 }, 'maxPayload', unknown, /did you mean "max_payload"/);
-badField('a field of a later version', 'nats_users', { jwt_expires_at: '2030-01-01' }, 'jwt_expires_at', unknown, /Unknown field/);
+badField('a field of a later version', 'nats_users', { account_manager: true }, 'account_manager', unknown, /Unknown field/);
 badField('an internal field', 'nats_users', { password_hash: 'x' }, 'password_hash', unknown, /Unknown field/);
 badField('the mark of the system account', 'nats_accounts', { is_system: true }, 'is_system', unknown, /Unknown field/);
 badField('a modifier', 'nats_accounts', { 'max_payload+': 5 }, 'max_payload+', unknown, /Modifiers are not supported/);

@@ -221,7 +221,7 @@ export class Writer {
     const { active } = this.accounts.get(id);
     const draw = this.random.below(10);
     if (draw < 5) return this.changeAccount(id, { max_subscriptions: this.fresh() }, 1);
-    if (draw < 7) return this.changeAccount(id, { description: `text ${this.fresh()}` }, 0);
+    if (draw < 7) return this.changeAccount(id, { description: `text ${this.fresh()}` }, 1);
     if (draw < 9) return this.changeAccount(id, { active: !active }, 1);
     return this.usersOf('account', id).length === 0 ? this.deleteAccount(id) : this.createAccount();
   }
