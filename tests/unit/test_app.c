@@ -111,8 +111,9 @@ clear_environment(void)
 {
 	static const char *const names[] = { "NATSID_DATA", "NATSID_KEY_FILE",
 		"NATSID_CONFIG", "NATSID_OPERATOR", "NATSID_LISTEN", "NATSID_NATS",
-		"NATSID_LOG_LEVEL", "NATSID_OUTPUT", "NATSID_SERVER_NAME", "NATSID_PORT",
-		"NATSID_JETSTREAM", "NATSID_ROLE_PACE" };
+		"NATSID_LOG_LEVEL", "NATSID_JWT_LIFETIME", "NATSID_OUTPUT",
+		"NATSID_SERVER_NAME", "NATSID_PORT", "NATSID_JETSTREAM",
+		"NATSID_ROLE_PACE" };
 	assert_int_equal(COUNT(names), OPTION_ONE_CALL);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		assert_int_equal(unsetenv(names[i]), 0);
