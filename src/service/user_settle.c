@@ -158,7 +158,8 @@ settle_update(struct work *work, const struct user_sources *sources, struct err 
 	int64_t old = user_iat(&work->before.user, plan->premises.all_at);
 	int64_t lifetime = user_lifetime(work->service, sources->role.default_lifetime);
 
-	user->iat = later_of(now, old + 1);
+	/* later than what left */
+	user->iat = later_of(now, user->issued_at == 0 ? old : old + 1);
 	user->exp = user_exp(user, user->iat, lifetime);
 	if (settle_cause(work, sources, user->exp, err) != 0) {
 		return -1;
