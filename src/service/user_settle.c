@@ -112,10 +112,12 @@ narrows(const struct work *work, const struct user_sources *sources, int64_t exp
 	const struct user *after = &work->after.user;
 	/* A JWT that says all itself does not follow the role: none may stay when the
 	 * user has nothing of its own any more, as no change of the role would find it.
+	 * A default lifetime that changed since holds for what is issued from now on.
 	 */
 	if ((before->overrides && !after->overrides) ||
 		changes_feeds(work, &sources->role) ||
-		before->issued_until > user_until(exp)) {
+		(work_changes(work, "jwt_expires_at") &&
+			before->issued_until > user_until(exp))) {
 		*out = true;
 		return 0;
 	}

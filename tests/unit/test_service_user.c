@@ -489,6 +489,36 @@ test_harmless_changes(void **state)
 	record_release(&user_collection, &row);
 }
 
+/* The end of the user's JWTs is sooner when it is set so, and only then: a default that
+ * was lowered since does not refuse what was issued before. */
+static void
+test_end_moved(void **state)
+{
+	struct stage *s = *state;
+	struct user row = { 0 };
+	struct role role = { .default_lifetime = 3600 };
+	int64_t now = s->t.temp.clock.wall;
+	temp_set(&row.nats_username, "renamed");
+	temp_issue(&s->t, s->user);
+	temp_change_ok(&s->t, &role_collection, s->roles[0], &role, "default_lifetime");
+	temp_change_ok(&s->t, &user_collection, s->user, &row, "nats_username");
+	assert_int_equal(revoked_at(s, 0), 0);
+
+	row.jwt_expires_at = now / 1000 * 1000 + 7200 * 1000;
+	temp_change_ok(&s->t, &user_collection, s->user, &row, "jwt_expires_at");
+	int64_t at = revoked_at(s, 0);
+	assert_true(at >= now / 1000);
+	temp_issue(&s->t, s->user);
+	row.jwt_expires_at += 1000;
+	temp_change_ok(&s->t, &user_collection, s->user, &row, "jwt_expires_at");
+	assert_int_equal(revoked_at(s, 0), at);
+	temp_issue(&s->t, s->user);
+	row.jwt_expires_at -= 1000;
+	temp_change_ok(&s->t, &user_collection, s->user, &row, "jwt_expires_at");
+	assert_true(revoked_at(s, 0) > at);
+	record_release(&user_collection, &row);
+}
+
 /* The answer to a change shows the JWT when the change made it anew. */
 static void
 test_remade(void **state)
@@ -759,6 +789,7 @@ main(void)
 		TEST(test_delete),
 		TEST(test_default_role),
 		TEST(test_harmless_changes),
+		TEST(test_end_moved),
 		TEST(test_remade),
 		TEST(test_password),
 		TEST(test_issue_race),
