@@ -44,9 +44,10 @@ export class JetStream {
 
   /** What the account may have and has, once it fits. */
   info(what, fits) {
+    // Three servers choose a leader first.
     return until(what, async () => {
       const answer = await this.ask('$JS.API.INFO');
       return fits(answer) && answer;
-    });
+    }, { deadline: 40_000 });
   }
 }
