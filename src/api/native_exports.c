@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "api/body.h"
+#include "api/preview.h"
 #include "base/str.h"
 #include "service/export.h"
 
@@ -38,18 +39,23 @@ read_importer(
 static int
 run(struct api_call *call,
 	int (*verb)(struct service *service, const struct actor *actor, const char *id,
-		const struct nkey_public *importer, struct err *err),
+		const struct nkey_public *importer, struct preview *preview,
+		struct err *err),
 	struct err *err)
 {
 	struct nkey_public importer;
+	struct preview preview = { 0 };
 	bool all = false;
-	if (read_importer(call, &importer, &all, err) != 0 ||
+	bool dry = false;
+	int rc = -1;
+	if (api_preview_wanted(call->req, &dry, err) == 0 &&
+		read_importer(call, &importer, &all, err) == 0 &&
 		verb(call->api->params.service, &call->actor, call->match.id,
-			all ? NULL : &importer, err) != 0) {
-		return -1;
+			all ? NULL : &importer, dry ? &preview : NULL, err) == 0) {
+		rc = api_preview_finish(call, dry, &preview, err);
 	}
-	call->res->status = 204;
-	return 0;
+	preview_release(&preview);
+	return rc;
 }
 
 int

@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "api/body.h"
+#include "api/preview.h"
 #include "base/emit.h"
 #include "service/account_key_plans.h"
 
@@ -151,22 +152,31 @@ api_native_keys_retire(struct api_call *call, struct err *err)
 {
 	struct key_retirement plan = { .account = call->match.id,
 		.public_key = call->match.key };
-	if (read_plan(call, &plan, err) != 0 ||
+	struct preview preview = { 0 };
+	bool dry = false;
+	int rc = -1;
+	if (api_preview_wanted(call->req, &dry, err) == 0 &&
+		read_plan(call, &plan, err) == 0 &&
 		service_account_key_retire(call->api->params.service, &call->actor, &plan,
-			&call->violations, err) != 0) {
-		return -1;
+			dry ? &preview : NULL, &call->violations, err) == 0) {
+		rc = api_preview_finish(call, dry, &preview, err);
 	}
-	call->res->status = 204;
-	return 0;
+	preview_release(&preview);
+	return rc;
 }
 
 int
 api_native_keys_keep(struct api_call *call, struct err *err)
 {
-	if (service_account_key_keep(call->api->params.service, &call->actor,
-		    call->match.id, call->match.key, err) != 0) {
-		return -1;
+	struct preview preview = { 0 };
+	bool dry = false;
+	int rc = -1;
+	if (api_preview_wanted(call->req, &dry, err) == 0 &&
+		service_account_key_keep(call->api->params.service, &call->actor,
+			call->match.id, call->match.key, dry ? &preview : NULL,
+			err) == 0) {
+		rc = api_preview_finish(call, dry, &preview, err);
 	}
-	call->res->status = 204;
-	return 0;
+	preview_release(&preview);
+	return rc;
 }

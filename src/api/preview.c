@@ -24,6 +24,43 @@ api_preview_wanted(const struct http_request *req, bool *out_wanted, struct err 
 	return 0;
 }
 
+/* Whose handlers look at dry_run themselves. */
+static bool
+answers_preview(const struct api_route *route)
+{
+	static int (*const handlers[])(struct api_call * call, struct err * err) = {
+		api_records_create,
+		api_records_update,
+		api_records_delete,
+		api_native_export_revoke,
+		api_native_export_allow,
+		api_native_keys_retire,
+		api_native_keys_keep,
+	};
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		if (route->handler == handlers[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int
+api_preview_refuse(const struct api_call *call, struct err *err)
+{
+	bool wanted = false;
+	if (str_equal(call->req->method, "GET") || answers_preview(call->match.route)) {
+		return 0;
+	}
+	if (api_preview_wanted(call->req, &wanted, err) != 0) {
+		return -1;
+	}
+	return wanted ? err_set(err, ERR_INVALID,
+				"This cannot be asked beforehand: it changes no account. "
+				"Leave \"dry_run\" out.")
+		      : 0;
+}
+
 struct count {
 	const struct mint_cut *cut;
 	int64_t live;
@@ -189,4 +226,15 @@ api_preview_answer(struct api_call *call, const struct preview *preview, struct 
 	emit_count(&emit, "connections_cut", all_known, total.cut_off);
 	emit_object_end(&emit);
 	return buf_finish(&call->res->body, err);
+}
+
+int
+api_preview_finish(
+	struct api_call *call, bool dry, const struct preview *preview, struct err *err)
+{
+	if (dry) {
+		return api_preview_answer(call, preview, err);
+	}
+	call->res->status = 204;
+	return 0;
 }

@@ -287,35 +287,24 @@ out:
 	return rc;
 }
 
-static int
-preview_delete(
-	struct api_call *call, const struct collection *collection, struct err *err)
-{
-	struct preview preview;
-	int rc = service_record_preview_delete(call->api->params.service, &call->actor,
-		collection, call->match.id, &preview, err);
-	if (rc == 0) {
-		rc = api_preview_answer(call, &preview, err);
-	}
-	preview_release(&preview);
-	return rc;
-}
-
 int
 api_records_delete(struct api_call *call, struct err *err)
 {
 	const struct collection *collection = find_collection(call, VERB_DELETE, err);
+	struct service *service = call->api->params.service;
+	struct preview preview = { 0 };
 	bool dry = false;
+	int rc = -1;
 	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0) {
 		return -1;
 	}
-	if (dry) {
-		return preview_delete(call, collection, err);
+	rc = dry ? service_record_preview_delete(service, &call->actor, collection,
+			   call->match.id, &preview, err)
+		 : service_record_delete(
+			   service, &call->actor, collection, call->match.id, err);
+	if (rc == 0) {
+		rc = api_preview_finish(call, dry, &preview, err);
 	}
-	if (service_record_delete(call->api->params.service, &call->actor, collection,
-		    call->match.id, err) != 0) {
-		return -1;
-	}
-	call->res->status = 204;
-	return 0;
+	preview_release(&preview);
+	return rc;
 }

@@ -589,27 +589,28 @@ run_allow(struct store_tx *tx, void *ctx, struct err *err)
 
 static int
 run_verb(struct service *service, const struct actor *actor, const char *id,
-	const struct nkey_public *importer, store_write_fn fn, struct err *err)
+	const struct nkey_public *importer, store_write_fn fn, struct preview *preview,
+	struct err *err)
 {
 	struct verb_work verb = { .actor = actor, .id = id, .importer = importer };
 	if (authorise(actor, VERB_UPDATE, &account_export_collection, NULL, err) != 0) {
 		return -1;
 	}
-	int rc = store_write(service->store, fn, &verb, err);
+	int rc = preview_write(service->store, fn, &verb, preview, err);
 	verb_release(&verb);
 	return rc;
 }
 
 int
 service_export_revoke(struct service *service, const struct actor *actor, const char *id,
-	const struct nkey_public *importer, struct err *err)
+	const struct nkey_public *importer, struct preview *preview, struct err *err)
 {
-	return run_verb(service, actor, id, importer, run_revoke, err);
+	return run_verb(service, actor, id, importer, run_revoke, preview, err);
 }
 
 int
 service_export_allow(struct service *service, const struct actor *actor, const char *id,
-	const struct nkey_public *importer, struct err *err)
+	const struct nkey_public *importer, struct preview *preview, struct err *err)
 {
-	return run_verb(service, actor, id, importer, run_allow, err);
+	return run_verb(service, actor, id, importer, run_allow, preview, err);
 }

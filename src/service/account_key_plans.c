@@ -150,19 +150,20 @@ out:
 
 static int
 note_plan(struct service *service, const struct actor *actor,
-	const struct key_retirement *wanted, struct err *err)
+	const struct key_retirement *wanted, struct preview *preview, struct err *err)
 {
 	struct plan plan = { .actor = actor, .wanted = wanted };
 	if (authorise(actor, VERB_UPDATE, &account_collection, NULL, err) != 0) {
 		return -1;
 	}
-	return store_write(service->store, write_plan, &plan, err);
+	return preview_write(service->store, write_plan, &plan, preview, err);
 }
 
 /* As a change of the account that says remove_signing_key. */
 static int
 remove_now(struct service *service, const struct actor *actor, const char *account,
-	const char *public_key, struct violations *violations, struct err *err)
+	const char *public_key, struct preview *preview, struct violations *violations,
+	struct err *err)
 {
 	struct account row = { .remove_signing_key = str_dup(public_key) };
 	struct record_change change = {
@@ -170,6 +171,7 @@ remove_now(struct service *service, const struct actor *actor, const char *accou
 		.row = &row,
 		.present =
 			collection_field_bit(&account_collection, "remove_signing_key"),
+		.preview = preview,
 	};
 	if (row.remove_signing_key == NULL) {
 		return err_nomem(err);
@@ -182,22 +184,23 @@ remove_now(struct service *service, const struct actor *actor, const char *accou
 
 int
 service_account_key_retire(struct service *service, const struct actor *actor,
-	const struct key_retirement *retirement, struct violations *violations,
-	struct err *err)
+	const struct key_retirement *retirement, struct preview *preview,
+	struct violations *violations, struct err *err)
 {
 	if (retirement->at == 0 && retirement->below == 0) {
 		return remove_now(service, actor, retirement->account,
-			retirement->public_key, violations, err);
+			retirement->public_key, preview, violations, err);
 	}
-	return note_plan(service, actor, retirement, err);
+	return note_plan(service, actor, retirement, preview, err);
 }
 
 int
 service_account_key_keep(struct service *service, const struct actor *actor,
-	const char *account, const char *public_key, struct err *err)
+	const char *account, const char *public_key, struct preview *preview,
+	struct err *err)
 {
 	struct key_retirement none = { .account = account, .public_key = public_key };
-	return note_plan(service, actor, &none, err);
+	return note_plan(service, actor, &none, preview, err);
 }
 
 /* ---- carrying them out ---- */
@@ -266,7 +269,7 @@ carry_out(struct service *service, const struct store_signing_key *key,
 	}
 	if (rc == 0 && due) {
 		nkey_text_encode(NKEY_ACCOUNT, &key->public_key, text);
-		rc = remove_now(service, &system, query.id, text, &violations, err);
+		rc = remove_now(service, &system, query.id, text, NULL, &violations, err);
 		if (rc == 0) {
 			log_info("retired signing keys as planned",
 				LOG_STR("account", query.id), LOG_STR("key", text));

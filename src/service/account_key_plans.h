@@ -6,6 +6,7 @@
 #include "base/nkey_text.h"
 #include "base/rand.h"
 #include "service/authorise.h"
+#include "service/preview.h"
 #include "service/service.h"
 
 #include <stdbool.h>
@@ -50,8 +51,7 @@ int service_account_keys(struct service *service, const struct actor *actor,
 /* The whole set that the key belongs to goes at the date (ms), or as soon as fewer than
  * `below` percent of the account's live connections are on it, whichever is first; both
  * 0: now. What was planned before is forgotten. ERR_NOT_FOUND; ERR_CONFLICT: the set
- * signs.
- */
+ * signs. preview: NULL to do it, see service/preview.h. */
 struct key_retirement {
 	const char *account; /* its id */
 	const char *public_key;
@@ -59,12 +59,13 @@ struct key_retirement {
 	int64_t below;
 };
 int service_account_key_retire(struct service *service, const struct actor *actor,
-	const struct key_retirement *retirement, struct violations *violations,
-	struct err *err) MUST_CHECK;
+	const struct key_retirement *retirement, struct preview *preview,
+	struct violations *violations, struct err *err) MUST_CHECK;
 
 /* The keys stay. ERR_NOT_FOUND. */
 int service_account_key_keep(struct service *service, const struct actor *actor,
-	const char *account, const char *public_key, struct err *err) MUST_CHECK;
+	const char *account, const char *public_key, struct preview *preview,
+	struct err *err) MUST_CHECK;
 
 /* Carries out what is due now. count NULL: dates only. Goes on after an account that
  * fails; the error of the last one is left in err and -1 returned. */

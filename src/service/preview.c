@@ -91,8 +91,9 @@ add_account(struct store_conn *conn, struct preview *preview,
 		&account->after, err);
 }
 
-int
-preview_take(struct store_tx *tx, struct preview *preview, struct err *err)
+/* Inside of the transaction, behind all that the write does: what it wants. */
+static int
+take(struct store_tx *tx, struct preview *preview, struct err *err)
 {
 	size_t len = 0;
 	const struct store_change *changes = store_tx_changes(tx, &len);
@@ -103,6 +104,23 @@ preview_take(struct store_tx *tx, struct preview *preview, struct err *err)
 		}
 	}
 	preview->taken = true;
+	return 0;
+}
+
+struct trial {
+	store_write_fn fn;
+	void *ctx;
+	struct preview *preview;
+};
+
+/* Fails in any case, so that all of it is undone. */
+static int
+try_write(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct trial *trial = ctx;
+	if (trial->fn(tx, trial->ctx, err) != 0 || take(tx, trial->preview, err) != 0) {
+		return -1;
+	}
 	return err_set(err, ERR_CONFLICT, "not written: only asked for");
 }
 
@@ -130,8 +148,8 @@ compare(struct store_conn *conn, struct preview_account *account, struct err *er
 		&account->claims_before, &account->claims_after, &account->cut, err);
 }
 
-int
-preview_finish(struct store_conn *conn, struct preview *preview, struct err *err)
+static int
+compare_all(struct store_conn *conn, struct preview *preview, struct err *err)
 {
 	for (size_t i = 0; i < preview->accounts_len; i++) {
 		if (compare(conn, &preview->accounts[i], err) != 0) {
@@ -139,4 +157,25 @@ preview_finish(struct store_conn *conn, struct preview *preview, struct err *err
 		}
 	}
 	return 0;
+}
+
+int
+preview_write(struct store *store, store_write_fn fn, void *ctx, struct preview *preview,
+	struct err *err)
+{
+	struct trial trial = { .fn = fn, .ctx = ctx, .preview = preview };
+	struct store_conn *conn = NULL;
+	if (preview == NULL) {
+		return store_write(store, fn, ctx, err);
+	}
+	if (store_write(store, try_write, &trial, err) != 0 && !preview->taken) {
+		return -1;
+	}
+	err_clear(err);
+	if (store_read_begin(store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = compare_all(conn, preview, err);
+	store_read_end(store, conn);
+	return rc;
 }

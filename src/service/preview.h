@@ -37,13 +37,9 @@ struct preview {
 
 void preview_release(struct preview *preview);
 
-/* Inside of the write's transaction, as its last step: notes what the write wants. Always
- * -1, so that all of it is undone; .taken tells that it went well. */
-int
-preview_take(struct store_tx *tx, struct preview *preview, struct err *err) MUST_CHECK;
-
-/* After it was undone: compares with what there is. */
-int preview_finish(
-	struct store_conn *conn, struct preview *preview, struct err *err) MUST_CHECK;
+/* store_write; with a preview (not NULL, empty) everything is done as it would be, noted,
+ * and undone before anybody sees it. */
+int preview_write(struct store *store, store_write_fn fn, void *ctx,
+	struct preview *preview, struct err *err) MUST_CHECK;
 
 #endif

@@ -164,11 +164,8 @@ write_row(struct store_tx *tx, void *ctx, struct err *err)
 	if (rc != 0 || work->ops->write(tx, work, err) != 0) {
 		return -1;
 	}
-	if (service_audit(tx, work->actor, work->is_create ? "create" : "update",
-		    work->collection, work->after.head.id, &write->names, err) != 0) {
-		return -1;
-	}
-	return work->preview == NULL ? 0 : preview_take(tx, work->preview, err);
+	return service_audit(tx, work->actor, work->is_create ? "create" : "update",
+		work->collection, work->after.head.id, &write->names, err);
 }
 
 /* For the next try. */
@@ -178,25 +175,6 @@ preview_reset(struct preview *preview)
 	if (preview != NULL) {
 		preview_release(preview);
 	}
-}
-
-/* A preview that was taken is a success, though its write was undone. */
-static int
-write_or_preview(struct work *work, store_write_fn fn, void *ctx, struct err *err)
-{
-	struct preview *preview = work->preview;
-	struct store_conn *conn = NULL;
-	int rc = store_write(work->service->store, fn, ctx, err);
-	if (preview == NULL || !preview->taken) {
-		return rc;
-	}
-	err_clear(err);
-	if (store_read_begin(work->service->store, &conn, err) != 0) {
-		return -1;
-	}
-	rc = preview_finish(conn, preview, err);
-	store_read_end(work->service->store, conn);
-	return rc;
 }
 
 /* Validates, prepares and writes what work->after holds. */
@@ -220,7 +198,8 @@ work_commit(struct work *work, struct err *err)
 	}
 	int rc = changed_names(work, &write.names, err);
 	if (rc == 0) {
-		rc = write_or_preview(work, write_row, &write, err);
+		rc = preview_write(
+			work->service->store, write_row, &write, work->preview, err);
 	}
 	if (rc != 0 && write.refused != NULL &&
 		(err->code == ERR_CONFLICT || err->code == ERR_INVALID)) {
@@ -389,11 +368,8 @@ remove_row(struct store_tx *tx, void *ctx, struct err *err)
 	if (work->ops->remove(tx, work, err) != 0) {
 		return -1;
 	}
-	if (service_audit(tx, work->actor, "delete", work->collection,
-		    work->before.head.id, NULL, err) != 0) {
-		return -1;
-	}
-	return work->preview == NULL ? 0 : preview_take(tx, work->preview, err);
+	return service_audit(tx, work->actor, "delete", work->collection,
+		work->before.head.id, NULL, err);
 }
 
 static int
@@ -424,7 +400,8 @@ delete_or_preview(struct service *service, const struct actor *actor,
 			rc = authorise(actor, VERB_DELETE, collection, &work.before, err);
 		}
 		if (rc == 0) {
-			rc = write_or_preview(&work, remove_row, &work, err);
+			rc = preview_write(
+				service->store, remove_row, &work, preview, err);
 		}
 		work_release(&work);
 		if (rc == 0 || err->code != ERR_STALE) {

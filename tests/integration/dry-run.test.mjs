@@ -85,6 +85,27 @@ for (const which of ['newest', 'oldest']) {
       assert.equal(deleted.connections_cut, 1);
     });
 
+    test('the verbs of keys and exports: told as well', async () => {
+      const offer = await stage.create('nats_account_exports', {
+        account_id: account.id, name: 'offer', subject: 'offer.>', type: 'stream', token_req: true,
+      });
+      const revoked = await changesNothing(() => stage.api('POST', `/api/v1/exports/${offer.id}/revoke?dry_run=1`, { account: '*' }));
+      assert.deepEqual(revoked.accounts.map(({ name, pushed, urgent }) => [name, pushed, urgent]), [['acme', true, true]]);
+      assert.deepEqual((await stage.read(offer)).revocations, {});
+      const [old] = account.signing_keys;
+      await stage.change(account, { add_signing_key: true });
+      account = await stage.proven(account);
+      const gone = await changesNothing(() => stage.api('POST', `/api/v1/accounts/${account.id}/signing-keys/${old}/retire?dry_run=1`, {}));
+      assert.equal(gone.connections_cut, 2);
+      assert.ok((await stage.read(account)).signing_keys.includes(old));
+    });
+
+    test('a write that cannot be asked beforehand is not made by who asks', async () => {
+      const { status, body } = await stage.daemon.api('POST', `/api/v1/users/${users[0].id}/creds-link?dry_run=1`, {});
+      assert.equal(status, 400);
+      assert.match(body.detail, /cannot be asked beforehand/);
+    });
+
     test('what would be refused is refused', async () => {
       const { status, body } = await stage.daemon.api('PATCH', path(account), { name: 'other' });
       assert.equal(status, 400);

@@ -474,8 +474,8 @@ retire(struct stage *s, const char *key, int64_t at, int64_t below, struct err *
 	struct key_retirement retirement = {
 		.account = s->account, .public_key = key, .at = at, .below = below
 	};
-	return service_account_key_retire(
-		s->t->service, &temp_superuser_actor, &retirement, &violations, err);
+	return service_account_key_retire(s->t->service, &temp_superuser_actor,
+		&retirement, NULL, &violations, err);
 }
 
 static void
@@ -561,7 +561,7 @@ test_retire_now_and_keep(void **state)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	assert_int_equal(retire(&s, key, 1, 10, &err), 0);
 	assert_int_equal(service_account_key_keep(s.t->service, &temp_superuser_actor,
-				 s.account, key, &err),
+				 s.account, key, NULL, &err),
 		0);
 	due(&s, &nobody);
 	assert_int_equal(ask(&s, KEYS_OF "1"), 3);

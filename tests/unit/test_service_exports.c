@@ -767,7 +767,7 @@ revoke_ok(struct two *two, const char *export, bool all)
 {
 	struct err err = { 0 };
 	if (service_export_revoke(two->t->service, &temp_superuser_actor, export,
-		    all ? NULL : &two->importer_key, &err) != 0) {
+		    all ? NULL : &two->importer_key, NULL, &err) != 0) {
 		fail_msg("%s", err.msg);
 	}
 }
@@ -776,7 +776,7 @@ static int
 allow(struct two *two, const char *export, bool all, struct err *err)
 {
 	return service_export_allow(two->t->service, &temp_superuser_actor, export,
-		all ? NULL : &two->importer_key, err);
+		all ? NULL : &two->importer_key, NULL, err);
 }
 
 static void
@@ -793,13 +793,13 @@ test_revoke_and_allow(void **state)
 	make_import(two.t, two.importer, &two.exporter_key,
 		&(struct import_fields){ .subject = "paid" }, two.id);
 	assert_int_equal(service_export_revoke(two.t->service, &temp_superuser_actor,
-				 other, NULL, &err),
+				 other, NULL, NULL, &err),
 		-1);
 	assert_int_equal(err.code, ERR_CONFLICT);
 	assert_int_equal(allow(&two, export, false, &err), -1);
 	assert_int_equal(err.code, ERR_CONFLICT);
-	assert_int_equal(service_export_revoke(
-				 two.t->service, &temp_guest_actor, export, NULL, &err),
+	assert_int_equal(service_export_revoke(two.t->service, &temp_guest_actor, export,
+				 NULL, NULL, &err),
 		-1);
 	assert_int_equal(err.code, ERR_FORBIDDEN);
 
