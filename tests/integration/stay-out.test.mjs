@@ -9,6 +9,7 @@ import { onStage } from './lib/stage.mjs';
 import { until } from './lib/processes.mjs';
 
 const text = new TextEncoder();
+const patiently = { deadline: 30_000, every: 200 }; // many ask at the same time
 const shown = (body) => JSON.stringify(body).slice(0, 70);
 
 onStage('staying out', {}, (stage, test) => {
@@ -46,7 +47,7 @@ onStage('staying out', {}, (stage, test) => {
     }
     world.link = (await api('POST', `/api/v1/users/${user.id}/creds-link`, {})).body.token;
     world.nonce = (await stage.api('POST', '/api/v1/creds/nonce', { public_key: user.public_key })).nonce;
-    await stage.proven(account, { deadline: 30_000 });
+    await stage.proven(account, patiently);
     for (const creds of world.creds) await (await stage.connect(creds)).close();
     await stage.change(kind === 'user' ? user : account, { active: false });
     return world;
@@ -84,7 +85,7 @@ onStage('staying out', {}, (stage, test) => {
   async function assertOut(world) {
     await collect(world);
     const { account } = world;
-    const { jwt, status } = await stage.proven(account, { deadline: 30_000 }).catch(async (error) => {
+    const { jwt, status } = await stage.proven(account, patiently).catch(async (error) => {
       if ((await api('GET', record('nats_accounts', account.id))).status === 404) return { status: 'deleted' };
       throw error;
     });
@@ -144,7 +145,7 @@ onStage('staying out', {}, (stage, test) => {
     const creds = await api('GET', `/api/v1/users/${world.user.id}/creds`);
     if (creds.status !== 200) return false;
     const account = await api('GET', record('nats_accounts', body.account_id ?? world.account.id));
-    await stage.proven(account.body, { deadline: 30_000 });
+    await stage.proven(account.body, patiently);
     return (await judge(stage.urls, world, creds.text)) === 'let in';
   }
 
