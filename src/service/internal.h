@@ -14,6 +14,7 @@
 #include "service/record.h"
 #include "service/service.h"
 #include "service/throttle.h"
+#include "service/turn.h"
 #include "store/revocation.h"
 #include "store/settings.h"
 #include "store/signing_key.h"
@@ -30,6 +31,7 @@ struct service {
 	int64_t default_lifetime_s;
 	struct throttle *throttle;
 	struct hashing *hashing;
+	struct turn *turn;
 };
 
 struct account_keys;

@@ -248,15 +248,18 @@ service_record_create(struct service *service, const struct actor *actor,
 		};
 		preview_reset(change->preview);
 		err_clear(err);
+		turn_wait(service->turn, race);
 		int rc = create_once(&work, change, err);
 		if (rc == 0) {
 			memcpy(out_id, work.after.head.id, RAND_ID_SIZE);
 		}
 		work_release(&work);
 		if (rc == 0 || err->code != ERR_STALE) {
+			turn_leave(service->turn, race);
 			return rc;
 		}
 	}
+	turn_leave(service->turn, RACES_MAX);
 	return err_set(err, ERR_CONFLICT,
 		"Others keep changing what this %s depends on. Try again.",
 		change->collection->noun);
@@ -347,6 +350,7 @@ service_record_update(struct service *service, const struct actor *actor, const 
 		};
 		preview_reset(change->preview);
 		err_clear(err);
+		turn_wait(service->turn, race);
 		rc = update_once(&work, id, change, err);
 		bool remade = work.remade;
 		work_release(&work);
@@ -354,9 +358,11 @@ service_record_update(struct service *service, const struct actor *actor, const 
 			*out_remade = remade;
 		}
 		if (rc == 0 || err->code != ERR_STALE) {
+			turn_leave(service->turn, race);
 			return rc;
 		}
 	}
+	turn_leave(service->turn, RACES_MAX);
 	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
 		change->collection->noun);
 }
@@ -395,6 +401,7 @@ delete_or_preview(struct service *service, const struct actor *actor,
 		};
 		preview_reset(preview);
 		err_clear(err);
+		turn_wait(service->turn, race);
 		int rc = service_read(service, read_record, &lookup, err);
 		if (rc == 0) {
 			rc = authorise(actor, VERB_DELETE, collection, &work.before, err);
@@ -405,9 +412,11 @@ delete_or_preview(struct service *service, const struct actor *actor,
 		}
 		work_release(&work);
 		if (rc == 0 || err->code != ERR_STALE) {
+			turn_leave(service->turn, race);
 			return rc;
 		}
 	}
+	turn_leave(service->turn, RACES_MAX);
 	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
 		collection->noun);
 }

@@ -43,6 +43,7 @@ service_new(const struct service_params *params, struct service **out, struct er
 	service->default_lifetime_s = params->default_lifetime_s;
 	if (throttle_new(params->clock, &service->throttle, err) != 0 ||
 		hashing_new(&service->hashing, err) != 0 ||
+		turn_new(&service->turn, err) != 0 ||
 		service_read(service, read_uuid, service, err) != 0) {
 		service_free(service);
 		return -1;
@@ -57,6 +58,7 @@ service_free(struct service *service)
 	if (service != NULL) {
 		throttle_free(service->throttle);
 		hashing_free(service->hashing);
+		turn_free(service->turn);
 		free(service);
 	}
 }

@@ -643,7 +643,7 @@ static double
 milliseconds(void)
 {
 	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at); /* of work: others may run too */
 	return (double)at.tv_sec * 1e3 + (double)at.tv_nsec / 1e6;
 }
 
@@ -687,8 +687,10 @@ test_hundred_thousand(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		double since = milliseconds();
 		give_list(s, cases[i].field, cases[i].words);
-		print_message("# 100,000 users, the role %s: %.1f ms\n", cases[i].what,
-			milliseconds() - since);
+		double took = milliseconds() - since;
+		print_message(
+			"# 100,000 users, the role %s: %.1f ms\n", cases[i].what, took);
+		assert_true(took < 1000);
 	}
 	assert_int_equal(sum_of_users(s), before);
 	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM revocations", NULL), 0);

@@ -3,7 +3,47 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
-import { root } from './processes.mjs';
+import { connect, credsAuthenticator, jwtAuthenticator } from '@nats-io/transport-node';
+import { claimsOf } from './claims.mjs';
+import { root, until } from './processes.mjs';
+
+const text = new TextEncoder();
+const jwtOf = (creds) => /(eyJ[\w.-]+)/.exec(creds)[1];
+export const seedOf = (creds) => /^(SU\w+)$/m.exec(creds)[1];
+
+/** Does each of the items, so many at a time. */
+export async function inGroups(items, each, size = 32) {
+  const queue = [...items];
+  await Promise.all(Array.from({ length: size }, async () => {
+    while (queue.length > 0) await each(queue.shift());
+  }));
+}
+
+/** 'refused' or 'let in'. creds: as natsid gives them, or a JWT and perhaps a seed; world.own: the key that the user brought. */
+export function judge(servers, world, creds) {
+  const seed = /^(SU\w+)$/m.exec(creds)?.[1] ?? new TextDecoder().decode(world.own.getSeed());
+  const authenticator = /BEGIN USER NKEY SEED/.test(creds)
+    ? credsAuthenticator(text.encode(creds)) : jwtAuthenticator(jwtOf(creds), text.encode(seed));
+  return until('the server judges', async () => {
+    try {
+      const nc = await connect({ servers, authenticator, reconnect: false, timeout: 5000 });
+      await nc.close();
+      return 'let in';
+    } catch (error) {
+      if (/authorization/i.test(`${error.name} ${error.message}`)) return 'refused';
+      throw error;
+    }
+  });
+}
+
+/** What the claims of an account say against these creds; '' when nothing does. */
+export function refusal({ nats }, creds) {
+  const { sub, iat, iss } = claimsOf(jwtOf(creds));
+  const keys = nats.signing_keys?.map((key) => key.key ?? key) ?? [];
+  if (!keys.includes(iss)) return 'its key is gone';
+  if ((nats.revocations?.[sub] ?? 0) >= iat) return 'revoked';
+  return (nats.revocations?.['*'] ?? 0) >= iat ? 'all are revoked' : '';
+}
 
 const source = (path) => readFileSync(join(root, path), 'utf8');
 const soon = (ms) => new Date(Date.now() + ms).toISOString();
@@ -119,7 +159,7 @@ export const bodies = {
     latency_results: [{ latency_results: 'latency.here', latency_sampling: 10 }],
     latency_sampling: [{ latency_results: 'latency.here', latency_sampling: 50 }],
     latency_headers: [{ latency_results: 'latency.here', latency_headers: true }],
-    account_token_position: [{ subject: 'wild.*', account_token_position: 2 }],
+    account_token_position: [{ subject: 'wild.*', account_token_position: 2, token_req: false }],
     info_url: [{ info_url: 'https://example.org' }],
   },
   nats_account_imports: {
