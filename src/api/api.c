@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/call.h"
+#include "api/query.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "service/login.h"
@@ -101,12 +102,26 @@ find_actor(struct api_call *call, struct err *err)
 	return 0;
 }
 
+/* Who only asks what a write would do must not have it done by a verb that cannot tell.
+ */
+static int
+refuse_preview(const struct api_call *call, struct err *err)
+{
+	const struct api_route *route = call->match.route;
+	bool previews = route->handler == api_records_create ||
+		route->handler == api_records_update ||
+		route->handler == api_records_delete;
+	return previews || str_equal(route->method, "GET")
+		? 0
+		: api_query_refuse(call->req, "dry_run", err);
+}
+
 static int
 run(struct api_call *call, struct err *err)
 {
 	const struct http_request *req = call->req;
 	if (api_route_find(req->method, req->path, &call->match, err) != 0 ||
-		find_actor(call, err) != 0 ||
+		find_actor(call, err) != 0 || refuse_preview(call, err) != 0 ||
 		call->match.route->handler(call, err) != 0) {
 		return -1;
 	}
