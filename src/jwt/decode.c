@@ -674,10 +674,30 @@ read_user(const json_t *body, struct jwt_user *out, struct err *err)
 	return 0;
 }
 
+/* Servers know a member by any spelling that Unicode folds to its name, and take the last
+ * one: what looks like a member and is none would say something else to them. */
 static int
-read_activation(const json_t *body, struct jwt_activation *out, struct err *err)
+check_spelling(json_t *object, struct err *err)
 {
-	if (get_text(body, "subject", &out->subject, err) != 0 ||
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	for (void *it = json_object_iter(object); it != NULL;
+		it = json_object_iter_next(object, it)) {
+		const char *key = json_object_iter_key(it);
+		if (key[strspn(key, plain)] != '\0') {
+			return err_set(err, ERR_INVALID,
+				"a member of the token that servers could take for "
+				"another one: \"%.40s\"",
+				key);
+		}
+	}
+	return 0;
+}
+
+static int
+read_activation(json_t *body, struct jwt_activation *out, struct err *err)
+{
+	if (check_spelling(body, err) != 0 ||
+		get_text(body, "subject", &out->subject, err) != 0 ||
 		get_export_type(body, "kind", &out->kind, err) != 0 ||
 		get_text(body, "issuer_account", &out->issuer_account, err) != 0 ||
 		json_get_list(body, "tags", &out->tags, err) != 0) {
@@ -858,9 +878,10 @@ read_body(json_t *body, struct jwt_claims *out, struct err *err)
 }
 
 static int
-read_top(const json_t *json, struct jwt_claims *out, struct err *err)
+read_top(json_t *json, struct jwt_claims *out, struct err *err)
 {
-	if (get_text(json, "aud", &out->aud, err) != 0 ||
+	if (check_spelling(json, err) != 0 ||
+		get_text(json, "aud", &out->aud, err) != 0 ||
 		json_get_int(json, "exp", &out->exp, err) != 0 ||
 		get_text(json, "jti", &out->jti, err) != 0 ||
 		json_get_int(json, "iat", &out->iat, err) != 0 ||

@@ -144,6 +144,23 @@ mint_account_add_key(
 	return append_key(&mint->claims.as.account, key, err) != NULL ? 0 : -1;
 }
 
+/* Nothing, but for roles that the account feeds. */
+static int
+describe_scope(const struct mint_account *mint, const struct role *role,
+	struct jwt_signing_key *item, struct err *err)
+{
+	char feed[MINT_FEED_SIZE];
+	if (mint_scope_feed(role, mint->claims.name, &mint->claims.as.account.tags, feed,
+		    err) != 0) {
+		return -1;
+	}
+	if (feed[0] == '\0') {
+		return 0;
+	}
+	item->description = str_dup(feed);
+	return item->description == NULL ? err_nomem(err) : 0;
+}
+
 int
 mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	const struct nkey_public *key, struct err *err)
@@ -160,7 +177,8 @@ mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	if (item->role == NULL) {
 		return err_nomem(err);
 	}
-	if (mint_scope(role, &item->template_, err) != 0) {
+	if (mint_scope(role, &item->template_, err) != 0 ||
+		describe_scope(mint, role, item, err) != 0) {
 		return -1;
 	}
 	/* Servers look for live bearers in the users' own JWTs only; without this those

@@ -31,7 +31,7 @@ int mint_account_add_key(struct mint_account *mint, const struct nkey_public *ke
 	struct err *err) MUST_CHECK;
 
 /* The scoped signing key of a role, as mint/scope.h makes it: named by the role's id,
- * described by nothing. */
+ * described by what the account feeds it with, and that is nothing for most. */
 int mint_account_add_scope(struct mint_account *mint, const struct role *role,
 	const struct nkey_public *key, struct err *err) MUST_CHECK;
 

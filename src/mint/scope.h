@@ -16,6 +16,15 @@
 int mint_scope(
 	const struct role *role, struct jwt_user_limits *out, struct err *err) MUST_CHECK;
 
+/* What the account feeds the role's templates with, as a short text that is another one
+ * when that is; "" when it feeds none. In the description of the scope it cuts the
+ * clients that a server filled the templates in for: it does so when they connect, and
+ * never again. */
+enum { MINT_FEED_SIZE = 9 };
+int mint_scope_feed(const struct role *role, const char *account_name,
+	const struct strlist *account_tags, char out[static MINT_FEED_SIZE],
+	struct err *err) MUST_CHECK;
+
 /* One direction. An empty `allow` means nothing is allowed; in a JWT it would mean that
  * everything is. *out must be empty. */
 int mint_scope_permission(const struct strlist *allow, const struct strlist *deny,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "base/str.h"
+#include "mint/scope.h"
 #include "service/account_claims.h"
 #include "service/account_rules.h"
 #include "service/role_rules.h"
@@ -8,6 +10,7 @@
 #include "store/account.h"
 #include "store/budget.h"
 #include "store/publish.h"
+#include "store/role_users.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -127,6 +130,64 @@ check_feeds(struct store_conn *conn, const struct work *work, struct err *err)
 		conn, &work->after.account, work->violations, err);
 }
 
+/* An account that is fed into a role's templates, before and after the change. */
+struct feeding {
+	struct store_tx *tx;
+	const struct work *work;
+	bool changed; /* what some role is fed with */
+	int64_t revoked;
+};
+
+/* JWTs of users with overrides hold what their role's templates were filled in with;
+ * scopes are cut by what describes them. */
+static int
+revoke_fed(void *ctx, const struct role *role, struct err *err)
+{
+	struct feeding *feeding = ctx;
+	const struct account *before = &feeding->work->before.account;
+	const struct account *after = &feeding->work->after.account;
+	char was[MINT_FEED_SIZE];
+	char is[MINT_FEED_SIZE];
+	int64_t revoked = 0;
+	if (mint_scope_feed(role, before->name, &before->tags, was, err) != 0 ||
+		mint_scope_feed(role, after->name, &after->tags, is, err) != 0) {
+		return -1;
+	}
+	if (str_equal(was, is)) {
+		return 0;
+	}
+	feeding->changed = true;
+	if (store_role_revoke_overrides(feeding->tx, role->head.seq, after->head.seq,
+		    store_tx_now(feeding->tx) / 1000, &revoked, err) != 0) {
+		return -1;
+	}
+	feeding->revoked += revoked;
+	return 0;
+}
+
+/* *out_changed: subjects that somebody has are made of other parts from now on. */
+static int
+write_feeds(
+	struct store_tx *tx, const struct work *work, bool *out_changed, struct err *err)
+{
+	struct feeding feeding = { .tx = tx, .work = work };
+	int64_t account = work->after.head.seq;
+	int64_t bytes = 0;
+	*out_changed = false;
+	if (!work_changes(work, "name") && !work_changes(work, "tags")) {
+		return 0;
+	}
+	struct store_conn *conn = store_tx_conn(tx);
+	if (store_role_fed_by_account(conn, account, revoke_fed, &feeding, err) != 0 ||
+		(feeding.revoked > 0 &&
+			(store_budget_account(conn, account, &bytes, err) != 0 ||
+				budget_check(bytes, BUDGET_NARROWINGS, err) != 0))) {
+		return -1;
+	}
+	*out_changed = feeding.changed;
+	return 0;
+}
+
 /* What the row may say alone may contradict the exports and imports that there are: the
  * fields that speak of those, if the change touches one. */
 static int
@@ -176,12 +237,15 @@ write_account(struct store_tx *tx, struct work *work, struct err *err)
 	if (!changes_minted(work)) {
 		return 0;
 	}
-	if (check_whole(conn, work, err) != 0) {
+	bool feeds_others = false;
+	if (check_whole(conn, work, err) != 0 ||
+		write_feeds(tx, work, &feeds_others, err) != 0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->after.head.seq,
-		account_rules_takes(
-			&work->before.account, &work->after.account, work->changed),
+		feeds_others ||
+			account_rules_takes(&work->before.account, &work->after.account,
+				work->changed),
 		err);
 }
 

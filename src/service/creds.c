@@ -133,14 +133,14 @@ read_and_note_once(struct service *service, const struct actor *actor,
 	if (renew(service, &issue->row, issue->renewal, err) != 0) {
 		return -1;
 	}
-	bool renewed = user->exp != stored_exp;
 	if (is_noted(&issue->row, stored_exp)) {
 		return 0;
 	}
 	struct store_user_mark mark = {
 		.head = &user->head,
-		/* that all were revoked is not the row's to say */
-		.iat = renewed ? user->iat : stored_iat,
+		/* That all were revoked is forgotten with the keys of then; what is
+		 * revoked later must still reach this JWT. */
+		.iat = user->iat,
 		.exp = user->exp,
 		.key_set = issue->row.key_set,
 	};

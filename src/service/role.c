@@ -119,8 +119,8 @@ revoke(struct store_tx *tx, const struct work *work, int64_t *out_revoked,
 	int64_t overrides = 0;
 	int64_t superseded = 0;
 	if (work->narrows &&
-		store_role_revoke_overrides(tx, role->head.seq, now, &overrides, err) !=
-			0) {
+		store_role_revoke_overrides(
+			tx, role->head.seq, 0, now, &overrides, err) != 0) {
 		return -1;
 	}
 	if ((role->feeds & FEEDS_USER) != 0 &&

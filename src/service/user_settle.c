@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/user_work.h"
 
+#include "base/str.h"
 #include "mint/scope.h"
 #include "mint/user.h"
 #include "model/limits.h"
@@ -104,6 +105,53 @@ changes_feeds(const struct work *work, const struct role *role)
 		((feeds & TEMPLATE_TAG) != 0 && work_changes(work, "tags"));
 }
 
+static bool
+has(const struct strlist *list, const char *entry)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		if (str_equal(list->items[i], entry)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_more(const struct strlist *after, const struct strlist *before)
+{
+	for (size_t i = 0; i < after->len; i++) {
+		if (!has(before, after->items[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+sets_limit(int64_t before, int64_t after)
+{
+	return before == FIELD_NULL_INT && after >= 0;
+}
+
+/* Does the user get bounds of its own? The role may have the same ones today; but a JWT
+ * from before the user had overrides follows the role, and would outgrow the user's
+ * bounds with it. */
+static bool
+is_bound_anew(const struct user *before, const struct user *after)
+{
+	return has_more(&after->publish_deny_permissions,
+		       &before->publish_deny_permissions) ||
+		has_more(&after->subscribe_deny_permissions,
+			&before->subscribe_deny_permissions) ||
+		sets_limit(before->max_subscriptions, after->max_subscriptions) ||
+		sets_limit(before->max_payload, after->max_payload) ||
+		(before->connection_types.items == NULL &&
+			after->connection_types.len > 0) ||
+		(before->networks.items == NULL && after->networks.len > 0) ||
+		(before->time_windows == NULL && after->time_windows != NULL) ||
+		(!before->proxy_required && after->proxy_required);
+}
+
 static int
 narrows(const struct work *work, const struct user_sources *sources, int64_t exp,
 	bool *out, struct err *err)
@@ -114,7 +162,7 @@ narrows(const struct work *work, const struct user_sources *sources, int64_t exp
 	 * user has nothing of its own any more, as no change of the role would find it.
 	 * A default lifetime that changed since holds for what is issued from now on.
 	 */
-	if ((before->overrides && !after->overrides) ||
+	if ((before->overrides && !after->overrides) || is_bound_anew(before, after) ||
 		changes_feeds(work, &sources->role) ||
 		(work_changes(work, "jwt_expires_at") &&
 			before->issued_until > user_until(exp))) {

@@ -12,7 +12,7 @@
 	"replace(replace(replace(replace(replace(replace(x, '<', ''), '>', ''), '&', " \
 	"''), '\"', ''), '\\', ''), char(10), ''))) FROM (SELECT " all " AS x))"
 
-/* Of a scope the rest (keys, names, limits) is some 390 bytes, and 200 with all that few
+/* Of a scope the rest (keys, names, limits) is some 400 bytes, and 200 with all that few
  * scopes have. */
 #define ROLE_LISTS \
 	"r.publish_permissions || r.subscribe_permissions || " \

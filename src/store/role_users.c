@@ -285,9 +285,10 @@ store_role_each_override(struct store_conn *conn, const struct store_role_users 
 
 /* ---- what is taken back ---- */
 
-/* A JWT of the user u may still be good. ?2: now. */
+/* A JWT of the user u may still be good, as store_revocation_may_live says of one user.
+ * ?2: now; the clock of a server may be behind by a minute. */
 #define LIVES(u) \
-	u ".issued_at <> 0 AND " u ".issued_until > ?2 AND " u ".issued_set >= " \
+	u ".issued_at <> 0 AND " u ".issued_until >= ?2 - 60 AND " u ".issued_set >= " \
 	  "(SELECT coalesce(min(k.key_set), 0) FROM signing_keys k WHERE k.account = " u \
 	  ".account)"
 
@@ -297,7 +298,7 @@ store_role_each_override(struct store_conn *conn, const struct store_role_users 
 	"INSERT INTO revocations (account, public_key, cause, at, expires, key_set, " \
 	"created) SELECT u.account, u.public_key, 'narrow', " at \
 	", iif(u.issued_until >= 253402300799, 0, u.issued_until), u.issued_set, ?3 " \
-	"FROM users u WHERE u.role = ?1 AND " which \
+	"FROM users u WHERE u.role = ?1 AND (?4 = 0 OR u.account = ?4) AND " which \
 	" AND " LIVES("u") " ON CONFLICT (account, public_key, cause) DO UPDATE SET " \
 			   "at = max(at, excluded.at), " \
 			   "expires = iif(expires = 0 OR excluded.expires = 0, 0, " \
@@ -316,9 +317,10 @@ store_role_each_override(struct store_conn *conn, const struct store_role_users 
 	"(SELECT r.at FROM revocations r WHERE r.account = users.account AND " \
 	"r.public_key = users.public_key AND r.cause = 'narrow')"
 
+/* account: 0 for the users of all accounts. */
 static int
 put_entries(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t role,
-	int64_t now_s, int64_t *out_revoked, struct err *err)
+	int64_t account, int64_t now_s, int64_t *out_revoked, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), id, sql, err) != 0) {
@@ -327,6 +329,7 @@ put_entries(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t
 	store_stmt_bind_int(&stmt, 1, role);
 	store_stmt_bind_int(&stmt, 2, now_s);
 	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	store_stmt_bind_int(&stmt, 4, account);
 	return store_stmt_run(&stmt, out_revoked, err);
 }
 
@@ -353,7 +356,8 @@ report_users(struct store_tx *tx, struct store_stmt *stmt, struct err *err)
 /* The version of those that were never issued grows too: a JWT that is made from the old
  * role right now must not leave. */
 static int
-reset_overrides(struct store_tx *tx, int64_t role, int64_t now_s, struct err *err)
+reset_overrides(struct store_tx *tx, int64_t role, int64_t account, int64_t now_s,
+	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_ROLE_RESET_OVERRIDES,
@@ -373,25 +377,26 @@ reset_overrides(struct store_tx *tx, int64_t role, int64_t now_s, struct err *er
 												      "superseded = " IF_LIVES(
 													      "0",
 													      "superseded") " "
-															    "WHERE role = ?1 AND overrides = 1 RETURNING seq, id",
+															    "WHERE role = ?1 AND overrides = 1 AND (?3 = 0 OR account = ?3) RETURNING seq, id",
 		    err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, role);
 	store_stmt_bind_int(&stmt, 2, now_s);
+	store_stmt_bind_int(&stmt, 3, account);
 	return report_users(tx, &stmt, err);
 }
 
 int
-store_role_revoke_overrides(struct store_tx *tx, int64_t role, int64_t now_s,
-	int64_t *out_revoked, struct err *err)
+store_role_revoke_overrides(struct store_tx *tx, int64_t role, int64_t account,
+	int64_t now_s, int64_t *out_revoked, struct err *err)
 {
 	if (put_entries(tx, STORE_STMT_ROLE_REVOKE_OVERRIDES,
-		    PUT_NARROW(ALL_ISSUED, "u.overrides = 1"), role, now_s, out_revoked,
-		    err) != 0) {
+		    PUT_NARROW(ALL_ISSUED, "u.overrides = 1"), role, account, now_s,
+		    out_revoked, err) != 0) {
 		return -1;
 	}
-	return reset_overrides(tx, role, now_s, err);
+	return reset_overrides(tx, role, account, now_s, err);
 }
 
 static int
@@ -413,7 +418,7 @@ store_role_revoke_superseded(struct store_tx *tx, int64_t role, int64_t now_s,
 	int64_t *out_revoked, struct err *err)
 {
 	if (put_entries(tx, STORE_STMT_ROLE_REVOKE_SUPERSEDED,
-		    PUT_NARROW("u.superseded", "u.superseded > 0"), role, now_s,
+		    PUT_NARROW("u.superseded", "u.superseded > 0"), role, 0, now_s,
 		    out_revoked, err) != 0) {
 		return -1;
 	}

@@ -68,11 +68,11 @@ int store_role_each_override(struct store_conn *conn,
 /* Both refuse older JWTs of the role's users, in a few statements however many there are,
  * and tell how many revocations they wrote. Nothing is bumped. */
 
-/* Those of users with overrides, whose JWTs hold what the role said: their next ones are
- * dated later. What was prepared from such a user's row is stale from then on, issued or
- * not. */
-int store_role_revoke_overrides(struct store_tx *tx, int64_t role, int64_t now_s,
-	int64_t *out_revoked, struct err *err) MUST_CHECK;
+/* Those of users with overrides (in one account; 0: in all), whose JWTs hold what the
+ * role said: their next ones are dated later. What was prepared from such a user's row is
+ * stale from then on, issued or not. */
+int store_role_revoke_overrides(struct store_tx *tx, int64_t role, int64_t account,
+	int64_t now_s, int64_t *out_revoked, struct err *err) MUST_CHECK;
 
 /* Those that say a name or tags that the user has no more. */
 int store_role_revoke_superseded(struct store_tx *tx, int64_t role, int64_t now_s,
