@@ -42,7 +42,7 @@ onStage("the README's walk", {}, (stage, test) => {
 
   test('logging in', async () => {
     blocks = await blocksOf('The first ten minutes');
-    assert.equal(blocks.length, 6);
+    assert.equal(blocks.length, 7);
     assert.match(blocks[0], /^URL=http:\/\/127\.0\.0\.1:8090$/m);
     const login = blocks[0].replace(/^URL=.*$/m, `URL=${stage.daemon.url}`).replace('admin@example.com', superuser.email);
     await shell(login, `${superuser.password}\n`);
@@ -72,17 +72,21 @@ onStage("the README's walk", {}, (stage, test) => {
     await prints(/received telemetry\.temperature: 21$/m);
   });
 
+  test('asking what a change would cut', async () => {
+    assert.equal(await shell(blocks[4]), '1\n');
+  });
+
   test('changing the role, and watching the live client obey', async () => {
-    await shell(blocks[4]);
+    await shell(blocks[5]);
     await prints(/reconnected/);
     await prints(/refused to publish to telemetry\.temperature$/m);
-    await shell(blocks[4].replace('["other.>"]', '["telemetry.>"]'));
+    await shell(blocks[5].replace('["other.>"]', '["telemetry.>"]'));
     await prints(/reconnected/);
     await prints(/received telemetry\.temperature: 21$/m);
   });
 
   test('taking it all back', async () => {
-    const [suspend, activate, remove] = blocks[5].trim().split('\n');
+    const [suspend, activate, remove] = blocks[6].trim().split('\n');
     await shell(suspend);
     await prints(/refused: .*revoked|refused: .*authorization/i);
     await shell(activate);
