@@ -39,7 +39,7 @@ strlist_make(struct strlist *list, struct err *err)
 int
 strlist_add_n(struct strlist *list, const char *text, size_t len, struct err *err)
 {
-	if (list->len == list->cap && grow(list, err) != 0) {
+	if ((list->items == NULL || list->len == list->cap) && grow(list, err) != 0) {
 		return -1;
 	}
 	char *copy = str_dup_n(text, len);
@@ -60,7 +60,11 @@ int
 strlist_copy(const struct strlist *from, struct strlist *out, struct err *err)
 {
 	struct strlist copy = { 0 };
-	if (from->items != NULL && strlist_make(&copy, err) != 0) {
+	if (from->items == NULL) {
+		*out = copy;
+		return 0;
+	}
+	if (strlist_make(&copy, err) != 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < from->len; i++) {

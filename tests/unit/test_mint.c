@@ -414,11 +414,12 @@ test_account_terms(void **state)
 	add(&a->callout_allowed_accounts, "*");
 	set_text(&a->callout_xkey,
 		"XD23FVXGB6KHPYYQYKMC3KVGZEJWYEEKC534LFD6ISH2G7LIC5CVP5IW");
-	static const char *const parts[] = { "\"disallow_bearer\":true", "\"leaf\":3",
+	static const char defaults[] =
 		"\"default_permissions\":{\"pub\":{\"deny\":[\"\\u003e\"]},\"sub\":"
 		"{\"allow\":[\"a\",\"b\"],\"deny\":[\"c\"]},"
-		"\"resp\":{\"max\":1,\"ttl\":2000000000}}",
-		"\"mappings\":{\"a\":[{\"subject\":\"b\",\"weight\":10}]}",
+		"\"resp\":{\"max\":1,\"ttl\":2000000000}}";
+	static const char *const parts[] = { "\"disallow_bearer\":true", "\"leaf\":3",
+		defaults, "\"mappings\":{\"a\":[{\"subject\":\"b\",\"weight\":10}]}",
 		"\"allowed_accounts\":[\"*\"],\"xkey\":\"XD23",
 		"\"trace\":{\"dest\":\"trace\",\"sampling\":5}",
 		"\"description\":\"described\"", "\"info_url\":\"https://example.com/\"",
