@@ -107,7 +107,7 @@ run(struct api_call *call, struct err *err)
 {
 	const struct http_request *req = call->req;
 	if (api_route_find(req->method, req->path, &call->match, err) != 0 ||
-		find_actor(call, err) != 0 || api_preview_refuse(call, err) != 0 ||
+		find_actor(call, err) != 0 || api_preview_check(call, err) != 0 ||
 		call->match.route->handler(call, err) != 0) {
 		return -1;
 	}

@@ -313,8 +313,10 @@ decode_key(struct decoder *d, const struct field *field, const json_t *value)
 	if (nkey_text_decode(field->role, json_string_value(value),
 		    json_string_length(value), record_member(field, d->row), &why) != 0) {
 		violations_add(d->violations, field->name, VIOLATION_FORMAT,
-			"Must be the public key of a %s: %s.",
-			nkey_role_name(field->role), why.msg);
+			"Must be the public key of %s: %s.",
+			field->role == NKEY_ACCOUNT ? "an account (A...)"
+						    : "a user (U...)",
+			why.msg);
 		return 0;
 	}
 	return 1;
@@ -333,6 +335,10 @@ decode_null(struct decoder *d, const struct field *field)
 	if (field->type == FIELD_LIST) {
 		violations_add(d->violations, field->name, VIOLATION_TYPE,
 			"Must not be null: [] means nothing; leave the field out to keep "
+			"it.");
+	} else if (field->type == FIELD_DATE) {
+		violations_add(d->violations, field->name, VIOLATION_TYPE,
+			"Must not be null: \"\" means none; leave the field out to keep "
 			"it.");
 	} else {
 		violations_add(d->violations, field->name, VIOLATION_TYPE,

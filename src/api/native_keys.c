@@ -113,8 +113,8 @@ out:
 /* ---- verbs ------------------------------------------------------------------------ */
 
 static int
-read_date(
-	const json_t *body, int64_t *out, struct violations *violations, struct err *err)
+read_date(const json_t *body, int64_t now_ms, int64_t *out, struct violations *violations,
+	struct err *err)
 {
 	const char *text = "";
 	if (json_get_text(body, "at", &text, err) != 0) {
@@ -123,6 +123,9 @@ read_date(
 	if (text[0] != '\0' && (clock_parse(text, strlen(text), out) != 0 || *out <= 0)) {
 		violations_add(violations, "at", VIOLATION_DATE,
 			"Must be a date such as \"2026-12-31 00:00:00Z\".");
+	} else if (text[0] != '\0' && *out <= now_ms) {
+		violations_add(violations, "at", VIOLATION_DATE,
+			"Must be in the future. To retire the keys now, send {}.");
 	}
 	return 0;
 }
@@ -134,7 +137,8 @@ read_plan(struct api_call *call, struct key_retirement *out, struct err *err)
 	json_t *body = NULL;
 	int rc = -1;
 	if (api_body_parse(call->req, &body, err) == 0 &&
-		read_date(body, &out->at, &call->violations, err) == 0 &&
+		read_date(body, clock_wall_ms(call->api->params.clock), &out->at,
+			&call->violations, err) == 0 &&
 		json_get_int(body, "below_percent", &out->below, err) == 0) {
 		if (out->below < 0 || out->below > 100) {
 			violations_add(&call->violations, "below_percent",

@@ -46,10 +46,17 @@ answers_preview(const struct api_route *route)
 }
 
 int
-api_preview_refuse(const struct api_call *call, struct err *err)
+api_preview_check(const struct api_call *call, struct err *err)
 {
+	static const char *const known[] = { "dry_run", "fields", "expand", NULL };
 	bool wanted = false;
-	if (str_equal(call->req->method, "GET") || answers_preview(call->match.route)) {
+	if (str_equal(call->req->method, "GET")) {
+		return 0;
+	}
+	if (api_query_check_known(call->req, known, err) != 0) {
+		return -1;
+	}
+	if (answers_preview(call->match.route)) {
 		return 0;
 	}
 	if (api_preview_wanted(call->req, &wanted, err) != 0) {

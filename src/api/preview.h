@@ -10,9 +10,9 @@
 int api_preview_wanted(
 	const struct http_request *req, bool *out_wanted, struct err *err) MUST_CHECK;
 
-/* A write that cannot be asked beforehand must not be done by who meant to ask:
- * ERR_INVALID. */
-int api_preview_refuse(const struct api_call *call, struct err *err) MUST_CHECK;
+/* Writes take no parameter that they do not know, and one that cannot be asked beforehand
+ * must not be done by who meant to ask: ERR_INVALID. */
+int api_preview_check(const struct api_call *call, struct err *err) MUST_CHECK;
 
 /* After a write without an answer of its own: 204, or with `dry` what it would do. */
 int api_preview_finish(struct api_call *call, bool dry, const struct preview *preview,

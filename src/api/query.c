@@ -261,3 +261,25 @@ api_selection_names_minted(
 {
 	return holds_minted(selection->named, collection);
 }
+
+int
+api_query_check_known(
+	const struct http_request *req, const char *const *known, struct err *err)
+{
+	enum { NAME_SHOWN = 40 };
+	for (const char *p = req->query; *p != '\0'; p += *p == '&' ? 1 : 0) {
+		size_t len = strcspn(p, "&=");
+		const char *const *name = known;
+		while (*name != NULL &&
+			(strlen(*name) != len || memcmp(*name, p, len) != 0)) {
+			name++;
+		}
+		if (len > 0 && *name == NULL) {
+			return err_set(err, ERR_INVALID,
+				"Unknown query parameter \"%.*s\".",
+				(int)(len < NAME_SHOWN ? len : NAME_SHOWN), p);
+		}
+		p += strcspn(p, "&");
+	}
+	return 0;
+}

@@ -23,6 +23,11 @@ int api_query_text(const struct http_request *req, const char *name, char *out,
 int api_query_refuse(
 	const struct http_request *req, const char *name, struct err *err) MUST_CHECK;
 
+/* ERR_INVALID for a parameter that is none of the known (NULL-terminated): one that is
+ * misspelt must not be passed over where something is changed. */
+int api_query_check_known(const struct http_request *req, const char *const *known,
+	struct err *err) MUST_CHECK;
+
 /* page, perPage, skipTotal and sort as PocketBase reads them: what is out of range
  * becomes the nearest sensible value, what is no number is ERR_INVALID. */
 struct api_paging {

@@ -3,6 +3,8 @@
 
 #include "base/str.h"
 #include "jwt/fragment.h"
+#include "jwt/validate.h"
+#include "mint/signer.h"
 #include "model/network.h"
 
 #include <stdlib.h>
@@ -148,4 +150,31 @@ mint_scope(const struct role *role, struct jwt_user_limits *out, struct err *err
 	strlist_canonical(&limits.allowed_connection_types);
 	*out = limits;
 	return 0;
+}
+
+int
+mint_scope_check(const struct role *role, struct err *err)
+{
+	static const struct nkey_public any_key;
+	struct jwt_signing_key key = {
+		.key = mint_key_text(NKEY_ACCOUNT, &any_key),
+		.scoped = true,
+	};
+	struct jwt_claims claims = { .type = JWT_ACCOUNT, .sub = key.key };
+	struct jwt_issues issues = { 0 };
+	if (key.key == NULL) {
+		return err_nomem(err);
+	}
+	jwt_account_init(&claims.as.account);
+	claims.as.account.signing_keys = &key;
+	claims.as.account.signing_keys_len = 1;
+	int rc = mint_scope(role, &key.template_, err);
+	if (rc == 0) {
+		jwt_validate(&claims, 0, &issues);
+		const char *blocking = jwt_issues_find_blocking(&issues, false);
+		rc = blocking == NULL ? 0 : err_set(err, ERR_INVALID, "%s", blocking);
+	}
+	jwt_user_limits_release(&key.template_);
+	free(key.key);
+	return rc;
 }

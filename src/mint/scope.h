@@ -25,6 +25,10 @@ int mint_scope_feed(const struct role *role, const char *account_name,
 	const struct strlist *account_tags, char out[static MINT_FEED_SIZE],
 	struct err *err) MUST_CHECK;
 
+/* Would servers take an account with this scope? ERR_INVALID with the reason: they would
+ * refuse all of the account's JWT. */
+int mint_scope_check(const struct role *role, struct err *err) MUST_CHECK;
+
 /* One direction. An empty `allow` means nothing is allowed; in a JWT it would mean that
  * everything is. *out must be empty. */
 int mint_scope_permission(const struct strlist *allow, const struct strlist *deny,

@@ -218,6 +218,7 @@ read_planned(struct store_conn *conn, void *ctx, struct err *err)
 }
 
 /* Fewer than `below` percent of all connections. Who may be on it counts as if it were.
+ * Where nobody is connected nothing can be told: a fleet that is asleep keeps its keys.
  */
 static bool
 is_below(const struct account_key_list *list, int64_t key_set, int64_t below)
@@ -229,7 +230,7 @@ is_below(const struct account_key_list *list, int64_t key_set, int64_t below)
 		on_set +=
 			list->keys[i].key_set == key_set ? list->keys[i].connections : 0;
 	}
-	return on_set == 0 || on_set * 100 < below * all;
+	return all > 0 && on_set * 100 < below * all;
 }
 
 /* Only a complete count tells that nobody is there. */

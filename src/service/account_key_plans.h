@@ -49,7 +49,8 @@ int service_account_keys(struct service *service, const struct actor *actor,
 	const char *account, struct account_key_list *out, struct err *err) MUST_CHECK;
 
 /* The whole set that the key belongs to goes at the date (ms), or as soon as fewer than
- * `below` percent of the account's live connections are on it, whichever is first; both
+ * `below` percent of the account's live connections are on it (there must be some),
+ * whichever is first; both
  * 0: now. What was planned before is forgotten. ERR_NOT_FOUND; ERR_CONFLICT: the set
  * signs. preview: NULL to do it, see service/preview.h. */
 struct key_retirement {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "base/str.h"
 #include "mint/scope.h"
 #include "model/template.h"
 #include "service/role_rules.h"
@@ -67,6 +68,29 @@ look(struct store_conn *conn, void *ctx, struct err *err)
 	return role_rules_check_users(conn, &work->after.role, -1, work->violations, err);
 }
 
+/* What the field checks cannot know: the account's JWT would be refused whole. */
+static int
+check_scope(struct work *work, struct err *err)
+{
+	struct err why = { 0 };
+	const struct role *role = &work->after.role;
+	if (mint_scope_check(role, &why) != 0) {
+		if (why.code != ERR_INVALID) {
+			*err = why;
+			return -1;
+		}
+		bool zone = strstr(why.msg, "times_location") != NULL;
+		violations_add(work->violations,
+			zone ? "times_location" : "publish_permissions", VIOLATION_VALUE,
+			"Not usable: %s.", why.msg);
+	}
+	if (role->times_location[0] != '\0' && str_equal(role->time_windows, "[]")) {
+		violations_add(work->violations, "times_location", VIOLATION_VALUE,
+			"It belongs to time_windows, and the role has none.");
+	}
+	return 0;
+}
+
 /* A role that is new has no users, and no keys: those are made with the first user of
  * each account. */
 static int
@@ -74,6 +98,9 @@ prepare(struct work *work, struct err *err)
 {
 	struct role *role = &work->after.role;
 	role_check(role, work->violations);
+	if (check_scope(work, err) != 0) {
+		return -1;
+	}
 	if (work->violations->len > 0) {
 		return 0;
 	}

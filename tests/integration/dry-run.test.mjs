@@ -104,6 +104,10 @@ for (const which of ['newest', 'oldest']) {
       const { status, body } = await stage.daemon.api('POST', `/api/v1/users/${users[0].id}/creds-link?dry_run=1`, {});
       assert.equal(status, 400);
       assert.match(body.detail, /cannot be asked beforehand/);
+      const misspelt = await stage.daemon.api('PATCH', path(account).replace('dry_run', 'dryrun'), { max_connections: 5 });
+      assert.equal(misspelt.status, 400);
+      assert.match(misspelt.body.message, /Unknown query parameter "dryrun"/);
+      assert.equal((await stage.read(account)).max_connections, -1);
     });
 
     test('what would be refused is refused', async () => {
