@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Many users, and many writers at once: what a change costs, and that it is of now.
- * NATSID_SCALE in the environment: how many users are minted (scripts/scale). */
+ * NATSID_SCALE in the environment: how many users are minted (scripts/scale-rounds). */
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "support/temp_service.h"

@@ -680,11 +680,13 @@ test_hundred_thousand(void **state)
 		const char *what;
 		const char *field;
 		const char *words;
+		double most_ms;
 	} cases[] = {
-		{ "narrowed", "publish_permissions", "a" },
-		{ "widened", "publish_permissions", "a,b" },
-		{ "gains {{name()}}", "publish_permissions", "a,b,c.{{name()}}" },
-		{ "gains {{tag(x)}}", "subscribe_permissions", "c.{{tag(x)}}" },
+		{ "narrowed", "publish_permissions", "a", 1000 },
+		{ "widened", "publish_permissions", "a,b", 1000 },
+		{ "gains {{name()}}", "publish_permissions", "a,b,c.{{name()}}", 1000 },
+		/* looks at the tags of all, for which sanitizers take their time */
+		{ "gains {{tag(x)}}", "subscribe_permissions", "c.{{tag(x)}}", 4000 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		double since = milliseconds();
@@ -692,7 +694,7 @@ test_hundred_thousand(void **state)
 		double took = milliseconds() - since;
 		print_message(
 			"# 100,000 users, the role %s: %.1f ms\n", cases[i].what, took);
-		assert_true(took < 1000);
+		assert_true(took < cases[i].most_ms);
 	}
 	assert_int_equal(sum_of_users(s), before);
 	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM revocations", NULL), 0);
