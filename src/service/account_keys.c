@@ -257,8 +257,8 @@ remove_sets(struct store_tx *tx, const struct work *work, struct err *err)
 		: store_revocation_drop_below(tx, seq, oldest_left(work), err);
 }
 
-/* The activations in the JWTs of others are signed by the set that signs, so they are none
- * of a set that is removed. */
+/* The activations in the JWTs of others are signed by the set that signs, so they are
+ * none of a set that is removed. */
 static int
 renew_activations(struct store_tx *tx, const struct work *work, struct err *err)
 {
