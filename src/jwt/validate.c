@@ -8,6 +8,7 @@
 #include "jwt/roles.h"
 #include "model/subject.h"
 #include "model/template.h"
+#include "model/url.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -150,7 +151,8 @@ is_scheme_char(char c, bool first)
 		(!first && ((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'));
 }
 
-/* As much of a URL as the rules need; -1 when it has no scheme or blanks in it. */
+/* As much of a URL as the rules need; -1 when it has no scheme or blanks in it, or is
+ * malformed. */
 static int
 split_url(const char *text, struct url *out)
 {
@@ -163,7 +165,8 @@ split_url(const char *text, struct url *out)
 	while (is_scheme_char(text[url.scheme_len], url.scheme_len == 0)) {
 		url.scheme_len++;
 	}
-	if (url.scheme_len == 0 || text[url.scheme_len] != ':') {
+	if (url.scheme_len == 0 || text[url.scheme_len] != ':' ||
+		!url_is_well_formed(text)) {
 		return -1;
 	}
 	url.rest = text + url.scheme_len + 1;

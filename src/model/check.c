@@ -6,6 +6,7 @@
 #include "model/network.h"
 #include "model/subject.h"
 #include "model/template.h"
+#include "model/url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -126,9 +127,14 @@ check_url(const char *text, struct err *err)
 		str_starts_with(text + len, "://") && *host != '\0' &&
 		strchr("/?#:@", *host) == NULL &&
 		text[strcspn(text, " \t\"<>\\^`{|}")] == '\0';
-	return good ? 0
-		    : err_set(err, ERR_INVALID,
-			      "\"%.64s\" is not a URL with a scheme and a host", text);
+	if (!good) {
+		return err_set(err, ERR_INVALID,
+			"\"%.64s\" is not a URL with a scheme and a host", text);
+	}
+	return url_is_well_formed(text)
+		? 0
+		: err_set(err, ERR_INVALID,
+			  "\"%.64s\": the host, the port or a %% is malformed", text);
 }
 
 static int

@@ -232,6 +232,8 @@ check_account_role(void *ctx, const struct role *role, struct err *err)
 		.role = role->head.seq,
 		.account = check->account->head.seq,
 		.since = -1,
+		/* where users feed nothing, what holds for one holds for a million */
+		.any_one = !reads(role, TEMPLATE_TAG),
 	};
 	return store_role_each_user(check->conn, &which, check_tags_of, &tags, err);
 }

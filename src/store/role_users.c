@@ -121,7 +121,7 @@ open_users(struct store_stmt *stmt, struct store_conn *conn,
 		? store_stmt_open(stmt, conn, STORE_STMT_ROLE_USERS,
 			  "SELECT u.nats_username, u.tags, a.name, a.tags FROM users u "
 			  "JOIN accounts a ON a.seq = u.account WHERE u.role = ?1 AND "
-			  "(?2 = 0 OR u.account = ?2)",
+			  "(?2 = 0 OR u.account = ?2) LIMIT ?3",
 			  err)
 		: store_stmt_open(stmt, conn, STORE_STMT_ROLE_USERS_SINCE,
 			  "SELECT u.nats_username, u.tags, a.name, a.tags FROM audit x "
@@ -134,6 +134,9 @@ open_users(struct store_stmt *stmt, struct store_conn *conn,
 	}
 	store_stmt_bind_int(stmt, 1, which->role);
 	store_stmt_bind_int(stmt, 2, which->since < 0 ? which->account : which->since);
+	if (which->since < 0) {
+		store_stmt_bind_int(stmt, 3, which->any_one ? 1 : -1);
+	}
 	return 0;
 }
 

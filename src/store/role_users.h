@@ -32,6 +32,7 @@ struct store_role_users {
 	int64_t role;
 	int64_t account; /* 0: of any; not together with since */
 	int64_t since; /* -1: written at any time */
+	bool any_one; /* one of them is enough; not together with since */
 };
 
 /* What a user feeds templates with. Borrowed by the callback. */

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/strlist.h"
 #include "model/limits.h"
+#include "model/url.h"
 #include "store/conn.h"
 #include "store/record.h"
 #include "store/state.h"
@@ -806,6 +807,36 @@ test_violations(void **state)
 	free(text);
 }
 
+/* Each one that is taken must be read by servers of all versions; they refuse the whole
+ * JWT otherwise. */
+static void
+test_urls(void **state)
+{
+	static const char *const good[] = { "https://example.org", "http://a:/",
+		"http://a:99999/x", "http://[::1]:80/x?y=%20#a%41", "http://[fe80::1]",
+		"http://u:p@h:1/", "h+-.://a", "http://a/%25", "http://a/[", "mailto://x",
+		"http://\xc3\xa4/" };
+	static const char *const bad[] = { "http://[", "http://[]", "http://[::1",
+		"http://[::1]x", "http://[::1]:x", "http://[abc]", "http://[1:2]",
+		"http://[1.2.3.4]",
+		"http://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]",
+		"http://[fe80::1%25en0]/", "http://a]b", "http://a:b", "http://a:1:2",
+		"http://a%41", "http://a/%", "http://a/%4", "http://a/%zz",
+		"http://a#%zz", "http://u@", "http://u@:80", "http://u@/", "http://u[@h",
+		"http://\xc3\xa4@h", "http://u%41@h" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (!url_is_well_formed(good[i])) {
+			fail_msg("%s was refused", good[i]);
+		}
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (url_is_well_formed(bad[i])) {
+			fail_msg("%s was taken", bad[i]);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -819,6 +850,7 @@ main(void)
 		cmocka_unit_test(test_emails),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_subjects),
+		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_record_ids),
 		cmocka_unit_test(test_present),
 		cmocka_unit_test(test_passwords),

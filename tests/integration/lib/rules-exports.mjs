@@ -17,6 +17,7 @@ const badSubjects = (names) => names.flatMap((name) => [
 
 const badUrls = badValues('info_url', [
   ['example.org', /"example\.org" is not a URL with a scheme and a host/],
+  ['https://example.org/%zz', /malformed/],
   ['https://', /is not a URL/],
   ['javascript:alert(1)', /is not a URL/],
   ['https://example.org/<script>', /is not a URL/],
