@@ -179,6 +179,19 @@ check_denied_templates(const struct role_list *list, struct violations *violatio
 	}
 }
 
+static void
+check_repeated_tags(const struct role_list *list, struct violations *violations)
+{
+	for (size_t i = 0; i < list->entries->len; i++) {
+		if (template_repeats_tag(list->entries->items[i])) {
+			violations_add(violations, list->name, VIOLATION_SUBJECT,
+				"Entry %zu: a tag may be in it once: servers 2.10 would "
+				"combine its values.",
+				i);
+		}
+	}
+}
+
 void
 role_check(const struct role *role, struct violations *violations)
 {
@@ -192,6 +205,7 @@ role_check(const struct role *role, struct violations *violations)
 		if (list.deny) {
 			check_denied_templates(&list, violations);
 		}
+		check_repeated_tags(&list, violations);
 	}
 }
 

@@ -608,3 +608,19 @@ out:
 	buf_release(&x.subject);
 	return rc;
 }
+
+bool
+template_repeats_tag(const char *entry)
+{
+	for (const char *p = strstr(entry, "{{"); p != NULL; p = strstr(p + 2, "{{")) {
+		size_t len = (size_t)(strstr(p, "}}") - p);
+		bool is_tag = memchr(p, '(', len) != NULL && p[len - 2] != '(';
+		for (const char *q = strstr(p + len, "{{"); is_tag && q != NULL;
+			q = strstr(q + 2, "{{")) {
+			if (strncmp(p, q, len + 2) == 0) {
+				return true;
+			}
+		}
+	}
+	return false;
+}

@@ -62,6 +62,10 @@ unsigned template_feeds(const struct strlist *list);
  * servers 2.10 need them: there, to deny "KV_{{tag(x)}}" denies nothing. */
 bool template_is_whole_tokens(const char *entry);
 
+/* Whether an entry that template_check accepts has the same tag twice: servers 2.10 make
+ * of that every combination of the tag's values, newer ones take one value at a time. */
+bool template_repeats_tag(const char *entry);
+
 /* Appends the keys that the templates tag(key) of a list read, or account-tag(key), to
  * out; none that is there already. ERR_INVALID, ERR_NOMEM; out is then as it was. */
 int template_tag_names(const struct strlist *list, bool account, struct strlist *out,

@@ -602,10 +602,25 @@ test_expand_long_value(void **state)
 	strlist_release(&out);
 }
 
+static void
+test_repeats_tag(void **state)
+{
+	(void)state; /* unused */
+	assert_true(template_repeats_tag("{{tag(a)}}.x.{{tag(a)}}"));
+	assert_true(template_repeats_tag(
+		"K_{{account-tag(a)}}.{{name()}}.{{account-tag(a)}}"));
+	assert_false(template_repeats_tag("{{tag(a)}}.{{tag(b)}}"));
+	assert_false(template_repeats_tag("{{tag(a)}}.{{account-tag(a)}}"));
+	assert_false(template_repeats_tag("{{tag(a)}}.{{tag(ab)}}"));
+	assert_false(template_repeats_tag("{{name()}}.{{name()}}"));
+	assert_false(template_repeats_tag("plain.>"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_repeats_tag),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_check_list),
 		cmocka_unit_test(test_text_is_safe),
