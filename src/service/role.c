@@ -98,6 +98,9 @@ prepare(struct work *work, struct err *err)
 {
 	struct role *role = &work->after.role;
 	role_check(role, work->violations);
+	if (work->violations->len > 0) {
+		return 0;
+	}
 	if (check_scope(work, err) != 0) {
 		return -1;
 	}

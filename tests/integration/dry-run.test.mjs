@@ -50,17 +50,6 @@ for (const which of ['newest', 'oldest']) {
       assert.deepEqual(answer.accounts.map(({ name, connections_cut: cut }) => [name, cut]).sort(), [['acme', 2], ['other', 1]]);
     });
 
-    test('a verb that cannot be tried refuses to be, in place of doing it', async () => {
-      const keys = `/api/v1/accounts/${account.id}/signing-keys`;
-      const { signing_keys: [{ public_key: key }] } = await stage.api('GET', keys);
-      const paths = [`${keys}/${key}/retire`, `${keys}/${key}/keep`, `/api/v1/users/${users[0].id}/creds-link`, '/api/v1/exports/none/revoke'];
-      for (const path of paths) {
-        const { status, text } = await stage.daemon.api('POST', `${path}?dry_run=1`, {});
-        assert.equal(status, 400, path);
-        assert.match(text, /dry_run/);
-      }
-    });
-
     test('a renamed role: nobody', async () => {
       const answer = await changesNothing(() => ask(role, { name: 'detector' }));
       assert.equal(answer.accounts_total, 0);

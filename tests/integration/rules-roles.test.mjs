@@ -21,7 +21,7 @@ async function fillUsers(world) {
   await addUser('dotted.name', { role_id: id('dotted'), account_id: id('blank') });
   await addUser('plain', { role_id: id('plain') });
   await addUser('tagged', { role_id: id('tagged'), tags: ['site:berlin'] });
-  await addUser('many', { role_id: id('many'), tags: Array.from({ length: 64 }, (_, i) => `n:${i}`) });
+  await addUser('many', { role_id: id('many'), tags: Array.from({ length: 60 }, (_, i) => `${'abc'[i % 3]}:${i}`) });
   await addUser('own', { role_id: id('own'), publish_permissions: ['mine.>'] });
 }
 

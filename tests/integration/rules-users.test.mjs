@@ -28,7 +28,7 @@ async function fillTemplates(world) {
   await role('account', { subscribe_permissions: ['account.{{account-name()}}.>'] });
   await role('denied', { publish_deny_permissions: ['site.{{tag(site)}}.>'] });
   await role('atagged', { subscribe_deny_permissions: ['site.{{account-tag(site)}}.>'] });
-  await role('many', { publish_permissions: ['{{tag(n)}}.{{tag(n)}}.{{tag(n)}}'] });
+  await role('many', { publish_permissions: ['{{tag(a)}}.{{tag(b)}}.{{tag(c)}}'] });
   await addUser(world, 'probe');
   await addUser(world, 'named', { role_id: id('named') });
   await addUser(world, 'dotted', { nats_username: 'dotted.name' });

@@ -82,6 +82,10 @@ export const subjects = [
     /"orders\.\* workers": a queue cannot be in a list with templates/]),
   ...['publish_deny_permissions', 'subscribe_deny_permissions'].flatMap((name) => ['user-{{name()}}', '{{name()}}x.>', '{{name()}}{{subject()}}'].map((entry) =>
     [`${name}: ${entry}`, { [name]: ['fine.>', entry] }, name, code.subject, /Entry 1: a template that is denied must be a whole token/])),
+  ['the place of time windows that there are not', { times_location: 'Europe/Berlin' }, 'times_location', code.value, /belongs to time_windows/],
+  ['a place that there is not', { time_windows: [{ start: '08:00:00', end: '09:00:00' }], times_location: 'Europe/Nowhere' },
+    'times_location', code.value, /not a time zone/],
+  ['a tag twice in an entry', { publish_permissions: ['{{tag(n)}}.x.{{tag(n)}}'] }, 'publish_permissions', code.subject, /may be in it once/],
 ];
 
 const only = (name) => ({ only: 'update', update: id(name) });
@@ -99,7 +103,7 @@ export const users = [
     /account has no tag site/, only('plain')],
   ['a denial that reads another tag', { subscribe_deny_permissions: ['site.{{tag(room)}}'] }, 'subscribe_deny_permissions', code.value,
     /"tagged".*no tag room/, only('tagged')],
-  ['more subjects than servers fill in', { publish_permissions: ['{{tag(n)}}.{{tag(n)}}.{{tag(n)}}'] }, 'publish_permissions', code.value,
+  ['more subjects than servers fill in', { publish_permissions: ['{{tag(a)}}.{{tag(b)}}.{{tag(c)}}'] }, 'publish_permissions', code.value,
     /"many".*more than \d+ subjects/, only('many')],
   ['more than there is room for in the JWT of a user with permissions of its own', { publish_permissions: Array.from({ length: 100 }, (_, i) => `a.long.subject.of.a.list.${i}`) },
     'publish_permissions', code.value, /JWT of user "own".*\d{4} bytes, of 3000/, only('own')],
