@@ -51,27 +51,13 @@ prepare_minted(struct work *work, struct err *err)
 }
 
 static int
-read_old_account(struct store_conn *conn, void *ctx, struct err *err)
-{
-	struct work *work = ctx;
-	struct account account = { 0 };
-	if (store_record_get(conn, &account_collection, work->before.user.account_id,
-		    &account, err) != 0) {
-		return -1;
-	}
-	work->plan.old_account = account.head.seq;
-	record_release(&account_collection, &account);
-	return 0;
-}
-
-static int
 prepare(struct work *work, struct err *err)
 {
 	if (user_is_minted_anew(work)) {
 		return prepare_minted(work, err);
 	}
 	if (work_changes(work, "active") &&
-		service_read(work->service, read_old_account, work, err) != 0) {
+		service_read(work->service, user_sources_old_account, work, err) != 0) {
 		return -1;
 	}
 	return prepare_password(work, err);

@@ -121,9 +121,10 @@ read_scope(struct store_conn *conn, struct work *work, const struct user_sources
 			  : check_room_for_role(conn, sources, err);
 }
 
-static int
-read_old_account(struct store_conn *conn, struct work *work, struct err *err)
+int
+user_sources_old_account(struct store_conn *conn, void *ctx, struct err *err)
 {
+	struct work *work = ctx;
 	struct account account = { 0 };
 	if (store_record_get(conn, &account_collection, work->before.user.account_id,
 		    &account, err) != 0) {
@@ -144,7 +145,7 @@ note_premises(struct store_conn *conn, struct work *work,
 	bool fed = (role_feeds(&sources->role) & (unsigned)OF_ACCOUNT) != 0;
 	plan->old_account = account->head.seq;
 	if (!work->is_create && work_changes(work, "account_id") &&
-		read_old_account(conn, work, err) != 0) {
+		user_sources_old_account(conn, work, err) != 0) {
 		return -1;
 	}
 	plan->premises = (struct store_user_premises){

@@ -19,6 +19,10 @@ void user_sources_release(struct user_sources *sources);
 int user_sources_read(
 	struct work *work, struct user_sources *out, struct err *err) MUST_CHECK;
 
+/* Notes the account that the user was in; ctx is the work. For service_read. */
+int
+user_sources_old_account(struct store_conn *conn, void *ctx, struct err *err) MUST_CHECK;
+
 /* Does the change touch what the JWT says, or ask for another one? */
 bool user_is_minted_anew(const struct work *work);
 bool user_moves(const struct work *work);
