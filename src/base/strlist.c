@@ -23,7 +23,8 @@ grow(struct strlist *list, struct err *err)
 	size_t cap = list->cap == 0 ? 8 : list->cap * 2;
 	char **items = realloc(list->items, cap * sizeof(*items));
 	if (items == NULL) {
-		return err_nomem(err);
+		err_nomem(err);
+		return -1;
 	}
 	list->items = items;
 	list->cap = cap;
