@@ -84,7 +84,9 @@ check_scope(struct work *work, struct err *err)
 			zone ? "times_location" : "publish_permissions", VIOLATION_VALUE,
 			"Not usable: %s.", why.msg);
 	}
-	if (role->times_location[0] != '\0' && str_equal(role->time_windows, "[]")) {
+	bool places = work->is_create || work_changes(work, "times_location");
+	if (places && role->times_location[0] != '\0' &&
+		str_equal(role->time_windows, "[]")) {
 		violations_add(work->violations, "times_location", VIOLATION_VALUE,
 			"It belongs to time_windows, and the role has none.");
 	}

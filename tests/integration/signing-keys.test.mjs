@@ -73,7 +73,7 @@ for (const which of ['newest', 'oldest']) {
       assert.match((await plain(2)).retire_at, /^20/);
       await stage.api('POST', `${path}/keep`);
       assert.equal((await plain(2)).retire_at, '');
-      await stage.api('POST', `${path}/retire`, { at: new Date(Date.now() + 500).toISOString() });
+      await stage.api('POST', `${path}/retire`, { at: new Date(Date.now() + 3000).toISOString() });
       await until('the set is gone', async () => (await keys()).length === 2);
       await fresh.event('disconnect');
       fresh = await stage.connect(await stage.creds(user));

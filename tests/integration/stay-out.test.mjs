@@ -257,7 +257,7 @@ onStage('staying out', {}, (stage, test) => {
     }, { allowed: [404, 409, 429] }]],
     'POST /api/v1/accounts/:id/signing-keys/:key/retire': [
       ['an old key that retires', async (w) => {
-        const answer = await api('POST', `${keysPath(w)}/${w.oldKey}/retire`, { at: new Date(Date.now() + 100).toISOString() });
+        const answer = await api('POST', `${keysPath(w)}/${w.oldKey}/retire`, { at: new Date(Date.now() + 5000).toISOString() });
         await until('it is gone', async () => !JSON.stringify((await api('GET', keysPath(w))).body).includes(w.oldKey), { deadline: 20_000 });
         return answer;
       }, { twoSets: true }],

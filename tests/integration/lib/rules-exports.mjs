@@ -151,7 +151,7 @@ export const importKinds = [
 export const exporters = [
   ['no account', { account: '' }, 'account', code.required, /Cannot be blank/, { only: 'create' }],
   ...badValues('account', [
-    ['nobody', /public key of a.* account: a public nkey has 56 characters, not 6/],
+    ['nobody', /public key of an account \(A\.\.\.\): a public nkey has 56 characters, not 6/],
     [createUser().getPublicKey(), /expected a public key of role account, not user/],
     [createOperator().getPublicKey(), /expected a public key of role account, not operator/],
     [misread(outsider.getPublicKey()), /the checksum of the public nkey is wrong/],
