@@ -200,16 +200,16 @@ store_export_touch_account(
 /* ---- revoked activations ---- */
 
 static int
-read_revocation(const struct store_stmt *stmt, struct store_export_revocation *out,
-	struct err *err)
+read_revocation(const struct store_stmt *stmt, void *out, struct err *err)
 {
-	*out = (struct store_export_revocation){
+	struct store_export_revocation *entry = out;
+	*entry = (struct store_export_revocation){
 		.is_all = store_stmt_int(stmt, 0) == 0,
 		.at = store_stmt_int(stmt, 2),
 	};
-	return out->is_all ? 0
-			   : store_stmt_blob(stmt, 1, out->importer.bytes,
-				     sizeof(out->importer.bytes), err);
+	return entry->is_all ? 0
+			     : store_stmt_blob(stmt, 1, entry->importer.bytes,
+				       sizeof(entry->importer.bytes), err);
 }
 
 int
@@ -217,8 +217,7 @@ store_export_revocations(struct store_conn *conn, int64_t export,
 	struct store_export_revocation **out, size_t *out_len, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	struct store_export_revocation *list = NULL;
-	size_t len = 0;
+	void *list = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_EXPORT_REVOCATIONS,
 		    "SELECT length(account_key), account_key, at FROM export_revocations "
 		    "WHERE export = ?1 ORDER BY account_key",
@@ -226,26 +225,11 @@ store_export_revocations(struct store_conn *conn, int64_t export,
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, export);
-	int rc = store_stmt_step(&stmt, err);
-	while (rc > 0) {
-		void *grown = array_grow(list, len, sizeof(*list), err);
-		if (grown == NULL) {
-			free(list);
-			return -1;
-		}
-		list = grown;
-		if (read_revocation(&stmt, &list[len++], err) != 0) {
-			free(list);
-			return -1;
-		}
-		rc = store_stmt_step(&stmt, err);
-	}
-	if (rc < 0) {
-		free(list);
+	if (store_stmt_collect(
+		    &stmt, sizeof(**out), read_revocation, &list, out_len, err) != 0) {
 		return -1;
 	}
 	*out = list;
-	*out_len = len;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/conn.h"
 
+#include "base/array.h"
 #include "base/str.h"
 #include "store/state.h"
 
@@ -386,6 +387,36 @@ store_stmt_ask(struct store_conn *conn, enum store_stmt_id id, const char *sql,
 		return -1;
 	}
 	*out = rc > 0 ? store_stmt_int(&stmt, 0) : 0;
+	return 0;
+}
+
+int
+store_stmt_collect(struct store_stmt *stmt, size_t item_size,
+	int (*read)(const struct store_stmt *stmt, void *out_item, struct err *err),
+	void **out, size_t *out_len, struct err *err)
+{
+	char *items = NULL;
+	size_t len = 0;
+	int rc = store_stmt_step(stmt, err);
+	while (rc > 0) {
+		char *grown = array_grow(items, len, item_size, err);
+		if (grown == NULL) {
+			rc = -1;
+			break;
+		}
+		items = grown;
+		rc = read(stmt, items + len * item_size, err);
+		if (rc == 0) {
+			len++;
+			rc = store_stmt_step(stmt, err);
+		}
+	}
+	if (rc < 0) {
+		free(items);
+		return -1;
+	}
+	*out = items;
+	*out_len = len;
 	return 0;
 }
 

@@ -102,30 +102,16 @@ store_revocation_lift(struct store_tx *tx, int64_t account,
 }
 
 static int
-add_entry(const struct store_stmt *stmt, struct store_revocation **list, size_t *len,
-	size_t *cap, struct err *err)
+read_entry(const struct store_stmt *stmt, void *out, struct err *err)
 {
-	if (*len == *cap) {
-		size_t grown = *cap == 0 ? 16 : *cap * 2;
-		struct store_revocation *more = realloc(*list, grown * sizeof(**list));
-		if (more == NULL) {
-			return err_nomem(err);
-		}
-		*list = more;
-		*cap = grown;
-	}
-	struct store_revocation *entry = &(*list)[*len];
+	struct store_revocation *entry = out;
 	*entry = (struct store_revocation){
 		.all = store_stmt_int(stmt, 2) != 0,
 		.at = store_stmt_int(stmt, 1),
 	};
-	if (!entry->all &&
-		store_stmt_blob(stmt, 0, entry->public_key.bytes,
-			sizeof(entry->public_key.bytes), err) != 0) {
-		return -1;
-	}
-	(*len)++;
-	return 0;
+	return entry->all ? 0
+			  : store_stmt_blob(stmt, 0, entry->public_key.bytes,
+				    sizeof(entry->public_key.bytes), err);
 }
 
 int
@@ -133,9 +119,7 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	struct store_revocation **out, size_t *out_len, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	struct store_revocation *list = NULL;
-	size_t len = 0;
-	size_t cap = 0;
+	void *list = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_REVOCATION_LIST,
 		    "SELECT public_key, max(at), length(public_key) = 0 "
 		    "FROM revocations WHERE account = ?1 AND "
@@ -148,20 +132,11 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	}
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, clock_wall_s(conn->store->clock) - CLOCK_SKEW_S);
-	int rc = store_stmt_step(&stmt, err);
-	while (rc > 0) {
-		if (add_entry(&stmt, &list, &len, &cap, err) != 0) {
-			free(list);
-			return -1;
-		}
-		rc = store_stmt_step(&stmt, err);
-	}
-	if (rc < 0) {
-		free(list);
+	if (store_stmt_collect(&stmt, sizeof(**out), read_entry, &list, out_len, err) !=
+		0) {
 		return -1;
 	}
 	*out = list;
-	*out_len = len;
 	return 0;
 }
 

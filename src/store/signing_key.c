@@ -11,7 +11,7 @@
 	"coalesce((SELECT id FROM roles WHERE seq = role), '') FROM signing_keys "
 
 static int
-read_key(const struct store_stmt *stmt, struct store_signing_key *out, struct err *err)
+read_key(const struct store_stmt *stmt, void *out, struct err *err)
 {
 	struct store_signing_key key = {
 		.seq = store_stmt_int(stmt, 0),
@@ -29,7 +29,7 @@ read_key(const struct store_stmt *stmt, struct store_signing_key *out, struct er
 			sizeof(key.public_key.bytes), err) != 0) {
 		return -1;
 	}
-	*out = key;
+	*(struct store_signing_key *)out = key;
 	return 0;
 }
 
@@ -81,33 +81,11 @@ static int
 read_keys(struct store_stmt *stmt, struct store_signing_key **out, size_t *out_len,
 	struct err *err)
 {
-	struct store_signing_key *keys = NULL;
-	size_t len = 0;
-	size_t cap = 0;
-	int rc = store_stmt_step(stmt, err);
-	while (rc > 0) {
-		if (len == cap) {
-			cap = cap == 0 ? 16 : cap * 2;
-			struct store_signing_key *more =
-				realloc(keys, cap * sizeof(*keys));
-			if (more == NULL) {
-				free(keys);
-				return err_nomem(err);
-			}
-			keys = more;
-		}
-		if (read_key(stmt, &keys[len++], err) != 0) {
-			free(keys);
-			return -1;
-		}
-		rc = store_stmt_step(stmt, err);
-	}
-	if (rc < 0) {
-		free(keys);
+	void *keys = NULL;
+	if (store_stmt_collect(stmt, sizeof(**out), read_key, &keys, out_len, err) != 0) {
 		return -1;
 	}
 	*out = keys;
-	*out_len = len;
 	return 0;
 }
 

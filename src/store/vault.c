@@ -49,36 +49,11 @@ store_vault_slot_insert(
 }
 
 static int
-read_data_keys(struct store_stmt *stmt, struct store_vault_key **out, size_t *out_len,
-	struct err *err)
+read_data_key(const struct store_stmt *stmt, void *out, struct err *err)
 {
-	struct store_vault_key *keys = NULL;
-	size_t len = 0;
-	int rc = store_stmt_step(stmt, err);
-	while (rc > 0) {
-		/* A handful at most: one for each rotation. */
-		struct store_vault_key *more = realloc(keys, (len + 1) * sizeof(*keys));
-		if (more == NULL) {
-			free(keys);
-			return err_nomem(err);
-		}
-		keys = more;
-		keys[len].id = (uint32_t)store_stmt_int(stmt, 0);
-		if (store_stmt_blob(stmt, 1, keys[len].wrapped, sizeof(keys[len].wrapped),
-			    err) != 0) {
-			free(keys);
-			return -1;
-		}
-		len++;
-		rc = store_stmt_step(stmt, err);
-	}
-	if (rc < 0) {
-		free(keys);
-		return -1;
-	}
-	*out = keys;
-	*out_len = len;
-	return 0;
+	struct store_vault_key *key = out;
+	key->id = (uint32_t)store_stmt_int(stmt, 0);
+	return store_stmt_blob(stmt, 1, key->wrapped, sizeof(key->wrapped), err);
 }
 
 int
@@ -86,11 +61,15 @@ store_vault_keys(struct store_conn *conn, struct store_vault_key **out, size_t *
 	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
+	void *keys = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_VAULT_KEYS,
-		    "SELECT id, wrapped FROM vault_keys ORDER BY id", err) != 0) {
+		    "SELECT id, wrapped FROM vault_keys ORDER BY id", err) != 0 ||
+		store_stmt_collect(
+			&stmt, sizeof(**out), read_data_key, &keys, out_len, err) != 0) {
 		return -1;
 	}
-	return read_data_keys(&stmt, out, out_len, err);
+	*out = keys;
+	return 0;
 }
 
 int
