@@ -209,10 +209,58 @@ work_commit(struct work *work, struct err *err)
 	return rc;
 }
 
-/* One try of a creation; ERR_STALE when what it was prepared for has changed. */
+/* What a use case is asked for, and how it goes once: ERR_STALE when somebody else was
+ * faster. */
+struct attempt {
+	const char *id; /* NULL: a creation */
+	const struct record_change *change; /* NULL: a deletion */
+	int (*once)(struct work *work, const struct attempt *attempt, struct err *err);
+	bool *out_remade; /* may be NULL */
+	char *out_id; /* may be NULL; RAND_ID_SIZE */
+};
+
 static int
-create_once(struct work *work, const struct record_change *change, struct err *err)
+lost(const struct collection *collection, const struct attempt *attempt, struct err *err)
 {
+	return attempt->id == NULL
+		? err_set(err, ERR_CONFLICT,
+			  "Others keep changing what this %s depends on. Try again.",
+			  collection->noun)
+		: err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
+			  collection->noun);
+}
+
+/* Each try begins with a new copy of the work. */
+static int
+try_often(const struct work *start, const struct attempt *attempt, struct err *err)
+{
+	struct turn *turn = start->service->turn;
+	for (int race = 0; race < RACES_MAX; race++) {
+		struct work work = *start;
+		preview_reset(start->preview);
+		err_clear(err);
+		turn_wait(turn, race);
+		int rc = attempt->once(&work, attempt, err);
+		if (rc == 0 && attempt->out_remade != NULL) {
+			*attempt->out_remade = work.remade;
+		}
+		if (rc == 0 && attempt->out_id != NULL) {
+			memcpy(attempt->out_id, work.after.head.id, RAND_ID_SIZE);
+		}
+		work_release(&work);
+		if (rc == 0 || err->code != ERR_STALE) {
+			turn_leave(turn, race);
+			return rc;
+		}
+	}
+	turn_leave(turn, RACES_MAX);
+	return lost(start->collection, attempt, err);
+}
+
+static int
+create_once(struct work *work, const struct attempt *attempt, struct err *err)
+{
+	const struct record_change *change = attempt->change;
 	if (record_init(change->collection, &work->after, err) != 0 ||
 		record_apply(change->collection, change->row, change->present,
 			&work->after, err) != 0 ||
@@ -230,39 +278,23 @@ service_record_create(struct service *service, const struct actor *actor,
 	const struct record_change *change, char out_id[static RAND_ID_SIZE],
 	struct violations *violations, struct err *err)
 {
-	const struct record_ops *ops = NULL;
+	struct work start = {
+		.service = service,
+		.actor = actor,
+		.collection = change->collection,
+		.violations = violations,
+		.preview = change->preview,
+		.present = change->present,
+		.is_create = true,
+	};
+	struct attempt attempt = {
+		.change = change, .once = create_once, .out_id = out_id
+	};
 	if (authorise(actor, VERB_CREATE, change->collection, NULL, err) != 0 ||
-		find_ops(change->collection, &ops, err) != 0) {
+		find_ops(change->collection, &start.ops, err) != 0) {
 		return -1;
 	}
-	for (int race = 0; race < RACES_MAX; race++) {
-		struct work work = {
-			.service = service,
-			.actor = actor,
-			.collection = change->collection,
-			.ops = ops,
-			.violations = violations,
-			.preview = change->preview,
-			.present = change->present,
-			.is_create = true,
-		};
-		preview_reset(change->preview);
-		err_clear(err);
-		turn_wait(service->turn, race);
-		int rc = create_once(&work, change, err);
-		if (rc == 0) {
-			memcpy(out_id, work.after.head.id, RAND_ID_SIZE);
-		}
-		work_release(&work);
-		if (rc == 0 || err->code != ERR_STALE) {
-			turn_leave(service->turn, race);
-			return rc;
-		}
-	}
-	turn_leave(service->turn, RACES_MAX);
-	return err_set(err, ERR_CONFLICT,
-		"Others keep changing what this %s depends on. Try again.",
-		change->collection->noun);
+	return try_often(&start, &attempt, err);
 }
 
 struct lookup {
@@ -300,17 +332,24 @@ check_immutable(const struct work *work, struct err *err)
 	return violations_check(work->violations, err);
 }
 
-/* One try of an update; ERR_STALE when somebody else was faster. */
+/* The record as it is, if the actor may do that to it. */
 static int
-update_once(struct work *work, const char *id, const struct record_change *change,
-	struct err *err)
+read_before(struct work *work, const char *id, enum verb verb, struct err *err)
 {
 	struct lookup lookup = {
 		.collection = work->collection, .id = id, .row = &work->before
 	};
-	if (service_read(work->service, read_record, &lookup, err) != 0 ||
-		authorise(work->actor, VERB_UPDATE, work->collection, &work->before,
-			err) != 0 ||
+	if (service_read(work->service, read_record, &lookup, err) != 0) {
+		return -1;
+	}
+	return authorise(work->actor, verb, work->collection, &work->before, err);
+}
+
+static int
+update_once(struct work *work, const struct attempt *attempt, struct err *err)
+{
+	const struct record_change *change = attempt->change;
+	if (read_before(work, attempt->id, VERB_UPDATE, err) != 0 ||
 		record_copy(work->collection, &work->before, &work->after, err) != 0 ||
 		record_apply(work->collection, change->row, change->present, &work->after,
 			err) != 0 ||
@@ -332,39 +371,25 @@ service_record_update(struct service *service, const struct actor *actor, const 
 	const struct record_change *change, bool *out_remade,
 	struct violations *violations, struct err *err)
 {
-	int rc = -1;
-	const struct record_ops *ops = NULL;
+	struct work start = {
+		.service = service,
+		.actor = actor,
+		.collection = change->collection,
+		.violations = violations,
+		.preview = change->preview,
+		.present = change->present,
+	};
+	struct attempt attempt = {
+		.id = id,
+		.change = change,
+		.once = update_once,
+		.out_remade = out_remade,
+	};
 	if (authorise(actor, VERB_UPDATE, change->collection, NULL, err) != 0 ||
-		find_ops(change->collection, &ops, err) != 0) {
+		find_ops(change->collection, &start.ops, err) != 0) {
 		return -1;
 	}
-	for (int race = 0; race < RACES_MAX; race++) {
-		struct work work = {
-			.service = service,
-			.actor = actor,
-			.collection = change->collection,
-			.ops = ops,
-			.violations = violations,
-			.preview = change->preview,
-			.present = change->present,
-		};
-		preview_reset(change->preview);
-		err_clear(err);
-		turn_wait(service->turn, race);
-		rc = update_once(&work, id, change, err);
-		bool remade = work.remade;
-		work_release(&work);
-		if (rc == 0 && out_remade != NULL) {
-			*out_remade = remade;
-		}
-		if (rc == 0 || err->code != ERR_STALE) {
-			turn_leave(service->turn, race);
-			return rc;
-		}
-	}
-	turn_leave(service->turn, RACES_MAX);
-	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
-		change->collection->noun);
+	return try_often(&start, &attempt, err);
 }
 
 static int
@@ -379,46 +404,31 @@ remove_row(struct store_tx *tx, void *ctx, struct err *err)
 }
 
 static int
+delete_once(struct work *work, const struct attempt *attempt, struct err *err)
+{
+	if (read_before(work, attempt->id, VERB_DELETE, err) != 0) {
+		return -1;
+	}
+	return preview_write(work->service->store, remove_row, work, work->preview, err);
+}
+
+static int
 delete_or_preview(struct service *service, const struct actor *actor,
 	const struct collection *collection, const char *id, struct preview *preview,
 	struct err *err)
 {
-	const struct record_ops *ops = NULL;
+	struct work start = {
+		.service = service,
+		.actor = actor,
+		.collection = collection,
+		.preview = preview,
+	};
+	struct attempt attempt = { .id = id, .once = delete_once };
 	if (authorise(actor, VERB_DELETE, collection, NULL, err) != 0 ||
-		find_ops(collection, &ops, err) != 0) {
+		find_ops(collection, &start.ops, err) != 0) {
 		return -1;
 	}
-	for (int race = 0; race < RACES_MAX; race++) {
-		struct work work = {
-			.service = service,
-			.actor = actor,
-			.collection = collection,
-			.ops = ops,
-			.preview = preview,
-		};
-		struct lookup lookup = {
-			.collection = collection, .id = id, .row = &work.before
-		};
-		preview_reset(preview);
-		err_clear(err);
-		turn_wait(service->turn, race);
-		int rc = service_read(service, read_record, &lookup, err);
-		if (rc == 0) {
-			rc = authorise(actor, VERB_DELETE, collection, &work.before, err);
-		}
-		if (rc == 0) {
-			rc = preview_write(
-				service->store, remove_row, &work, preview, err);
-		}
-		work_release(&work);
-		if (rc == 0 || err->code != ERR_STALE) {
-			turn_leave(service->turn, race);
-			return rc;
-		}
-	}
-	turn_leave(service->turn, RACES_MAX);
-	return err_set(err, ERR_CONFLICT, "Others keep changing this %s. Try again.",
-		collection->noun);
+	return try_often(&start, &attempt, err);
 }
 
 int
