@@ -63,7 +63,7 @@ void store_close(struct store *store);
 /* The newest schema version that this build knows. */
 int store_schema_version(void);
 
-/* Called after each commit with its changes in order, by the thread that committed, no
+/* Called after each commit with its changes in order (n may be 0), by the thread that committed, no
  * lock held; group after group in the order of the commits, and before any store_write of
  * the group returns. Must only enqueue. Set before threads start. */
 void store_on_commit(struct store *store,

@@ -200,7 +200,7 @@ static void
 hand_out_changes(struct store *store)
 {
 	store->commits++;
-	if (store->on_commit != NULL && store->changes_len > 0) {
+	if (store->on_commit != NULL) {
 		store->on_commit(
 			store->on_commit_ctx, store->changes, store->changes_len);
 	}

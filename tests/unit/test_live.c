@@ -18,6 +18,7 @@
 #include "store/vault.h"
 #include "support/nats_server.h"
 #include "support/temp_service.h"
+#include "support/temp_signal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,6 +58,7 @@ struct stage {
 	bool oldest;
 	struct temp_service t;
 	struct nats_server servers[SERVERS];
+	struct temp_signal happened; /* an event of the bus, a commit */
 	struct nats_auth *auth;
 	struct publisher *publisher;
 	struct live *live;
@@ -130,6 +132,15 @@ on_bus(void *ctx, const struct bus_event *event)
 	} else {
 		publisher_on_bus(s->publisher, event);
 	}
+	temp_signal_raise(&s->happened);
+}
+
+static void
+on_commit(void *ctx, const struct store_change *changes, size_t n)
+{
+	struct stage *s = ctx;
+	publisher_on_commit(s->publisher, changes, n);
+	temp_signal_raise(&s->happened);
 }
 
 static void
@@ -173,21 +184,23 @@ stop_bus(struct stage *s)
 }
 
 /* All is proven, on all servers. */
-static void
-wait_until_proven(struct stage *s)
+static bool
+is_proven(void *ctx)
 {
-	int64_t end = clock_mono_ms(&clock_system) + DEADLINE_MS;
-	struct publisher_status status = { 0 };
-	while (status.roster.len < SERVERS ||
+	struct stage *s = ctx;
+	struct publisher_status status;
+	publisher_status(s->publisher, &status);
+	return status.roster.len == SERVERS &&
 		temp_ask(&s->t,
 			"SELECT count(*) FROM account_publish WHERE proven_generation < "
 			"generation",
-			NULL) != 0) {
-		struct timespec pause = { .tv_nsec = 3000000 };
-		assert_true(clock_mono_ms(&clock_system) < end);
-		nanosleep(&pause, NULL);
-		publisher_status(s->publisher, &status);
-	}
+			NULL) == 0;
+}
+
+static void
+wait_until_proven(struct stage *s)
+{
+	assert_true(temp_signal_wait(&s->happened, is_proven, s, DEADLINE_MS));
 }
 
 /* ---- logins and clients ---- */
@@ -344,11 +357,12 @@ set_up(void **state, bool oldest)
 	files.rlim_cur = files.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
 	temp_service_init(&s->t);
+	temp_signal_init(&s->happened);
 	for (int i = 0; i < SERVERS; i++) {
 		start_server(s, i, routes[i], routes[1 - i]);
 	}
 	start_bus(s);
-	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
+	store_on_commit(s->t.temp.store, on_commit, s);
 	temp_make_account(&s->t, "acme", s->account);
 	struct store_conn *conn = NULL;
 	struct account row = { 0 };
@@ -386,6 +400,7 @@ tear_down(void **state)
 		nats_server_release(&s->servers[i]);
 	}
 	temp_service_release(&s->t);
+	temp_signal_release(&s->happened);
 	free(s);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "publish/publisher.h"
 #include "store/publish.h"
 #include "support/temp_service.h"
+#include "support/temp_signal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,6 +53,7 @@ struct stage {
 							 the first */
 	int64_t pushed_at[ACCOUNTS_MAX * 4];
 	size_t pushed;
+	struct temp_signal update; /* a push came to the first */
 	unsigned looks; /* at the monotonic clock */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 };
@@ -154,6 +156,7 @@ answer_update(int index, struct fake_server *server, uint64_t request, const cha
 		str_fmt_cut(the_stage->order[the_stage->pushed], NKEY_TEXT_SIZE, "%s",
 			claims.sub);
 		the_stage->pushed_at[the_stage->pushed++] = clock_mono_ms(&clock_system);
+		temp_signal_raise(&the_stage->update);
 	}
 	if (server->answer == STORES) {
 		keep(server, claims.sub, jwt);
@@ -289,6 +292,7 @@ set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 	assert_non_null(s);
 	temp_service_init(&s->t);
 	assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
+	temp_signal_init(&s->update);
 	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
 	s->servers[0].up = true;
 	the_stage = s;
@@ -330,13 +334,14 @@ tear_down(void **state)
 		wipe(&s->servers[i]);
 	}
 	temp_service_release(&s->t);
+	temp_signal_release(&s->update);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	return 0;
 }
 
-/* Looks again and again until check says so, or the deadline has passed. The last step of
- * the publisher, the proof's commit, tells nobody. */
+/* Looks again and again until check says so, or the deadline has passed. That it has
+ * nothing left to do the publisher tells nobody: it comes after the proof's commit. */
 static bool
 eventually(
 	struct stage *s, bool (*check)(struct stage *s, const void *ctx), const void *ctx)
@@ -951,6 +956,18 @@ open_accounts(struct stage *s)
 		NULL);
 }
 
+struct pushes {
+	struct stage *stage;
+	size_t wanted;
+};
+
+static bool
+were_pushed(void *ctx)
+{
+	const struct pushes *pushes = ctx;
+	return pushed(pushes->stage) >= pushes->wanted;
+}
+
 /* The news of a change may be late, the look at the database is not: paced accounts stay
  * paced whatever else finds them open. A narrowing takes all of them out. */
 static void
@@ -972,10 +989,8 @@ test_role_pace_ends(void **state)
 	set_role_payload(s, role, 3000);
 	say(s, BUS_EVENT_DOWN);
 	say(s, BUS_EVENT_UP);
-	while (pushed(s) < before + 4 && clock_mono_ms(&clock_system) < start + 20000) {
-		struct timespec pause = { .tv_nsec = 3000000 };
-		nanosleep(&pause, NULL);
-	}
+	struct pushes four = { .stage = s, .wanted = before + 4 };
+	assert_true(temp_signal_wait(&s->update, were_pushed, &four, DEADLINE_MS));
 	assert_true(pushed_at(s, before + 3) - start >= 3000);
 	assert_true(open_accounts(s) > 0);
 	set_role_payload(s, role, 1000);
