@@ -4,6 +4,8 @@
 #include "base/str.h"
 #include "service/operator_keys.h"
 
+#include <stdlib.h>
+
 enum { CONNECT_WAIT_MS = 5000, WHY_MAX = 64 * 1024 };
 
 struct asked {
@@ -68,35 +70,45 @@ has_answered(const struct asked *asked, const char *cluster, const char *name)
 	return false;
 }
 
-static int
-on_remembered(void *ctx, const char *cluster, const char *name, struct err *err)
+static void
+check_remembered(struct asked *asked, const struct store_server *server)
 {
-	struct asked *asked = ctx;
-	(void)err;
-	if (has_answered(asked, cluster, name)) {
-		return 0;
+	if (has_answered(asked, server->cluster, server->name)) {
+		return;
 	}
-	if (is_in(asked->params->without, name)) {
+	if (is_in(asked->params->without, server->name)) {
 		asked->left_out++;
-		return 0;
+		return;
 	}
 	asked->named++;
-	put_reason(asked, name,
-		": was there before and does not answer; start it, or leave it out with "
-		"--without");
-	return 0;
+	put_reason(asked, server->name,
+		": was there before and does not answer; start it, leave it out with "
+		"--without, or forget it with natsid servers forget");
 }
 
 static int
 remember(struct asked *asked, struct err *err)
 {
-	struct rotation_server seen[ROSTER_MAX];
+	struct store_server_seen seen[ROSTER_MAX];
+	struct store_server *known = NULL;
+	size_t len = 0;
 	for (size_t i = 0; i < asked->len; i++) {
-		seen[i].cluster = asked->servers[i].cluster;
-		seen[i].name = asked->servers[i].name;
+		seen[i] = (struct store_server_seen){
+			.cluster = asked->servers[i].cluster,
+			.name = asked->servers[i].name,
+			.server_id = asked->servers[i].id,
+			.version = asked->servers[i].version,
+		};
 	}
-	return service_rotation_servers(asked->params->service, &console, seen,
-		asked->len, on_remembered, asked, err);
+	if (service_rotation_servers(asked->params->service, &console, seen, asked->len,
+		    &known, &len, err) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < len; i++) {
+		check_remembered(asked, &known[i]);
+	}
+	free(known);
+	return 0;
 }
 
 /* Those that the others know of and that nobody here can name. */

@@ -422,13 +422,6 @@ service_rotation_add(struct service *service, const struct actor *actor,
 	return make_change(&change, err);
 }
 
-static int
-write_end(struct store_tx *tx, const struct look *look, struct err *err)
-{
-	(void)look;
-	return store_operator_servers_clear(tx, err);
-}
-
 static const struct step abort_step = {
 	.name = "rotate-abort",
 	.field = "signing_keys",
@@ -437,7 +430,6 @@ static const struct step abort_step = {
 		     "new key signs already; then run it to its end",
 	.minted = true,
 	.drops = is_next,
-	.write = write_end,
 };
 
 int
@@ -498,7 +490,8 @@ write_remove(struct store_tx *tx, const struct look *look, struct err *err)
 			"%lld accounts are not proven with the new key yet",
 			(long long)unproven);
 	}
-	return write_end(tx, look, err);
+	(void)look; /* the accounts say it */
+	return 0;
 }
 
 static const struct step remove_step = {
@@ -553,10 +546,10 @@ service_rotation_unproven(struct service *service, const struct actor *actor,
 }
 
 struct server_walk {
-	const struct rotation_server *seen;
+	const struct store_server_seen *seen;
 	size_t seen_len;
-	int (*fn)(void *ctx, const char *cluster, const char *name, struct err *err);
-	void *ctx;
+	struct store_server **out;
+	size_t *out_len;
 };
 
 static int
@@ -564,8 +557,9 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct server_walk *walk = ctx;
 	for (size_t i = 0; i < walk->seen_len; i++) {
-		if (store_operator_server_put(
-			    tx, walk->seen[i].cluster, walk->seen[i].name, err) != 0) {
+		int64_t seq = 0;
+		int64_t incarnation = 0;
+		if (store_server_seen(tx, &walk->seen[i], &seq, &incarnation, err) != 0) {
 			return -1;
 		}
 	}
@@ -576,20 +570,19 @@ static int
 read_servers(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct server_walk *walk = ctx;
-	return store_operator_servers(conn, walk->fn, walk->ctx, err);
+	return store_server_list(conn, walk->out, walk->out_len, err);
 }
 
 int
 service_rotation_servers(struct service *service, const struct actor *actor,
-	const struct rotation_server *seen, size_t seen_len,
-	int (*fn)(void *ctx, const char *cluster, const char *name, struct err *err),
-	void *ctx, struct err *err)
+	const struct store_server_seen *seen, size_t seen_len, struct store_server **out,
+	size_t *out_len, struct err *err)
 {
 	struct server_walk walk = {
 		.seen = seen,
 		.seen_len = seen_len,
-		.fn = fn,
-		.ctx = ctx,
+		.out = out,
+		.out_len = out_len,
 	};
 	if (authorise(actor, VERB_UPDATE, &operator_collection, NULL, err) != 0 ||
 		(seen_len > 0 &&

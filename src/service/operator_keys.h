@@ -8,6 +8,7 @@
 #include "service/authorise.h"
 #include "service/service.h"
 #include "store/operator.h"
+#include "store/server.h"
 
 /* Each step is one transaction, and the rows tell which one was the last. */
 enum rotation_phase {
@@ -57,15 +58,11 @@ int service_rotation_unproven(struct service *service, const struct actor *actor
 	int (*fn)(void *ctx, const struct store_unproven *account, struct err *err),
 	void *ctx, struct err *err) MUST_CHECK;
 
-/* Servers seen while the rotation goes on: adds these, and calls fn for all of them. */
-struct rotation_server {
-	const char *cluster;
-	const char *name;
-};
+/* Adds the servers that answered to those that are known, and gives all of these; the
+ * caller frees *out. */
 int service_rotation_servers(struct service *service, const struct actor *actor,
-	const struct rotation_server *seen, size_t seen_len,
-	int (*fn)(void *ctx, const char *cluster, const char *name, struct err *err),
-	void *ctx, struct err *err) MUST_CHECK;
+	const struct store_server_seen *seen, size_t seen_len, struct store_server **out,
+	size_t *out_len, struct err *err) MUST_CHECK;
 
 /* ---- what the JWT says ---- */
 

@@ -42,16 +42,4 @@ int store_operator_unproven(struct store_conn *conn, int64_t limit,
 	int (*fn)(void *ctx, const struct store_unproven *account, struct err *err),
 	void *ctx, int64_t *out_count, struct err *err) MUST_CHECK;
 
-/* Remembers that the server is there. */
-int store_operator_server_put(struct store_tx *tx, const char *cluster, const char *name,
-	struct err *err) MUST_CHECK;
-
-/* Calls fn for each server that was seen since the rotation began. */
-int store_operator_servers(struct store_conn *conn,
-	int (*fn)(void *ctx, const char *cluster, const char *name, struct err *err),
-	void *ctx, struct err *err) MUST_CHECK;
-
-/* The rotation is over. */
-int store_operator_servers_clear(struct store_tx *tx, struct err *err) MUST_CHECK;
-
 #endif

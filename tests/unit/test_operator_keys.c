@@ -504,44 +504,35 @@ test_set(void **state)
 	strlist_release(&none);
 }
 
-static int
-count_server(void *ctx, const char *cluster, const char *name, struct err *err)
+static void
+assert_servers(struct temp_service *t, const struct store_server_seen *seen, size_t len,
+	const char *expected)
 {
-	struct buf *out = ctx;
-	(void)err;
-	buf_put_str(out, cluster);
-	buf_put_char(out, '/');
-	buf_put_str(out, name);
-	buf_put_char(out, ' ');
-	return 0;
+	struct err err = { 0 };
+	struct store_server *known = NULL;
+	size_t known_len = 0;
+	char names[128] = "";
+	assert_int_equal(service_rotation_servers(t->service, console, seen, len, &known,
+				 &known_len, &err),
+		0);
+	for (size_t i = 0; i < known_len; i++) {
+		size_t used = strlen(names);
+		str_fmt_cut(names + used, sizeof(names) - used, "%s/%s ",
+			known[i].cluster, known[i].name);
+	}
+	free(known);
+	assert_string_equal(names, expected);
 }
 
 static void
 test_servers(void **state)
 {
 	struct temp_service *t = *state;
-	struct err err = { 0 };
-	struct buf out;
-	const struct rotation_server seen[] = { { "c", "b" }, { "c", "a" }, { "", "a" } };
-	buf_init(&out, 1024);
-	assert_int_equal(service_rotation_add(t->service, console, NULL, &err), 0);
-	assert_int_equal(service_rotation_servers(
-				 t->service, console, seen, 2, count_server, &out, &err),
-		0);
-	assert_string_equal(out.data, "c/a c/b ");
-	buf_clear(&out);
-	assert_int_equal(service_rotation_servers(t->service, console, seen + 1, 2,
-				 count_server, &out, &err),
-		0);
-	assert_string_equal(out.data, "/a c/a c/b ");
-	assert_int_equal(service_rotation_abort(t->service, console, NULL, &err), 0);
-	buf_clear(&out);
-	buf_put_str(&out, "");
-	assert_int_equal(service_rotation_servers(
-				 t->service, console, NULL, 0, count_server, &out, &err),
-		0);
-	assert_string_equal(out.data, "");
-	buf_release(&out);
+	const struct store_server_seen seen[] = { { "c", "b", "N1", "2.15.1" },
+		{ "c", "a", "N2", "2.15.1" }, { "", "a", "N3", "2.10.27" } };
+	assert_servers(t, seen, 2, "c/a c/b ");
+	assert_servers(t, seen + 1, 2, "/a c/a c/b ");
+	assert_servers(t, NULL, 0, "/a c/a c/b ");
 }
 
 #define TEST(fn) \

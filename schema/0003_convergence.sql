@@ -1,0 +1,73 @@
+-- What every server of the NATS system is known to hold.
+
+-- A server is (cluster, name); its id is one incarnation and changes at each start. Known ones are
+-- remembered while they are away, and across restarts of natsid.
+CREATE TABLE servers (
+	seq INTEGER PRIMARY KEY,
+	cluster TEXT NOT NULL, -- '': none
+	name TEXT NOT NULL CHECK (name <> ''),
+	server_id TEXT NOT NULL CHECK (server_id <> ''), -- of the newest incarnation
+	incarnation INTEGER NOT NULL DEFAULT 1, -- grows with each new server_id
+	version TEXT NOT NULL DEFAULT '',
+	resolver TEXT NOT NULL DEFAULT 'unknown' CHECK (resolver IN ('unknown', 'full', 'cache')),
+	trust_incarnation INTEGER NOT NULL DEFAULT 0, -- whose operators server_trust has
+	checked_incarnation INTEGER NOT NULL DEFAULT 0, -- on which all accounts were looked at
+	first_seen INTEGER NOT NULL, -- ms
+	since INTEGER NOT NULL, -- this incarnation was first seen
+	last_seen INTEGER NOT NULL, -- not newer than a minute while it answers
+	missing_since INTEGER NOT NULL DEFAULT 0, -- 0: it answers
+	absent INTEGER NOT NULL DEFAULT 0 CHECK (absent IN (0, 1)), -- missing for so long that nothing waits for it
+	UNIQUE (cluster, name)
+) STRICT;
+
+INSERT INTO servers (cluster, name, server_id, first_seen, since, last_seen, missing_since)
+	SELECT cluster, name, 'unknown', seen, seen, seen, seen FROM rotation_servers;
+DROP TABLE rotation_servers;
+
+-- The operators whose accounts a server takes: identity and signing keys, as it says itself.
+CREATE TABLE server_trust (
+	server INTEGER NOT NULL REFERENCES servers (seq) ON DELETE CASCADE,
+	operator_key BLOB NOT NULL CHECK (length(operator_key) = 32),
+	PRIMARY KEY (server, operator_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account_servers (
+	account INTEGER NOT NULL REFERENCES accounts (seq) ON DELETE CASCADE,
+	server INTEGER NOT NULL REFERENCES servers (seq) ON DELETE CASCADE,
+	generation INTEGER NOT NULL DEFAULT 0, -- ours, that the server was seen to hold; 0: none
+	incarnation INTEGER NOT NULL DEFAULT 0, -- of the server, at that time
+	proven_at INTEGER NOT NULL DEFAULT 0, -- ms
+	tried_at INTEGER NOT NULL DEFAULT 0, -- ms; 0: the last try did not fail
+	words TEXT NOT NULL DEFAULT '', -- why it failed, in the server's words
+	PRIMARY KEY (account, server)
+) STRICT, WITHOUT ROWID;
+
+-- Which servers are not known to hold what is wanted. Absent ones are not waited for.
+CREATE VIEW unconfirmed AS
+	SELECT p.account AS account, s.seq AS server, s.name AS name, s.missing_since AS missing_since
+	FROM account_publish p CROSS JOIN servers s
+	LEFT JOIN account_servers c ON c.account = p.account AND c.server = s.seq
+	WHERE s.absent = 0 AND (c.generation IS NULL OR c.generation < p.generation OR c.incarnation < s.incarnation);
+
+-- A server holds a JWT of the account that natsid must not overwrite unasked.
+CREATE TABLE quarantine (
+	account INTEGER PRIMARY KEY REFERENCES accounts (seq) ON DELETE CASCADE,
+	cause TEXT NOT NULL CHECK (cause IN ('newer', 'foreign')), -- ours but ahead of this database; another hand's
+	server TEXT NOT NULL DEFAULT '', -- its name; '': one of several, it is not known which
+	jwt TEXT NOT NULL,
+	found_at INTEGER NOT NULL -- ms
+) STRICT;
+
+-- Seconds that a person let the JWTs of the account be dated ahead of the clock.
+ALTER TABLE account_publish ADD COLUMN iat_offset INTEGER NOT NULL DEFAULT 0 CHECK (iat_offset >= 0);
+
+-- Where servers differed from what is recorded here.
+CREATE TABLE drift (
+	seq INTEGER PRIMARY KEY,
+	server TEXT NOT NULL DEFAULT '', -- its name; '': one of several, it is not known which
+	account_key TEXT NOT NULL, -- A...
+	kind TEXT NOT NULL CHECK (kind IN ('foreign', 'missing', 'older', 'different')),
+	found_at INTEGER NOT NULL, -- ms
+	repaired_at INTEGER NOT NULL DEFAULT 0 -- ms; 0: not (yet)
+) STRICT;
+CREATE UNIQUE INDEX drift_open ON drift (account_key, server, kind) WHERE repaired_at = 0;
