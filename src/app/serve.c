@@ -179,7 +179,8 @@ start_nats(struct daemon *daemon, const struct options *options, struct err *err
 	live_set_bus(daemon->live, daemon->bus);
 	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->bus));
 	store_on_commit(daemon->dir.store, publisher_on_commit, daemon->publisher);
-	if (publisher_start(daemon->publisher, daemon->bus, err) != 0) {
+	if (publisher_subscribe(daemon->bus, err) != 0 ||
+		publisher_start(daemon->publisher, daemon->bus, err) != 0) {
 		return -1;
 	}
 	return bus_start(daemon->bus, err);

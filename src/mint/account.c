@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/str.h"
+#include "jwt/decode.h"
 #include "jwt/encode.h"
 #include "jwt/validate.h"
 #include "mint/account_limits.h"
@@ -12,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BODY_MAX = 2 * 1024 * 1024 };
 
@@ -268,4 +270,49 @@ mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *st
 		account->revocations[0].at = stamp->iat;
 	}
 	return mint_token(vault, operator_seed, &mint->claims, out, err);
+}
+
+/* "natsid:<uuid>:<generation>" */
+static bool
+read_tag(const char *tag, struct mint_account_origin *out)
+{
+	static const char prefix[] = "natsid:";
+	if (!str_starts_with(tag, prefix)) {
+		return false;
+	}
+	const char *uuid = tag + sizeof(prefix) - 1;
+	const char *end = strchr(uuid, ':');
+	if (end == NULL || (size_t)(end - uuid) != sizeof(out->database_uuid) - 1 ||
+		str_to_int(end + 1, 0, INT64_MAX, &out->generation) != 0) {
+		return false;
+	}
+	memcpy(out->database_uuid, uuid, (size_t)(end - uuid));
+	out->database_uuid[end - uuid] = '\0';
+	return true;
+}
+
+int
+mint_account_read_origin(
+	const char *jwt, size_t len, struct mint_account_origin *out, struct err *err)
+{
+	struct jwt_claims claims = { 0 };
+	int rc = -1;
+	*out = (struct mint_account_origin){ 0 };
+	if (jwt_decode(jwt, len, &claims, err) != 0) {
+		return -1;
+	}
+	if (claims.type != JWT_ACCOUNT ||
+		str_copy(out->account, sizeof(out->account), claims.sub) != 0) {
+		err_set(err, ERR_INVALID, "not the JWT of an account");
+		goto out;
+	}
+	out->iat = claims.iat;
+	const struct strlist *tags = &claims.as.account.tags;
+	for (size_t i = 0; i < tags->len && !out->tagged; i++) {
+		out->tagged = read_tag(tags->items[i], out);
+	}
+	rc = 0;
+out:
+	jwt_claims_release(&claims);
+	return rc;
 }

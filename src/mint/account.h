@@ -4,6 +4,7 @@
 #ifndef MINT_ACCOUNT_H
 #define MINT_ACCOUNT_H
 
+#include "base/nkey_text.h"
 #include "jwt/claims.h"
 #include "mint/signer.h"
 #include "model/account.h"
@@ -59,5 +60,18 @@ struct mint_account_stamp {
 int mint_account_sign(struct mint_account *mint, const struct mint_account_stamp *stamp,
 	const struct vault *vault, const struct vault_seed *operator_seed,
 	struct buf *out, struct err *err) MUST_CHECK;
+
+/* What an account's JWT says of its origin; whoever signed it. */
+struct mint_account_origin {
+	char account[NKEY_TEXT_SIZE]; /* A... */
+	int64_t iat; /* unix seconds */
+	bool tagged; /* has our tag, and that says: */
+	char database_uuid[37];
+	int64_t generation;
+};
+
+/* ERR_INVALID: no account JWT with a good signature. */
+int mint_account_read_origin(const char *jwt, size_t len, struct mint_account_origin *out,
+	struct err *err) MUST_CHECK;
 
 #endif

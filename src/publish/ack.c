@@ -35,6 +35,17 @@ meaning_of_message(const char *words)
 	return str_starts_with(words, "jwt updated") ? ACK_STORED : ACK_TRANSIENT;
 }
 
+static enum store_resolver
+resolver_of(const char *words)
+{
+	if (str_starts_with(words, "jwt updated cache") ||
+		str_starts_with(words, "jwt update cache")) {
+		return STORE_RESOLVER_CACHE;
+	}
+	return str_equal(words, "jwt updated") ? STORE_RESOLVER_FULL
+					       : STORE_RESOLVER_UNKNOWN;
+}
+
 static int
 read_ack(const json_t *root, struct ack *out, struct err *err)
 {
@@ -65,6 +76,7 @@ read_ack(const json_t *root, struct ack *out, struct err *err)
 	str_fmt_cut(out->server_id, sizeof(out->server_id), "%s", id);
 	str_fmt_cut(out->server_name, sizeof(out->server_name), "%s", name);
 	str_fmt_cut(out->words, sizeof(out->words), "%s", words);
+	out->resolver = resolver_of(words);
 	out->meaning =
 		error != NULL ? meaning_of_error(words) : meaning_of_message(words);
 	return 0;

@@ -5,6 +5,7 @@
 #define PUBLISH_ACK_H
 
 #include "base/err.h"
+#include "store/server.h"
 
 #include <stddef.h>
 
@@ -17,6 +18,7 @@ enum ack_meaning {
 
 struct ack {
 	enum ack_meaning meaning;
+	enum store_resolver resolver; /* as far as the words tell */
 	char server_id[64];
 	char server_name[64];
 	char words[160]; /* the server's own */

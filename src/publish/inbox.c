@@ -100,6 +100,20 @@ inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want)
 }
 
 void
+inbox_put(struct inbox *inbox, enum note_kind kind, const char *data, size_t len)
+{
+	struct note *note = calloc(1, sizeof(*note) + len + 1);
+	if (note != NULL) {
+		note->kind = kind;
+		note->len = len;
+		if (len > 0) {
+			memcpy(note->data, data, len);
+		}
+	}
+	put(inbox, note);
+}
+
+void
 inbox_close(struct inbox *inbox)
 {
 	pthread_mutex_lock(&inbox->lock);

@@ -10,7 +10,13 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-enum note_kind { NOTE_BUS, NOTE_WANTED };
+enum note_kind {
+	NOTE_BUS,
+	NOTE_WANTED,
+	NOTE_RECONCILE,
+	NOTE_SERVER, /* the server with the id in .data is there */
+	NOTE_OTHER_HAND /* another client pushed .data */
+};
 
 struct note {
 	STAILQ_ENTRY(note) link;
@@ -37,6 +43,8 @@ void inbox_free(struct inbox *inbox);
  * what was lost is found again by looking everything up. */
 void inbox_put_bus(struct inbox *inbox, const struct bus_event *event);
 void inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want);
+
+void inbox_put(struct inbox *inbox, enum note_kind kind, const char *data, size_t len);
 
 /* What inbox_put_bus puts: free() is the caller's; NULL when out of memory. */
 struct note *inbox_note_of_bus(const struct bus_event *event) MUST_CHECK;

@@ -114,6 +114,7 @@ jobs_remove(struct jobs *jobs, struct job *job)
 	tdelete(job, &jobs->by_account, compare_accounts);
 	jobs->len--;
 	free(job->jwt);
+	free(job->said);
 	free(job);
 }
 

@@ -6,11 +6,14 @@
 
 #include "base/err.h"
 #include "base/nkey_text.h"
+#include "store/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+
+enum { JOB_WORDS_SIZE = 160 };
 
 /* How soon an account wants something, the slowest first. */
 enum want {
@@ -33,11 +36,16 @@ struct job {
 	int64_t account;
 	enum job_phase phase;
 	bool urgent;
-	bool look_first; /* begin with a lookup: the servers may hold it already */
+	bool look; /* look at what the servers hold before anything else */
+	bool look_again; /* and once more after that: a push of another hand may be on
+			    its way */
+	bool swept; /* the pass over all accounts waits for it */
 	bool drifted; /* a lookup missed what is recorded as proven: push it all the
 			 same */
 	/* Seen open in the database, and nobody told of it (yet). */
 	bool found;
+	unsigned drift; /* how servers differed, as bits of enum store_drift_kind, */
+	char where[STORE_SERVER_NAME_SIZE]; /* and which; "": not known */
 	enum want again; /* changed while under way */
 	int64_t first; /* monotonic ms: when the change came that is debounced or paced */
 	int64_t due; /* JOB_DELAYED */
@@ -46,16 +54,23 @@ struct job {
 	/* under way */
 	uint64_t request;
 	char key[NKEY_TEXT_SIZE];
+	int64_t wanted; /* generation */
 	int64_t generation; /* that the bytes say */
 	int64_t proven; /* proven before */
-	char *jwt; /* owned */
+	int64_t last_iat;
+	char *jwt; /* owned; NULL: none was minted yet */
 	size_t jwt_len;
+	bool pushed; /* it was, in this try: a lookup is the proof */
 	uint64_t answered; /* servers of the roster that answered an update, as bits */
 	uint64_t stored; /* and said that they stored it */
-	size_t equal; /* lookups that showed our bytes */
-	size_t different;
 	bool refused;
-	char words[160]; /* of the server that did not store it */
+	char (*said)[JOB_WORDS_SIZE]; /* by place in the roster, of those that did not
+					 store it; owned, NULL: nobody */
+	char words[JOB_WORDS_SIZE]; /* the last of these, with the server's name */
+	size_t equal; /* lookups that showed our bytes, */
+	size_t missing; /* nothing, */
+	size_t older; /* older ones, */
+	size_t damaged; /* none at all */
 };
 
 TAILQ_HEAD(job_list, job);

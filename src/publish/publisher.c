@@ -2,13 +2,14 @@
 #include "publish/publisher.h"
 
 #include "base/log.h"
+#include "base/str.h"
 #include "publish/state.h"
 #include "store/publish.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-	SWEEP_PAGE = 256,
 	/* What other processes wrote to the database is looked for so often, and among
 	 * so many open accounts at a time: where a paced change leaves more of them open,
 	 * they take turns. */
@@ -17,57 +18,6 @@ enum {
 };
 
 /* ---- the thread ---- */
-
-static int
-sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
-{
-	struct publisher *p = ctx;
-	p->sweep_after = item->account;
-	struct job *waiting = jobs_find(&p->jobs, item->account);
-	if (waiting != NULL) {
-		/* Its change may turn out to change no claims: the visit must not be lost
-		 * with it. */
-		if (p->sweep == SWEEP_ALL && waiting->phase != JOB_PUSHING &&
-			waiting->phase != JOB_LOOKING) {
-			waiting->look_first = true;
-		}
-		return 0;
-	}
-	bool urgent = p->sweep == SWEEP_OPEN &&
-		item->urgent_generation > item->proven_generation;
-	struct job *job = jobs_add(&p->jobs, item->account, urgent);
-	if (job == NULL) {
-		return err_nomem(err);
-	}
-	job->look_first = p->sweep == SWEEP_ALL;
-	return 0;
-}
-
-/* The next page of accounts, as long as there is room to work on them. */
-static void
-continue_sweep(struct publisher *p)
-{
-	while (p->sweep != SWEEP_DONE && p->jobs.ready_len < p->params.in_flight_max) {
-		struct err err = { 0 };
-		struct store_conn *conn = NULL;
-		int64_t before = p->sweep_after;
-		int rc = store_read_begin(p->params.store, &conn, &err);
-		if (rc == 0) {
-			rc = store_publish_scan(conn, before, SWEEP_PAGE,
-				p->sweep == SWEEP_OPEN, sweep_item, p, &err);
-			store_read_end(p->params.store, conn);
-		}
-		if (rc != 0) {
-			log_err("cannot go through the accounts", &err,
-				LOG_INT("after", p->sweep_after));
-			return;
-		}
-		if (p->sweep_after == before) {
-			p->sweep = p->sweep == SWEEP_OPEN ? SWEEP_ALL : SWEEP_DONE;
-			p->sweep_after = 0;
-		}
-	}
-}
 
 static int
 find_item(void *ctx, const struct store_publish_item *item, struct err *err)
@@ -109,13 +59,14 @@ static void
 on_up(struct publisher *p)
 {
 	p->up = true;
-	p->pinging = false;
+	p->round = ROUND_REST;
 	/* Sent on the new connection before the news of it was read: without a roster the
 	 * first answer would count as all. */
 	publish_restart_active(p);
+	publish_flush_proofs(p);
 	p->roster.len = 0;
-	p->ping_not_before = 0;
-	publish_restart_sweep(p);
+	p->round_not_before = 0;
+	publish_forget_seen(p); /* meanwhile another hand may have pushed */
 	/* what failed on the old connection need not wait on the new one */
 	struct job *job;
 	TAILQ_FOREACH(job, &p->jobs.delayed, link)
@@ -129,10 +80,14 @@ on_up(struct publisher *p)
 }
 
 static void
-on_answer(struct publisher *p, const struct note *note)
+on_answer(struct publisher *p, struct note *note)
 {
-	if (p->pinging && note->request == p->ping_request) {
-		publish_on_ping_answer(p, note);
+	if (p->round != ROUND_REST && note->request == p->round_request) {
+		publish_on_round_answer(p, note);
+		return;
+	}
+	if (note->request == p->pass.request) {
+		publish_on_list_answer(p, note);
 		return;
 	}
 	struct job *job = jobs_find_request(&p->jobs, note->request);
@@ -149,8 +104,12 @@ on_answer(struct publisher *p, const struct note *note)
 static void
 on_expired(struct publisher *p, uint64_t request)
 {
-	if (p->pinging && request == p->ping_request) {
-		publish_finish_ping(p);
+	if (p->round != ROUND_REST && request == p->round_request) {
+		publish_finish_round(p);
+		return;
+	}
+	if (request == p->pass.request) {
+		publish_finish_list(p);
 		return;
 	}
 	struct job *job = jobs_find_request(&p->jobs, request);
@@ -165,19 +124,15 @@ on_expired(struct publisher *p, uint64_t request)
 }
 
 static void
-on_note(struct publisher *p, const struct note *note)
+on_bus_note(struct publisher *p, struct note *note)
 {
-	if (note->kind == NOTE_WANTED) {
-		publish_want(p, note->account, note->want);
-		return;
-	}
 	switch (note->bus) {
 	case BUS_EVENT_UP:
 		on_up(p);
 		break;
 	case BUS_EVENT_DOWN:
 		p->up = false;
-		p->pinging = false;
+		p->round = ROUND_REST;
 		break;
 	case BUS_EVENT_REPLY:
 		on_answer(p, note);
@@ -186,53 +141,64 @@ on_note(struct publisher *p, const struct note *note)
 		on_expired(p, note->request);
 		break;
 	case BUS_EVENT_MESSAGE:
-		break; /* the publisher subscribes to nothing */
+		break; /* notes of their own */
 	}
 }
 
-/* Somebody is there to work for. While a round is asked for, its outcome decides whom to
- * count. */
+static void
+on_note(struct publisher *p, struct note *note)
+{
+	switch (note->kind) {
+	case NOTE_BUS:
+		on_bus_note(p, note);
+		break;
+	case NOTE_WANTED:
+		publish_want(p, note->account, note->want);
+		break;
+	case NOTE_RECONCILE:
+		publish_restart_sweep(p);
+		break;
+	case NOTE_SERVER:
+		if (roster_index(&p->roster, note->data) < 0) {
+			p->roster_at = 0; /* who is there is asked at once */
+		}
+		break;
+	case NOTE_OTHER_HAND:
+		publish_on_other_hand(p, note);
+		break;
+	}
+}
+
+/* Somebody is there to work for. */
 static bool
 can_work(const struct publisher *p)
 {
-	return p->up && !p->pinging && p->roster.len > 0;
+	return p->up && p->roster.len > 0 && p->blocked[0] == '\0';
 }
 
 /* The sweep finds all that is open by itself. */
 static bool
 may_find(const struct publisher *p)
 {
-	return can_work(p) && p->sweep == SWEEP_DONE &&
+	return can_work(p) && p->pass.stage != SWEEP_OPEN &&
 		p->jobs.ready_len < p->params.in_flight_max;
 }
 
 static void
-step(struct publisher *p)
+work(struct publisher *p)
 {
-	int64_t now = publish_now_ms(p);
-	if (can_work(p)) {
-		publish_let_paced_go(p);
-	}
-	if (may_find(p) && now >= p->find_at) {
+	publish_let_paced_go(p);
+	if (may_find(p) && publish_now_ms(p) >= p->find_at) {
 		publish_flush_proofs(p); /* without them the accounts are open */
 		find_open(p);
 	}
-	jobs_promote(&p->jobs, now);
-	if (p->up) {
-		if (!p->pinging && now >= publish_ping_due(p)) {
-			publish_ping(p);
-		}
-		if (can_work(p)) {
-			continue_sweep(p);
-			struct job *job;
-			while (p->jobs.active_len < p->params.in_flight_max &&
-				(job = jobs_next(&p->jobs)) != NULL) {
-				publish_start(p, job);
-			}
-		}
-	}
-	publish_flush_proofs(p);
+	publish_sweep(p);
+	publish_start_ready(p);
+}
 
+static void
+tell_status(struct publisher *p)
+{
 	pthread_mutex_lock(&p->status_lock);
 	p->status.roster = p->roster;
 	if (!p->up) {
@@ -240,18 +206,36 @@ step(struct publisher *p)
 	}
 	p->status.open = p->jobs.len;
 	p->status.pushed = p->pushed;
+	memcpy(p->status.blocked, p->blocked, sizeof(p->blocked));
+	p->status.sweep = p->pass.told;
 	pthread_mutex_unlock(&p->status_lock);
+}
+
+static void
+step(struct publisher *p)
+{
+	int64_t now = publish_now_ms(p);
+	jobs_promote(&p->jobs, now);
+	if (p->up && p->round == ROUND_REST && now >= publish_round_due(p)) {
+		publish_begin_round(p);
+	}
+	if (can_work(p)) {
+		work(p);
+	}
+	publish_flush_proofs(p);
+	tell_status(p);
 }
 
 static int64_t
 next_wait(const struct publisher *p)
 {
 	int64_t due = p->jobs.next_due;
-	if (p->up && !p->pinging) {
-		due = publish_earlier_of(due, publish_ping_due(p));
+	if (p->up && p->round == ROUND_REST) {
+		due = publish_earlier_of(due, publish_round_due(p));
 	}
 	if (can_work(p)) {
 		due = publish_earlier_of(due, publish_pace_due(p));
+		due = publish_earlier_of(due, publish_sweep_due(p));
 	}
 	if (may_find(p)) {
 		due = publish_earlier_of(due, p->find_at);
@@ -270,7 +254,7 @@ recover(struct publisher *p)
 {
 	struct bus_status status;
 	publish_restart_active(p);
-	p->pinging = false;
+	p->round = ROUND_REST;
 	bus_status(p->bus, &status);
 	p->up = false;
 	if (status.state == BUS_UP) {
@@ -306,6 +290,29 @@ run(void *ctx)
 
 /* ---- from outside ---- */
 
+static void
+set_default(int64_t *value, int64_t fallback)
+{
+	if (*value == 0) {
+		*value = fallback;
+	}
+}
+
+static void
+set_defaults(struct publisher_params *params)
+{
+	set_default(&params->debounce_quiet_ms, 200);
+	set_default(&params->debounce_max_ms, 1000);
+	set_default(&params->request_ms, 2000);
+	set_default(&params->role_pace, 20);
+	set_default(&params->sweep_pause_ms, 10000);
+	set_default(&params->sweep_pace, 100);
+	set_default(&params->absent_ms, INT64_C(3600) * 1000);
+	if (params->in_flight_max == 0) {
+		params->in_flight_max = 128;
+	}
+}
+
 int
 publisher_new(
 	const struct publisher_params *params, struct publisher **out, struct err *err)
@@ -315,21 +322,9 @@ publisher_new(
 		return err_nomem(err);
 	}
 	p->params = *params;
-	if (p->params.debounce_quiet_ms == 0) {
-		p->params.debounce_quiet_ms = 200;
-	}
-	if (p->params.debounce_max_ms == 0) {
-		p->params.debounce_max_ms = 1000;
-	}
-	if (p->params.request_ms == 0) {
-		p->params.request_ms = 2000;
-	}
-	if (p->params.in_flight_max == 0) {
-		p->params.in_flight_max = 128;
-	}
-	if (p->params.role_pace == 0) {
-		p->params.role_pace = 20;
-	}
+	set_defaults(&p->params);
+	p->role_pace.rate = p->params.role_pace;
+	p->pass.pace.rate = p->params.sweep_pace;
 	p->next_request = 1;
 	jobs_init(&p->jobs);
 	pthread_mutex_init(&p->status_lock, NULL);
@@ -356,11 +351,47 @@ publisher_on_commit(void *ctx, const struct store_change *changes, size_t n)
 	}
 }
 
+/* "$SYS.SERVER.<id>.STATSZ" says who is there; all others hold a JWT. */
+static void
+put_message(struct publisher *p, const struct bus_event *event)
+{
+	static const char server[] = "$SYS.SERVER.";
+	if (str_starts_with(event->subject, server)) {
+		const char *id = event->subject + sizeof(server) - 1;
+		inbox_put(p->inbox, NOTE_SERVER, id, strcspn(id, "."));
+	} else {
+		inbox_put(p->inbox, NOTE_OTHER_HAND, event->data, event->len);
+	}
+}
+
 void
 publisher_on_bus(void *ctx, const struct bus_event *event)
 {
 	struct publisher *p = ctx;
-	inbox_put_bus(p->inbox, event);
+	if (event->kind == BUS_EVENT_MESSAGE) {
+		put_message(p, event);
+	} else {
+		inbox_put_bus(p->inbox, event);
+	}
+}
+
+int
+publisher_subscribe(struct bus *bus, struct err *err)
+{
+	static const char *const subjects[] = { "$SYS.SERVER.*.STATSZ",
+		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE" };
+	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
+		if (bus_subscribe(bus, subjects[i], err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+publisher_reconcile(struct publisher *publisher)
+{
+	inbox_put(publisher->inbox, NOTE_RECONCILE, "", 0);
 }
 
 int
@@ -396,6 +427,7 @@ publisher_free(struct publisher *publisher)
 	inbox_free(publisher->inbox);
 	pthread_mutex_destroy(&publisher->status_lock);
 	free(publisher->proofs);
+	seq_set_clear(&publisher->seen);
 	free(publisher);
 }
 

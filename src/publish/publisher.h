@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Converges the servers of one NATS system to the store: mints what is wanted, pushes the
- * newest bytes, and calls an account proven when every server that answers PING
- * acknowledged this push as stored and every lookup shows our bytes. One thread; the API
- * never waits for it. */
+ * Converges the servers of one NATS system to the store: looks at what they hold, mints
+ * what is wanted, pushes the newest bytes, and calls an account proven when every server
+ * that answers PING acknowledged this push as stored and every lookup shows our bytes.
+ * What another hand signed it never overwrites. One thread; the API never waits for
+ * it. */
 #ifndef PUBLISH_PUBLISHER_H
 #define PUBLISH_PUBLISHER_H
 
@@ -12,6 +13,8 @@
 #include "store/store.h"
 
 struct publisher;
+
+enum { PUBLISHER_BLOCKED_SIZE = 200 };
 
 /* Borrowed for the publisher's life; zeros mean the defaults in brackets. */
 struct publisher_params {
@@ -25,10 +28,17 @@ struct publisher_params {
 	/* [20] accounts a second of a change that many share (store_change.paced), after
 	 * as many at once; -1: all at once */
 	int64_t role_pace;
+	int64_t sweep_pause_ms; /* [10000] between two passes over all accounts, */
+	int64_t sweep_pace; /* [100] accounts a second */
+	int64_t absent_ms; /* [1 h] a server that is silent for so long is not waited for
+			    */
 };
 
 int publisher_new(const struct publisher_params *params, struct publisher **out,
 	struct err *err) MUST_CHECK;
+
+/* What it wants to hear of besides answers; before the bus starts. */
+int publisher_subscribe(struct bus *bus, struct err *err) MUST_CHECK;
 
 /* To be given to store_on_commit and to the bus; ctx is the publisher. They only
  * enqueue. */
@@ -41,10 +51,24 @@ publisher_start(struct publisher *publisher, struct bus *bus, struct err *err) M
 void publisher_stop(struct publisher *publisher);
 void publisher_free(struct publisher *publisher); /* NULL is allowed */
 
+/* Looks at all accounts on all servers, as fast as they answer. Threads: any. */
+void publisher_reconcile(struct publisher *publisher);
+
+/* The pass over all accounts that runs, or ran last. */
+struct publisher_sweep {
+	bool running;
+	int64_t looked; /* accounts so far */
+	int64_t accounts; /* that there were at its begin */
+	int64_t started_ms; /* wall clock; 0: none yet */
+	int64_t finished_ms; /* of the last one that came to its end; 0: none yet */
+};
+
 struct publisher_status {
 	struct roster roster; /* of the last round */
 	size_t open; /* accounts with something to do */
 	uint64_t pushed; /* updates sent since the start */
+	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed; "" */
+	struct publisher_sweep sweep;
 };
 void publisher_status(struct publisher *publisher, struct publisher_status *out);
 

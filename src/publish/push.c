@@ -2,7 +2,6 @@
 #include "publish/state.h"
 
 #include "base/log.h"
-#include "base/rand.h"
 #include "base/str.h"
 #include "publish/ack.h"
 #include "service/minting.h"
@@ -11,359 +10,303 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	BACKOFF_FIRST_MS = 200,
-	BACKOFF_MAX_MS = 30000,
-	HELD_MS = 10000 /* what natsid itself holds back is looked at again after */
+/* Jobs that are read, and minted, together. */
+enum { BATCH = 64 };
+
+struct start {
+	struct job *job;
+	struct store_publish_work work;
+	int rc;
+	struct err err;
 };
 
-/* ---- telling the store ---- */
-
-static int
-write_proofs(struct store_tx *tx, void *ctx, struct err *err)
-{
-	const struct publisher *p = ctx;
-	for (size_t i = 0; i < p->proof_count; i++) {
-		if (store_publish_proven(tx, p->proofs[i].account,
-			    p->proofs[i].generation, err) != 0) {
-			return -1;
-		}
-	}
-	return 0;
-}
-
-void
-publish_flush_proofs(struct publisher *p)
-{
-	struct err err = { 0 };
-	if (p->proof_count == 0) {
-		return;
-	}
-	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
-		log_err("cannot record what is proven", &err,
-			LOG_INT("accounts", p->proof_count));
-		/* They are proven all the same; the sweep finds them open and records
-		 * them then. */
-		publish_restart_sweep(p);
-	}
-	p->proof_count = 0;
-}
-
-static void
-prove(struct publisher *p, const struct job *job)
-{
-	if (job->proven >= job->generation) {
-		return;
-	}
-	if (p->proof_count == p->params.in_flight_max) {
-		publish_flush_proofs(p);
-	}
-	p->proofs[p->proof_count++] =
-		(struct proof){ .account = job->account, .generation = job->generation };
-}
-
-struct note_params {
-	const struct job *job;
-	enum store_publish_state state;
-	const char *message;
-};
-
-static int
-write_note(struct store_tx *tx, void *ctx, struct err *err)
-{
-	const struct note_params *note = ctx;
-	const struct job *job = note->job;
-	if (job->drifted &&
-		store_publish_unproven(tx, job->account, job->generation, err) != 0) {
-		return -1;
-	}
-	return store_publish_note(
-		tx, job->account, job->generation, note->state, note->message, true, err);
-}
-
-static void
-note_failure(struct publisher *p, const struct job *job, enum store_publish_state state,
-	const char *message)
-{
-	struct err err = { 0 };
-	struct note_params note = { .job = job, .state = state, .message = message };
-	if (store_write(p->params.store, write_note, &note, &err) != 0) {
-		log_err("cannot record why an account is not proven", &err,
-			LOG_INT("account", job->account));
-	}
-}
-
-static int64_t
-backoff(unsigned failures)
-{
-	unsigned doublings = failures < 8 ? failures : 8;
-	int64_t pause = publish_earlier_of(
-		(int64_t)BACKOFF_FIRST_MS << doublings, BACKOFF_MAX_MS);
-	return pause / 2 + (int64_t)rand_below((uint32_t)pause / 2 + 1);
-}
-
-/* This try failed: says why, and tries again later with the bytes that are the newest
- * then. */
-static void
-fail(struct publisher *p, struct job *job, enum store_publish_state state,
-	const char *message)
-{
-	note_failure(p, job, state, message);
-	log_warn("account not proven", LOG_STR("account", job->key),
-		LOG_INT("generation", job->generation), LOG_STR("reason", message));
-	if (job->again != WANT_NOTHING) {
-		publish_round_again(p, job);
-		return;
-	}
-	int64_t pause = state == STORE_PUBLISH_REFUSED ? BACKOFF_MAX_MS
-		: state == STORE_PUBLISH_HELD          ? HELD_MS
-						       : backoff(job->failures);
-	job->failures++;
-	job->first = 0;
-	jobs_delay(&p->jobs, job, publish_now_ms(p) + pause);
-}
-
-/* ---- pushing and looking ---- */
+/* ---- sending ---- */
 
 static void
 reset_answers(struct job *job)
 {
 	job->answered = 0;
-	job->stored = 0;
 	job->equal = 0;
-	job->different = 0;
-	job->refused = false;
-	job->words[0] = '\0';
+	job->missing = 0;
+	job->older = 0;
+	job->damaged = 0;
 }
 
-/* True: it is under way. False: the job waits for another try. */
-static bool
-send_request(struct publisher *p, struct job *job, enum job_phase phase,
+bool
+publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 	const char *subject, const char *data, size_t len)
 {
 	struct err err = { 0 };
 	uint64_t request = p->next_request++;
 	reset_answers(job);
 	if (jobs_activate(&p->jobs, job, phase, request) != 0) {
-		fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
+		publish_fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return false;
 	}
 	if (bus_request(p->bus, request, subject, data, len, p->params.request_ms,
 		    &err) != 0) {
-		fail(p, job, STORE_PUBLISH_PENDING, err.msg);
+		publish_fail(p, job, STORE_PUBLISH_PENDING, err.msg);
 		return false;
 	}
 	return true;
 }
 
-/* After a lookup that failed with the connection there is nothing to tell of the servers
- * yet: then look_first stays. */
 static void
 push(struct publisher *p, struct job *job)
 {
 	p->pushed++;
-	if (send_request(p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt,
-		    job->jwt_len) &&
-		job->look_first) {
-		job->look_first = false;
-		job->drifted = true;
-	}
+	job->pushed = true;
+	job->stored = 0;
+	job->refused = false;
+	job->words[0] = '\0';
+	free(job->said);
+	job->said = NULL;
+	(void)publish_send(p, job, JOB_PUSHING, "$SYS.REQ.CLAIMS.UPDATE", job->jwt,
+		job->jwt_len); /* it told why not */
 }
 
+/* ---- what to do with a job ---- */
+
+/* One snapshot for all of them. */
 static void
-look(struct publisher *p, struct job *job)
+read_work(struct publisher *p, struct start *starts, size_t len)
 {
-	char subject[128];
-	str_fmt_cut(
-		subject, sizeof(subject), "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP", job->key);
-	(void)send_request(p, job, JOB_LOOKING, subject, "", 0); /* it told why */
-}
-
-struct wanted {
-	struct store_publish row;
-	struct store_publish_item item;
-	char *jwt;
-	int64_t jwt_generation;
-};
-
-static int
-take_item(void *ctx, const struct store_publish_item *item, struct err *err)
-{
-	struct wanted *wanted = ctx;
-	(void)err; /* copying cannot fail */
-	wanted->item = *item;
-	return 0;
-}
-
-static int
-read_wanted(struct publisher *p, int64_t account, struct wanted *out, struct err *err)
-{
-	struct store_conn *conn = NULL;
-	*out = (struct wanted){ 0 };
-	if (store_read_begin(p->params.store, &conn, err) != 0) {
-		return -1;
-	}
-	int rc = store_publish_get(conn, account, &out->row, err);
-	if (rc == 0) {
-		rc = store_publish_scan(conn, account - 1, 1, false, take_item, out, err);
-	}
-	if (rc == 0 && out->row.minted_generation > 0) {
-		rc = store_publish_jwt(
-			conn, account, &out->jwt, &out->jwt_generation, err);
-	}
-	store_read_end(p->params.store, conn);
-	return rc;
-}
-
-static void
-trouble(struct publisher *p, struct job *job, const char *what, const struct err *err)
-{
-	log_err(what, err, LOG_INT("account", job->account));
-	job->first = 0;
-	jobs_delay(&p->jobs, job, publish_now_ms(p) + backoff(job->failures++));
-}
-
-/* Mints what is wanted and not yet minted. True: the job goes on; false: it is dealt
- * with. */
-static bool
-mint(struct publisher *p, struct job *job, const struct store_publish *row)
-{
-	struct minting minting;
 	struct err err = { 0 };
-	if (row->minted_generation == row->generation) {
-		return true;
+	struct store_conn *conn = NULL;
+	int rc = store_read_begin(p->params.store, &conn, &err);
+	for (size_t i = 0; i < len; i++) {
+		struct start *start = &starts[i];
+		start->rc = rc;
+		start->err = err;
+		if (rc == 0) {
+			start->rc = store_publish_work(
+				conn, start->job->account, &start->work, &start->err);
+		}
 	}
-	job->generation = row->generation;
-	if (service_mint_account(
-		    p->params.service, job->account, job->urgent, &minting, &err) != 0) {
-		trouble(p, job, "cannot mint an account", &err);
+	if (rc == 0) {
+		store_read_end(p->params.store, conn);
+	}
+}
+
+/* The job gets the newest bytes and what is recorded of them. */
+static void
+take_work(struct start *start)
+{
+	struct job *job = start->job;
+	const struct store_publish *row = &start->work.row;
+	memcpy(job->key, start->work.public_key, sizeof(job->key));
+	job->found = false;
+	job->pushed = false;
+	job->wanted = row->generation;
+	job->generation = row->minted_generation;
+	job->proven = row->proven_generation;
+	job->last_iat = row->last_iat;
+	free(job->jwt);
+	job->jwt = start->work.jwt;
+	job->jwt_len = start->work.jwt_len;
+	start->work.jwt = NULL;
+}
+
+static bool
+needs_look(const struct publisher *p, const struct job *job)
+{
+	return job->look || !seq_set_has(&p->seen, job->account);
+}
+
+/* The bytes are those that are wanted. */
+static void
+go_on(struct publisher *p, struct job *job)
+{
+	if (job->proven >= job->generation && !job->drifted) {
+		publish_finish_job(p, job);
+	} else {
+		push(p, job);
+	}
+}
+
+/* True: the job is to be minted. */
+static bool
+begin(struct publisher *p, struct start *start)
+{
+	struct job *job = start->job;
+	if (start->rc != 0) {
+		publish_trouble(p, job, "cannot read an account to publish", &start->err);
 		return false;
 	}
-	switch (minting.result) {
+	take_work(start);
+	if (start->work.quarantined) {
+		publish_hold(p, job,
+			"A server holds a JWT of this account that natsid must not "
+			"overwrite: natsid account adopt, or natsid account override.");
+		return false;
+	}
+	if (needs_look(p, job)) {
+		publish_look(p, job);
+		return false;
+	}
+	if (job->generation != job->wanted) {
+		return true;
+	}
+	go_on(p, job);
+	return false;
+}
+
+/* Minted: pushes it, unless it changed since. */
+static void
+begin_minted(struct publisher *p, struct start *start)
+{
+	struct job *job = start->job;
+	if (start->rc != 0) {
+		publish_trouble(p, job, "cannot read an account to publish", &start->err);
+		return;
+	}
+	take_work(start);
+	if (job->generation != job->wanted) {
+		jobs_make_ready(&p->jobs, job, false); /* round again, at once */
+	} else {
+		go_on(p, job);
+	}
+}
+
+/* True: its bytes say what is wanted now, and are to be pushed. */
+static bool
+take_minting(struct publisher *p, struct job *job, const struct minting *minting)
+{
+	switch (minting->result) {
 	case MINTING_DONE:
-		if (minting.new_bytes) {
-			job->look_first = false; /* nobody can hold them yet */
-		}
-		if (!minting.new_bytes &&
-			row->proven_generation >= row->minted_generation &&
-			!job->look_first && !job->drifted) {
-			/* The claims are those that are proven already: nothing to
-			 * push. */
-			job->generation = minting.generation;
-			job->proven = row->proven_generation;
-			prove(p, job);
+		if (!minting->new_bytes && job->proven >= job->generation &&
+			!job->drifted) {
+			/* The claims are those that are proven already. */
+			job->generation = minting->generation;
+			publish_prove(p, job, publish_mask(p->roster.len));
 			publish_finish_job(p, job);
 			return false;
 		}
 		return true;
 	case MINTING_LATER: {
-		int64_t wait = minting.not_before - clock_wall_ms(p->params.clock);
+		int64_t wait = minting->not_before - clock_wall_ms(p->params.clock);
 		jobs_delay(&p->jobs, job, publish_now_ms(p) + (wait > 0 ? wait : 1));
 		return false;
 	}
 	case MINTING_HELD:
-		fail(p, job, STORE_PUBLISH_HELD, minting.reason);
+		publish_fail(p, job, STORE_PUBLISH_HELD, minting->reason);
 		return false;
 	}
 	return false;
 }
 
-void
-publish_start(struct publisher *p, struct job *job)
+/* Leaves those of the starts that were minted; how many. */
+static size_t
+mint(struct publisher *p, struct start *starts, size_t len)
 {
-	struct wanted wanted;
-	struct err err = { 0 };
-	if (read_wanted(p, job->account, &wanted, &err) != 0) {
-		trouble(p, job, "cannot read an account to publish", &err);
-		goto out;
+	size_t minted = 0;
+	for (size_t i = 0; i < len; i++) {
+		struct job *job = starts[i].job;
+		struct minting minting;
+		struct err err = { 0 };
+		if (service_mint_account(p->params.service, job->account, job->urgent,
+			    &minting, &err) != 0) {
+			publish_trouble(p, job, "cannot mint an account", &err);
+		} else if (take_minting(p, job, &minting)) {
+			starts[minted++] = (struct start){ .job = job };
+		}
 	}
-	memcpy(job->key, wanted.item.public_key, sizeof(job->key));
-	job->found = false;
-	if (!mint(p, job, &wanted.row)) {
-		goto out;
-	}
-	free(wanted.jwt);
-	if (read_wanted(p, job->account, &wanted, &err) != 0) {
-		trouble(p, job, "cannot read an account to publish", &err);
-		goto out;
-	}
-	if (wanted.jwt_generation != wanted.row.generation) {
-		/* changed since it was minted: round again, at once */
-		jobs_make_ready(&p->jobs, job, job->urgent);
-		goto out;
-	}
-	job->generation = wanted.jwt_generation;
-	job->proven = wanted.row.proven_generation;
-	if (job->proven >= job->generation && !job->look_first && !job->drifted) {
-		publish_finish_job(p, job);
-		goto out;
-	}
-	free(job->jwt);
-	job->jwt = wanted.jwt;
-	job->jwt_len = strlen(wanted.jwt);
-	wanted.jwt = NULL;
-	if (job->look_first) {
-		look(p, job);
-	} else {
-		push(p, job);
-	}
-out:
-	free(wanted.jwt);
+	return minted;
 }
 
+/* Urgent ones first, then in order of arrival. */
 static size_t
-count_bits(uint64_t mask)
+take_ready(struct publisher *p, struct start *starts, size_t max)
 {
-	return (size_t)__builtin_popcountll(mask);
+	size_t len = 0;
+	struct job *job = NULL;
+	TAILQ_FOREACH(job, &p->jobs.urgent, link)
+	{
+		if (len == max) {
+			return len;
+		}
+		starts[len++] = (struct start){ .job = job };
+	}
+	TAILQ_FOREACH(job, &p->jobs.ready, link)
+	{
+		if (len == max) {
+			return len;
+		}
+		starts[len++] = (struct start){ .job = job };
+	}
+	return len;
 }
+
+static void
+start_batch(struct publisher *p, struct start *starts, size_t len)
+{
+	size_t to_mint = 0;
+	read_work(p, starts, len);
+	for (size_t i = 0; i < len; i++) {
+		struct job *job = starts[i].job;
+		if (begin(p, &starts[i])) {
+			starts[to_mint++] = (struct start){ .job = job };
+		}
+	}
+	size_t minted = mint(p, starts, to_mint);
+	read_work(p, starts, minted);
+	for (size_t i = 0; i < minted; i++) {
+		begin_minted(p, &starts[i]);
+	}
+}
+
+void
+publish_start_ready(struct publisher *p)
+{
+	struct start starts[BATCH];
+	while (p->jobs.active_len < p->params.in_flight_max) {
+		size_t room = p->params.in_flight_max - p->jobs.active_len;
+		size_t len = take_ready(p, starts, room < BATCH ? room : BATCH);
+		if (len == 0) {
+			return;
+		}
+		start_batch(p, starts, len);
+	}
+}
+
+/* ---- answers ---- */
 
 void
 publish_finish_push(struct publisher *p, struct job *job)
 {
 	char words[STORE_PUBLISH_MESSAGE_MAX];
+	uint64_t all = publish_mask(p->roster.len);
 	bus_cancel(p->bus, job->request);
-	if (count_bits(job->stored) == p->roster.len) {
-		look(p, job);
+	if (job->stored == all) {
+		publish_look(p, job);
 		return;
 	}
 	if (job->refused) {
-		fail(p, job, STORE_PUBLISH_REFUSED, job->words);
+		publish_fail(p, job, STORE_PUBLISH_REFUSED, job->words);
 	} else if (job->answered == 0) {
-		fail(p, job, STORE_PUBLISH_PENDING,
+		publish_fail(p, job, STORE_PUBLISH_PENDING,
 			job->words[0] != '\0' ? job->words
 					      : "no server answered the push");
-	} else if (count_bits(job->answered) < p->roster.len) {
+	} else if (job->answered != all) {
 		char missing[STORE_PUBLISH_MESSAGE_MAX - 32];
 		roster_missing(&p->roster, job->answered, missing, sizeof(missing));
 		str_fmt_cut(words, sizeof(words), "no answer from %s", missing);
-		fail(p, job, STORE_PUBLISH_PARTIAL, words);
+		publish_fail(p, job, STORE_PUBLISH_PARTIAL, words);
 	} else {
-		fail(p, job, STORE_PUBLISH_PARTIAL, job->words);
+		publish_fail(p, job, STORE_PUBLISH_PARTIAL, job->words);
 	}
 }
 
-void
-publish_finish_look(struct publisher *p, struct job *job)
+static void
+keep_words(struct job *job, int index, const struct ack *ack)
 {
-	bus_cancel(p->bus, job->request);
-	if (p->roster.overflow) {
-		fail(p, job, STORE_PUBLISH_HELD,
-			"there are more servers than natsid can follow");
-	} else if (job->different == 0 && job->equal >= p->roster.len) {
-		prove(p, job);
-		publish_finish_job(p, job);
-	} else if (job->look_first) {
-		if (job->again != WANT_NOTHING) {
-			publish_round_again(p, job);
-		} else {
-			push(p, job);
-		}
-	} else {
-		char words[STORE_PUBLISH_MESSAGE_MAX];
-		str_fmt_cut(words, sizeof(words),
-			"%zu of %zu servers show the new JWT when they are asked for it",
-			job->equal, p->roster.len);
-		fail(p, job, STORE_PUBLISH_PARTIAL, words);
+	str_fmt_cut(
+		job->words, sizeof(job->words), "%s: %s", ack->server_name, ack->words);
+	if (job->said == NULL) {
+		job->said = calloc(ROSTER_MAX, sizeof(*job->said));
+	}
+	if (job->said != NULL) { /* otherwise the last words have to do */
+		str_fmt_cut(job->said[index], sizeof(job->said[index]), "%s", ack->words);
 	}
 }
 
@@ -390,29 +333,15 @@ publish_on_update_answer(struct publisher *p, struct job *job, const struct note
 		return;
 	}
 	job->answered |= UINT64_C(1) << index;
+	publish_remember_resolver(p, (size_t)index, ack.resolver);
 	if (ack.meaning == ACK_STORED) {
 		job->stored |= UINT64_C(1) << index;
 	} else {
+		job->stored &= ~(UINT64_C(1) << index);
 		job->refused = job->refused || ack.meaning == ACK_REFUSED;
-		str_fmt_cut(job->words, sizeof(job->words), "%s: %s", ack.server_name,
-			ack.words);
+		keep_words(job, index, &ack);
 	}
-	if (count_bits(job->answered) == p->roster.len) {
+	if (job->answered == publish_mask(p->roster.len)) {
 		publish_finish_push(p, job);
-	}
-}
-
-void
-publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note *note)
-{
-	bool equal = !note->no_responders && note->len == job->jwt_len &&
-		memcmp(note->data, job->jwt, job->jwt_len) == 0;
-	if (equal) {
-		job->equal++;
-	} else {
-		job->different++;
-	}
-	if (note->no_responders || job->equal + job->different >= p->roster.len) {
-		publish_finish_look(p, job);
 	}
 }

@@ -8,6 +8,18 @@
 
 enum { PING_MAX = 256 * 1024 };
 
+static bool
+has_name(const struct roster *roster, const struct server *server)
+{
+	for (size_t i = 0; i < roster->len; i++) {
+		if (str_equal(roster->servers[i].name, server->name) &&
+			str_equal(roster->servers[i].cluster, server->cluster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int
 roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 {
@@ -29,6 +41,9 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 			roster->overflow = true;
 			err_set(err, ERR_LIMITED, "more than %d servers", ROSTER_MAX);
 			goto out;
+		}
+		if (has_name(roster, &entry)) {
+			roster->twin = (int)roster->len;
 		}
 		roster->servers[roster->len++] = entry;
 	}

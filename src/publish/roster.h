@@ -16,6 +16,7 @@ struct roster {
 	struct server servers[ROSTER_MAX];
 	size_t len;
 	bool overflow; /* more answered than there is room for: nothing can be proven */
+	int twin; /* place of one that has the name of another; 0: there is none */
 	int64_t active; /* how many the servers themselves know of; 0: unknown */
 };
 

@@ -2,18 +2,23 @@
 #include "publish/state.h"
 
 #include "base/log.h"
+#include "base/str.h"
+#include "publish/answer.h"
+
+#include <string.h>
 
 enum {
 	ROSTER_FRESH_MS = 1000, /* a push counts on a roster no older than this, */
 	ROSTER_IDLE_MS = 10000, /* which is asked for anyway this often */
 	PING_WAIT_MS = 500, /* for servers that others know of and that do not answer */
-	PING_PAUSE_MS = 200 /* after a round that nobody answered */
+	TRUST_WAIT_MS = 2000,
+	ROUND_PAUSE_MS = 200 /* after a round that came to nothing */
 };
 
 static bool
 same_servers(const struct roster *a, const struct roster *b)
 {
-	if (a->len != b->len || a->overflow != b->overflow) {
+	if (a->len != b->len || a->overflow != b->overflow || a->twin != b->twin) {
 		return false;
 	}
 	for (size_t i = 0; i < a->len; i++) {
@@ -43,74 +48,224 @@ log_roster(const struct roster *roster)
 			LOG_STR("version", roster->servers[i].version),
 			LOG_STR("id", roster->servers[i].id));
 	}
+	if (roster->twin > 0) {
+		log_warn("two servers have one name: give each its own server_name",
+			LOG_STR("name", roster->servers[roster->twin].name),
+			LOG_STR("cluster", roster->servers[roster->twin].cluster));
+	}
 }
 
-void
-publish_finish_ping(struct publisher *p)
+/* ---- whom they trust ---- */
+
+/* A server acknowledges what an operator signed that it does not trust, and locks the
+ * account's users out: so nothing at all is pushed to a system with such a server. */
+static void
+judge_trust(struct publisher *p)
 {
-	bus_cancel(p->bus, p->ping_request);
-	p->pinging = false;
-	p->roster_at = publish_now_ms(p);
-	if (p->ping_roster.len == 0) {
-		p->ping_not_before = p->roster_at + PING_PAUSE_MS;
+	char why[PUBLISHER_BLOCKED_SIZE] = "";
+	for (size_t i = 0; i < p->roster.len && why[0] == '\0'; i++) {
+		const char *name = p->roster.servers[i].name;
+		if (p->members[i].seq == 0) {
+			continue; /* a twin: nothing is known of it */
+		}
+		if (!p->members[i].trust_known) {
+			str_fmt_cut(why, sizeof(why),
+				"%s did not say yet which operator it trusts", name);
+		} else if (!p->members[i].trusted) {
+			str_fmt_cut(why, sizeof(why),
+				"%s does not trust the signing key of this operator: "
+				"start it with the configuration that natsid exports",
+				name);
+		}
 	}
-	if (same_servers(&p->roster, &p->ping_roster)) {
+	str_fmt_cut(p->blocked, sizeof(p->blocked), "%s", why);
+}
+
+static uint64_t
+untold_trust(const struct publisher *p)
+{
+	uint64_t mask = 0;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		if (p->members[i].seq != 0 && !p->members[i].trust_known) {
+			mask |= UINT64_C(1) << i;
+		}
+	}
+	return mask;
+}
+
+static void
+end_round(struct publisher *p)
+{
+	p->round = ROUND_REST;
+	if (!str_equal(p->blocked, p->blocked_told)) {
+		memcpy(p->blocked_told, p->blocked, sizeof(p->blocked));
+		if (p->blocked[0] != '\0') {
+			log_warn("nothing is pushed", LOG_STR("reason", p->blocked));
+		}
+	}
+	if (p->blocked[0] != '\0' || p->roster.len == 0) {
+		p->round_not_before = publish_now_ms(p) + ROUND_PAUSE_MS;
+	}
+}
+
+static void
+ask_trust(struct publisher *p)
+{
+	struct err err = { 0 };
+	p->round_request = p->next_request++;
+	p->round_answered = 0;
+	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING.VARZ", "", 0,
+		    TRUST_WAIT_MS, &err) != 0) {
+		log_warn("cannot ask whom the servers trust", LOG_STR("error", err.msg));
+		end_round(p);
 		return;
 	}
-	/* A server that is new holds what it happens to hold: everything is looked up
-	 * again. */
-	bool grown = false;
-	for (size_t i = 0; i < p->ping_roster.len; i++) {
-		grown = grown ||
-			roster_index(&p->roster, p->ping_roster.servers[i].id) < 0;
+	p->round = ROUND_TRUST;
+}
+
+static void
+finish_trust(struct publisher *p)
+{
+	bus_cancel(p->bus, p->round_request);
+	judge_trust(p);
+	end_round(p);
+}
+
+static void
+on_trust_answer(struct publisher *p, struct note *note)
+{
+	struct err err = { 0 };
+	struct server server;
+	struct answer *answer = NULL;
+	struct strlist keys = { 0 };
+	if (answer_parse(note->data, note->len, &server, &answer, &err) != 0 ||
+		answer_trusted(answer, &keys, &err) != 0) {
+		log_warn("odd answer to VARZ", LOG_STR("error", err.msg));
+		answer_free(answer);
+		return;
 	}
-	p->roster = p->ping_roster;
-	log_roster(&p->roster);
-	publish_restart_active(p);
-	if (grown) {
-		publish_restart_sweep(p);
+	int index = roster_index(&p->roster, server.id);
+	if (index >= 0) {
+		publish_remember_trust(p, (size_t)index, &keys);
+		p->round_answered |= UINT64_C(1) << index;
+	}
+	strlist_release(&keys);
+	answer_free(answer);
+	if (untold_trust(p) == 0) {
+		finish_trust(p);
 	}
 }
 
-void
-publish_on_ping_answer(struct publisher *p, const struct note *note)
+/* ---- who is there ---- */
+
+/* Members first, so that what comes next can be recorded. A failed one is like no answer:
+ * the next round tries again. */
+static bool
+take_roster(struct publisher *p)
+{
+	struct err err = { 0 };
+	bool changed = !same_servers(&p->roster, &p->round_roster);
+	bool grown = false;
+	for (size_t i = 0; i < p->round_roster.len; i++) {
+		grown = grown ||
+			roster_index(&p->roster, p->round_roster.servers[i].id) < 0;
+	}
+	if (changed) {
+		publish_flush_proofs(p); /* they count by the old one */
+		publish_restart_active(p);
+		p->roster = p->round_roster;
+		log_roster(&p->roster);
+	}
+	if (publish_remember(p, changed, &err) != 0) {
+		log_err("cannot remember the servers", &err,
+			LOG_INT("servers", (int64_t)p->roster.len));
+		p->roster.len = 0;
+		return false;
+	}
+	if (grown) {
+		publish_forget_seen(p);
+	}
+	return true;
+}
+
+static void
+finish_ping(struct publisher *p)
+{
+	bus_cancel(p->bus, p->round_request);
+	p->roster_at = publish_now_ms(p);
+	if (!take_roster(p)) {
+		end_round(p);
+		return;
+	}
+	judge_trust(p);
+	if (untold_trust(p) != 0) {
+		ask_trust(p);
+	} else {
+		end_round(p);
+	}
+}
+
+static void
+on_ping_answer(struct publisher *p, const struct note *note)
 {
 	struct err err = { 0 };
 	if (note->no_responders) {
-		publish_finish_ping(p);
+		finish_ping(p);
 		return;
 	}
-	if (roster_add(&p->ping_roster, note->data, note->len, &err) != 0) {
+	if (roster_add(&p->round_roster, note->data, note->len, &err) != 0) {
 		log_warn("odd answer to PING", LOG_STR("error", err.msg));
-	} else if (roster_is_complete(&p->ping_roster)) {
-		publish_finish_ping(p);
+	} else if (roster_is_complete(&p->round_roster)) {
+		finish_ping(p);
 	}
 }
 
 void
-publish_ping(struct publisher *p)
+publish_begin_round(struct publisher *p)
 {
 	struct err err = { 0 };
-	p->ping_roster = (struct roster){ 0 };
-	p->ping_request = p->next_request++;
-	if (bus_request(p->bus, p->ping_request, "$SYS.REQ.SERVER.PING", "", 0,
+	p->round_roster = (struct roster){ 0 };
+	p->round_request = p->next_request++;
+	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING", "", 0,
 		    PING_WAIT_MS, &err) != 0) {
-		p->ping_not_before = publish_now_ms(p) + PING_PAUSE_MS;
+		p->round_not_before = publish_now_ms(p) + ROUND_PAUSE_MS;
 		return;
 	}
-	p->pinging = true;
+	p->round = ROUND_PING;
+}
+
+void
+publish_on_round_answer(struct publisher *p, struct note *note)
+{
+	if (p->round == ROUND_PING) {
+		on_ping_answer(p, note);
+	} else {
+		on_trust_answer(p, note);
+	}
+}
+
+void
+publish_finish_round(struct publisher *p)
+{
+	if (p->round == ROUND_PING) {
+		finish_ping(p);
+	} else {
+		finish_trust(p);
+	}
 }
 
 static bool
 has_work(const struct publisher *p)
 {
-	return p->jobs.ready_len > 0 || p->sweep != SWEEP_DONE;
+	return p->jobs.ready_len > 0 || p->jobs.active_len > 0 ||
+		(p->pass.stage != SWEEP_REST && !p->pass.slow);
 }
 
 int64_t
-publish_ping_due(const struct publisher *p)
+publish_round_due(const struct publisher *p)
 {
 	int64_t age = has_work(p) ? ROSTER_FRESH_MS : ROSTER_IDLE_MS;
-	int64_t due = p->roster.len == 0 ? 0 : p->roster_at + age;
-	return due > p->ping_not_before ? due : p->ping_not_before;
+	int64_t due =
+		p->roster.len == 0 || p->blocked[0] != '\0' ? 0 : p->roster_at + age;
+	return due > p->round_not_before ? due : p->round_not_before;
 }

@@ -6,26 +6,58 @@
 
 #include "publish/inbox.h"
 #include "publish/jobs.h"
+#include "publish/pace.h"
 #include "publish/publisher.h"
+#include "publish/seq_set.h"
+#include "service/judge.h"
+#include "store/drift.h"
+#include "store/publish.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* After a connect every account is visited once: first the open ones, then all others. */
-enum sweep { SWEEP_DONE, SWEEP_OPEN, SWEEP_ALL };
-
-/* Lets paced jobs go: up to `rate` at once after a rest, then so many a second. In
- * thousandths of a job, so that a millisecond adds a whole number. */
-struct pace {
-	int64_t credit;
-	int64_t counted_at; /* monotonic ms up to which the credit is counted */
+/* What is remembered of the server in the same place of the roster. */
+struct member {
+	int64_t seq; /* 0: nothing, as two servers have one name */
+	int64_t incarnation;
+	enum store_resolver resolver;
+	bool trust_known;
+	bool trusted;
+	bool checked; /* all accounts were looked at on this incarnation */
 };
 
+/* A round asks who is there, and whom those trust that are new. Its outcome decides whom
+ * a push must reach. */
+enum round { ROUND_REST, ROUND_PING, ROUND_TRUST };
+
+/* A pass over all accounts: first the open ones, then every one is looked at. */
+enum sweep { SWEEP_REST, SWEEP_LIST, SWEEP_OPEN, SWEEP_ALL, SWEEP_END };
+
+struct pass {
+	enum sweep stage;
+	bool slow; /* nobody waits for it: paced */
+	int64_t after; /* account */
+	size_t looking; /* its jobs that were not looked at yet */
+	int64_t next; /* monotonic ms: when the next slow one begins */
+	struct pace pace;
+	size_t differing; /* accounts, so far */
+	struct publisher_sweep told;
+	/* LIST: who answered, and when it was asked (wall ms) */
+	uint64_t request;
+	uint64_t listed;
+	int64_t asked_at;
+};
+
+/* The servers of the mask, as bits by their place in the roster, hold this generation. */
 struct proof {
 	int64_t account;
 	int64_t generation;
+	uint64_t mask;
+	unsigned drift; /* to be written down as repaired, as bits */
+	char key[NKEY_TEXT_SIZE];
+	char where[STORE_SERVER_NAME_SIZE];
 };
 
 struct publisher {
@@ -40,14 +72,21 @@ struct publisher {
 	bool up;
 	uint64_t next_request;
 	struct roster roster;
+	struct member members[ROSTER_MAX];
 	int64_t roster_at;
-	bool pinging;
-	uint64_t ping_request;
-	int64_t ping_not_before;
-	struct roster ping_roster;
-	enum sweep sweep;
-	int64_t sweep_after;
-	struct pace pace;
+	int64_t remembered_at;
+	enum round round;
+	uint64_t round_request;
+	int64_t round_not_before;
+	struct roster round_roster;
+	uint64_t round_answered; /* ROUND_TRUST */
+	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed */
+	char blocked_told[PUBLISHER_BLOCKED_SIZE]; /* in the log */
+	struct pass pass;
+	/* Accounts of which it is known what the servers of the roster hold: others are
+	 * looked at before anything of them is minted or pushed. */
+	struct seq_set seen;
+	struct pace role_pace;
 	int64_t find_at; /* when the open accounts are looked through next, */
 	int64_t find_after; /* and after which */
 	size_t find_count; /* how many there were */
@@ -71,10 +110,14 @@ publish_earlier_of(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* ---- want.c: what is wanted ---- */
+/* The first n places of a roster. */
+static inline uint64_t
+publish_mask(size_t n)
+{
+	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
+}
 
-/* All accounts are visited again. */
-void publish_restart_sweep(struct publisher *p);
+/* ---- want.c: what is wanted ---- */
 
 /* The account wants something. */
 void publish_want(struct publisher *p, int64_t account, enum want want);
@@ -82,6 +125,9 @@ void publish_want(struct publisher *p, int64_t account, enum want want);
 /* The account is open in the database: when nobody told of it, somebody else wrote
  * there. */
 void publish_found(struct publisher *p, int64_t account, bool urgent);
+
+/* Servers may hold something else than is known: looks at them, at once. */
+void publish_want_look(struct publisher *p, int64_t account);
 
 /* Paced jobs whose turn it is go on; when the next one's comes (INT64_MAX: there is
  * none). */
@@ -92,37 +138,111 @@ int64_t publish_pace_due(const struct publisher *p);
  * forgotten. */
 void publish_round_again(struct publisher *p, struct job *job);
 
-/* The servers hold this generation: away with the job, or a new one for what changed
- * meanwhile. */
+/* The servers hold this generation, or a person has to choose: away with the job, or a
+ * new one for what changed meanwhile. */
 void publish_finish_job(struct publisher *p, struct job *job);
 
-/* ---- push.c: minting, pushing, looking, and telling the store ---- */
+/* ---- sweep.c: passes over all accounts ---- */
 
-/* Begins with the newest state of the account, whatever it was when the job was made. */
-void publish_start(struct publisher *p, struct job *job);
+/* All accounts are looked at, as fast as the servers answer. */
+void publish_restart_sweep(struct publisher *p);
 
-/* An answer to the job's push, or lookup. */
+/* A server may hold anything: what was seen is forgotten, and all looked at. */
+void publish_forget_seen(struct publisher *p);
+
+/* Takes on as many accounts as there is room for; when there may be more to do. */
+void publish_sweep(struct publisher *p);
+int64_t publish_sweep_due(const struct publisher *p);
+
+/* The job was looked at, or failed. */
+void publish_swept(struct publisher *p, struct job *job);
+
+/* Tells of an account that a server lacked, within reason. */
+void publish_differs(struct publisher *p, const struct job *job);
+
+/* ---- inventory.c: which accounts a server says it has ---- */
+
+/* Asks all of them; the pass goes on when they have answered, or not. */
+void publish_list(struct publisher *p);
+void publish_on_list_answer(struct publisher *p, const struct note *note);
+void publish_finish_list(struct publisher *p);
+
+/* ---- push.c: minting and pushing ---- */
+
+/* Takes up ready jobs, each with the newest state of its account, whatever it was when
+ * the job was made. */
+void publish_start_ready(struct publisher *p);
+
 void
 publish_on_update_answer(struct publisher *p, struct job *job, const struct note *note);
-void
-publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note *note);
 
 /* No further answers come: judges by those that came. */
 void publish_finish_push(struct publisher *p, struct job *job);
+
+/* True: it is under way. False: the job waits for another try. */
+bool publish_send(struct publisher *p, struct job *job, enum job_phase phase,
+	const char *subject, const char *data, size_t len);
+
+/* ---- look.c: what servers hold ---- */
+
+void publish_look(struct publisher *p, struct job *job);
+void
+publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note *note);
 void publish_finish_look(struct publisher *p, struct job *job);
+
+/* ---- record.c: telling the store ---- */
+
+/* The servers of the mask hold the job's bytes. */
+void publish_prove(struct publisher *p, const struct job *job, uint64_t mask);
 
 /* One transaction for all that was proven in this step. */
 void publish_flush_proofs(struct publisher *p);
 
+/* This try failed: says why, and tries again later with the bytes that are the newest
+ * then. */
+void publish_fail(struct publisher *p, struct job *job, enum store_publish_state state,
+	const char *message);
+
+/* The account waits for a person, and what was written to it meanwhile waits with it. The
+ * job ends. */
+void publish_hold(struct publisher *p, struct job *job, const char *message);
+
+/* Trouble of our own, which says nothing of the servers. */
+void publish_trouble(
+	struct publisher *p, struct job *job, const char *what, const struct err *err);
+
+/* A server holds what only a person may overwrite. The job ends. */
+void publish_quarantine(
+	struct publisher *p, struct job *job, enum verdict verdict, const char *jwt);
+
 /* ---- round.c: who is there ---- */
 
-/* When the next round is due; its answers decide whom a push must reach. */
-int64_t publish_ping_due(const struct publisher *p);
-void publish_ping(struct publisher *p);
-void publish_on_ping_answer(struct publisher *p, const struct note *note);
-void publish_finish_ping(struct publisher *p);
+int64_t publish_round_due(const struct publisher *p);
+void publish_begin_round(struct publisher *p);
+void publish_on_round_answer(struct publisher *p, struct note *note);
+void publish_finish_round(struct publisher *p);
 
 /* Jobs under way begin anew: their answers were counted by a roster that is no more. */
 void publish_restart_active(struct publisher *p);
+
+/* ---- members.c: what is remembered of them ---- */
+
+/* Reads what is known of the servers of the roster, and writes down who came and went
+ * (changed), or from time to time that they are still there. */
+int publish_remember(struct publisher *p, bool changed, struct err *err) MUST_CHECK;
+
+/* The server said whom it trusts, or how it keeps JWTs. */
+void
+publish_remember_trust(struct publisher *p, size_t index, const struct strlist *keys);
+void publish_remember_resolver(
+	struct publisher *p, size_t index, enum store_resolver resolver);
+
+/* The servers that answer lookups, as bits. */
+uint64_t publish_full_servers(const struct publisher *p);
+
+/* ---- hand.c: other hands ---- */
+
+/* Another client of the system account pushed a JWT. */
+void publish_on_other_hand(struct publisher *p, const struct note *note);
 
 #endif

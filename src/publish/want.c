@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish/state.h"
 
-enum { JOB_CREDIT = 1000 };
+/* When servers that another hand pushed to are looked at once more: its push may have
+ * been slower than our look. */
+enum { LOOK_AGAIN_MS = 1000 };
 
 static void
 debounce(struct publisher *p, struct job *job)
@@ -13,13 +15,6 @@ debounce(struct publisher *p, struct job *job)
 	jobs_delay(&p->jobs, job,
 		publish_earlier_of(now + p->params.debounce_quiet_ms,
 			job->first + p->params.debounce_max_ms));
-}
-
-void
-publish_restart_sweep(struct publisher *p)
-{
-	p->sweep = SWEEP_OPEN;
-	p->sweep_after = 0;
 }
 
 /* ---- the pace ---- */
@@ -35,27 +30,13 @@ pace(struct publisher *p, struct job *job)
 	jobs_pace(&p->jobs, job);
 }
 
-static int64_t
-credit_at(const struct publisher *p, int64_t now)
-{
-	int64_t rate = p->params.role_pace;
-	return publish_earlier_of(
-		p->pace.credit + (now - p->pace.counted_at) * rate, rate * JOB_CREDIT);
-}
-
 void
 publish_let_paced_go(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
-	struct job *job = TAILQ_FIRST(&p->jobs.paced);
-	if (job == NULL) {
-		return;
-	}
-	p->pace.credit = credit_at(p, now);
-	p->pace.counted_at = now;
-	for (; job != NULL && p->pace.credit >= JOB_CREDIT;
-		job = TAILQ_FIRST(&p->jobs.paced)) {
-		p->pace.credit -= JOB_CREDIT;
+	struct job *job = NULL;
+	while ((job = TAILQ_FIRST(&p->jobs.paced)) != NULL &&
+		pace_take(&p->role_pace, now)) {
 		/* Nothing that waits for its turn is debounced on top. */
 		jobs_delay(&p->jobs, job, job->first + p->params.debounce_quiet_ms);
 	}
@@ -64,12 +45,7 @@ publish_let_paced_go(struct publisher *p)
 int64_t
 publish_pace_due(const struct publisher *p)
 {
-	if (TAILQ_EMPTY(&p->jobs.paced)) {
-		return INT64_MAX;
-	}
-	int64_t lacking = JOB_CREDIT - p->pace.credit;
-	int64_t rate = p->params.role_pace;
-	return p->pace.counted_at + (lacking > 0 ? (lacking + rate - 1) / rate : 0);
+	return TAILQ_EMPTY(&p->jobs.paced) ? INT64_MAX : pace_due(&p->role_pace);
 }
 
 /* ---- wanting ---- */
@@ -177,12 +153,48 @@ publish_round_again(struct publisher *p, struct job *job)
 }
 
 void
+publish_want_look(struct publisher *p, int64_t account)
+{
+	struct job *job = jobs_find(&p->jobs, account);
+	if (job == NULL) {
+		job = add_job(p, account);
+	}
+	if (job == NULL) {
+		return;
+	}
+	job->look_again = true;
+	if (job->phase != JOB_PUSHING && job->phase != JOB_LOOKING) {
+		job->look = true;
+		jobs_make_ready(&p->jobs, job, true);
+	}
+}
+
+static void
+look_later(struct publisher *p, int64_t account)
+{
+	struct job *job = jobs_find(&p->jobs, account);
+	if (job == NULL) {
+		job = add_job(p, account);
+		if (job == NULL) {
+			return;
+		}
+		jobs_delay(&p->jobs, job, publish_now_ms(p) + LOOK_AGAIN_MS);
+	}
+	job->look = true;
+}
+
+void
 publish_finish_job(struct publisher *p, struct job *job)
 {
 	enum want again = job->again;
+	bool look_again = job->look_again;
 	int64_t account = job->account;
+	publish_swept(p, job);
 	jobs_remove(&p->jobs, job);
 	if (again != WANT_NOTHING) {
 		publish_want(p, account, again);
+	}
+	if (look_again) {
+		look_later(p, account);
 	}
 }

@@ -33,16 +33,44 @@ no_account(struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no such account");
 }
 
+#define PUBLISH_COLUMNS \
+	"p.generation, p.urgent_generation, p.minted_generation, p.proven_generation, " \
+	"p.last_iat, p.minted_at, p.claims_hash, p.state, p.attempts, p.message "
+
+static int
+read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *out,
+	struct err *err)
+{
+	struct store_publish row = {
+		.account = account,
+		.generation = store_stmt_int(stmt, 0),
+		.urgent_generation = store_stmt_int(stmt, 1),
+		.minted_generation = store_stmt_int(stmt, 2),
+		.proven_generation = store_stmt_int(stmt, 3),
+		.last_iat = store_stmt_int(stmt, 4),
+		.minted_at = store_stmt_int(stmt, 5),
+		.has_claims_hash = !store_stmt_is_null(stmt, 6),
+		.attempts = store_stmt_int(stmt, 8),
+	};
+	if ((row.has_claims_hash &&
+		    store_stmt_blob(stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
+			    0) ||
+		read_state(stmt, 7, &row.state, err) != 0 ||
+		store_stmt_copy(stmt, 9, row.message, sizeof(row.message), err) != 0) {
+		return -1;
+	}
+	*out = row;
+	return 0;
+}
+
 int
 store_publish_get(struct store_conn *conn, int64_t account, struct store_publish *out,
 	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_GET,
-		    "SELECT generation, urgent_generation, minted_generation, "
-		    "proven_generation, "
-		    "last_iat, minted_at, claims_hash, state, attempts, message "
-		    "FROM account_publish WHERE account = ?1",
+		    "SELECT " PUBLISH_COLUMNS "FROM account_publish p "
+		    "WHERE p.account = ?1",
 		    err) != 0) {
 		return -1;
 	}
@@ -51,26 +79,89 @@ store_publish_get(struct store_conn *conn, int64_t account, struct store_publish
 	if (rc <= 0) {
 		return rc < 0 ? -1 : no_account(err);
 	}
-	struct store_publish row = {
-		.account = account,
-		.generation = store_stmt_int(&stmt, 0),
-		.urgent_generation = store_stmt_int(&stmt, 1),
-		.minted_generation = store_stmt_int(&stmt, 2),
-		.proven_generation = store_stmt_int(&stmt, 3),
-		.last_iat = store_stmt_int(&stmt, 4),
-		.minted_at = store_stmt_int(&stmt, 5),
-		.has_claims_hash = !store_stmt_is_null(&stmt, 6),
-		.attempts = store_stmt_int(&stmt, 8),
-	};
-	if ((row.has_claims_hash &&
-		    store_stmt_blob(&stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
-			    0) ||
-		read_state(&stmt, 7, &row.state, err) != 0 ||
-		store_stmt_copy(&stmt, 9, row.message, sizeof(row.message), err) != 0) {
+	return read_row(&stmt, account, out, err);
+}
+
+int
+store_publish_work(struct store_conn *conn, int64_t account,
+	struct store_publish_work *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	struct store_publish_work work = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_WORK,
+		    "SELECT " PUBLISH_COLUMNS ", a.public_key, j.jwt, EXISTS (SELECT 1 "
+		    "FROM quarantine q WHERE q.account = p.account) "
+		    "FROM account_publish p JOIN accounts a ON a.seq = p.account "
+		    "LEFT JOIN account_jwt j ON j.account = p.account "
+		    "WHERE p.account = ?1",
+		    err) != 0) {
 		return -1;
 	}
-	*out = row;
+	store_stmt_bind_int(&stmt, 1, account);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : no_account(err);
+	}
+	struct nkey_public key;
+	if (read_row(&stmt, account, &work.row, err) != 0 ||
+		store_stmt_blob(&stmt, 10, key.bytes, sizeof(key.bytes), err) != 0) {
+		return -1;
+	}
+	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
+	work.quarantined = store_stmt_int(&stmt, 12) != 0;
+	if (!store_stmt_is_null(&stmt, 11)) {
+		const char *text = store_stmt_text(&stmt, 11, &work.jwt_len);
+		work.jwt = str_dup_n(text, work.jwt_len);
+		if (work.jwt == NULL) {
+			return err_nomem(err);
+		}
+	}
+	*out = work;
 	return 0;
+}
+
+int
+store_publish_find(struct store_conn *conn, const struct nkey_public *key,
+	int64_t *out_account, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_FIND,
+		    "SELECT seq FROM accounts WHERE public_key = ?1", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_key(&stmt, 1, key);
+	int rc = store_stmt_step(&stmt, err);
+	*out_account = rc > 0 ? store_stmt_int(&stmt, 0) : 0;
+	return rc < 0 ? -1 : 0;
+}
+
+int
+store_publish_keys(struct store_conn *conn,
+	int (*fn)(void *ctx, const struct store_publish_key *key, struct err *err),
+	void *ctx, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_KEYS,
+		    "SELECT a.seq, a.public_key, p.minted_at, p.proven_generation "
+		    "FROM accounts a "
+		    "CROSS JOIN account_publish p ON p.account = a.seq "
+		    "ORDER BY a.public_key",
+		    err) != 0) {
+		return -1;
+	}
+	int rc = store_stmt_step(&stmt, err);
+	while (rc > 0) {
+		struct store_publish_key key = { .account = store_stmt_int(&stmt, 0),
+			.minted_at = store_stmt_int(&stmt, 2),
+			.proven_generation = store_stmt_int(&stmt, 3) };
+		if (store_stmt_blob(
+			    &stmt, 1, key.key.bytes, sizeof(key.key.bytes), err) != 0 ||
+			fn(ctx, &key, err) != 0) {
+			return -1;
+		}
+		rc = store_stmt_step(&stmt, err);
+	}
+	return rc;
 }
 
 /* Adds STORE_WANTED for each row (account, id) that the statement gives; *out_count: how
@@ -314,7 +405,8 @@ store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 #define PUBLISH_SCAN \
 	"SELECT p.account, a.public_key, p.generation, p.urgent_generation, " \
 	"p.minted_generation, p.proven_generation FROM account_publish p " \
-	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 "
+	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 " \
+	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account) "
 #define PUBLISH_SCAN_ORDER "ORDER BY p.account LIMIT ?2"
 
 static int

@@ -76,6 +76,33 @@ int store_publish_minted(
 int store_publish_jwt(struct store_conn *conn, int64_t account, char **out_jwt,
 	int64_t *out_generation, struct err *err) MUST_CHECK;
 
+/* All that a try to publish begins with, in one look. jwt is NULL before the first mint;
+ * free() is the caller's. ERR_NOT_FOUND. */
+struct store_publish_work {
+	struct store_publish row;
+	char public_key[NKEY_TEXT_SIZE]; /* A... */
+	char *jwt;
+	size_t jwt_len;
+	bool quarantined;
+};
+int store_publish_work(struct store_conn *conn, int64_t account,
+	struct store_publish_work *out, struct err *err) MUST_CHECK;
+
+/* The account with this key, deleted ones too; *out_account 0: there is none. */
+int store_publish_find(struct store_conn *conn, const struct nkey_public *key,
+	int64_t *out_account, struct err *err) MUST_CHECK;
+
+/* Calls fn for every account in the order of the bytes of their keys. */
+struct store_publish_key {
+	int64_t account;
+	struct nkey_public key;
+	int64_t minted_at; /* ms */
+	int64_t proven_generation;
+};
+int store_publish_keys(struct store_conn *conn,
+	int (*fn)(void *ctx, const struct store_publish_key *key, struct err *err),
+	void *ctx, struct err *err) MUST_CHECK;
+
 /* proven_generation = generation when that is newer; state and message are cleared when
  * nothing newer is wanted. */
 int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generation,
@@ -94,7 +121,7 @@ int store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 
 /* Calls fn for the accounts after seq `after`, at most `limit`, in order of seq;
  * open_only: only those with generation > proven_generation. Deleted accounts
- * (tombstones) are among them. */
+ * (tombstones) are among them, those in quarantine are not. */
 struct store_publish_item {
 	int64_t account;
 	char public_key[NKEY_TEXT_SIZE]; /* A... */

@@ -134,19 +134,40 @@ store_server_missing(struct store_tx *tx, int64_t server, struct err *err)
 	return store_stmt_run(&stmt, NULL, err);
 }
 
-int
-store_server_absent(
-	struct store_tx *tx, int64_t before, int64_t *out_count, struct err *err)
+static int
+forget_unnamed(struct store_tx *tx, int64_t before, int64_t *out_count, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_SERVER_ABSENT,
-		    "UPDATE servers SET absent = 1 "
-		    "WHERE absent = 0 AND missing_since > 0 AND missing_since <= ?1",
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_SERVER_UNNAMED,
+		    "DELETE FROM servers WHERE name = server_id AND missing_since > 0 "
+		    "AND missing_since <= ?1",
 		    err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, before);
 	return store_stmt_run(&stmt, out_count, err);
+}
+
+int
+store_server_absent(struct store_tx *tx, int64_t before, int64_t unnamed_before,
+	int64_t *out_count, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	int64_t forgotten = 0;
+	int64_t absent = 0;
+	if (forget_unnamed(tx, unnamed_before, &forgotten, err) != 0 ||
+		store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_SERVER_ABSENT,
+			"UPDATE servers SET absent = 1 WHERE absent = 0 AND "
+			"missing_since > 0 AND missing_since <= ?1",
+			err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, before);
+	if (store_stmt_run(&stmt, &absent, err) != 0) {
+		return -1;
+	}
+	*out_count = forgotten + absent;
+	return 0;
 }
 
 static int

@@ -65,10 +65,11 @@ int store_server_seen(struct store_tx *tx, const struct store_server_seen *seen,
 /* It does not answer; from the first time on that this was told. */
 int store_server_missing(struct store_tx *tx, int64_t server, struct err *err) MUST_CHECK;
 
-/* Those that are missing since `before` (ms) or longer are absent from now on.
- * *out_count: how many became so. */
-int store_server_absent(struct store_tx *tx, int64_t before, int64_t *out_count,
-	struct err *err) MUST_CHECK;
+/* Those that are missing since `before` (ms) or longer are absent from now on. Unnamed
+ * ones, whose name is their id, never come back: they are forgotten when they are missing
+ * since `unnamed_before`. *out_count: how many it were. */
+int store_server_absent(struct store_tx *tx, int64_t before, int64_t unnamed_before,
+	int64_t *out_count, struct err *err) MUST_CHECK;
 
 /* The operator keys ("O...") that its newest incarnation trusts; others than keys are
  * passed over. */

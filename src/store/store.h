@@ -63,9 +63,9 @@ void store_close(struct store *store);
 /* The newest schema version that this build knows. */
 int store_schema_version(void);
 
-/* Called after each commit with its changes in order (n may be 0), by the thread that committed, no
- * lock held; group after group in the order of the commits, and before any store_write of
- * the group returns. Must only enqueue. Set before threads start. */
+/* Called after each commit with its changes in order (n may be 0), by the thread that
+ * committed, no lock held; group after group in the order of the commits, and before any
+ * store_write of the group returns. Must only enqueue. Set before threads start. */
 void store_on_commit(struct store *store,
 	void (*fn)(void *ctx, const struct store_change *changes, size_t n), void *ctx);
 

@@ -6,6 +6,7 @@
 #include "jwt/decode.h"
 #include "publish/publisher.h"
 #include "store/publish.h"
+#include "store/signing_key.h"
 #include "support/temp_service.h"
 #include "support/temp_signal.h"
 
@@ -32,6 +33,7 @@ struct held {
 struct fake_server {
 	bool up;
 	bool hidden; /* does not answer PING yet */
+	bool distrusts; /* our operator's signing key */
 	int incarnation;
 	enum answer answer;
 	struct held held[ACCOUNTS_MAX];
@@ -55,6 +57,7 @@ struct stage {
 	size_t pushed;
 	struct temp_signal update; /* a push came to the first */
 	unsigned looks; /* at the monotonic clock */
+	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 };
 
@@ -130,6 +133,43 @@ answer_ping(int index, const struct fake_server *server, uint64_t request)
 		"\"statsz\":{\"active_servers\":%d}}",
 		index, server->incarnation, index, active);
 	reply(request, text);
+}
+
+/* Whom it trusts. */
+static void
+answer_varz(int index, const struct fake_server *server, uint64_t request)
+{
+	char text[384];
+	str_fmt_cut(text, sizeof(text),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\"},"
+		"\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
+		"\"signing_keys\":[\"%s\"]}}]}}",
+		index, server->incarnation, index, the_stage->signing_key,
+		server->distrusts ? "" : the_stage->signing_key);
+	reply(request, text);
+}
+
+static void
+answer_list(int index, const struct fake_server *server, uint64_t request)
+{
+	struct buf text;
+	buf_init(&text, 64 * 1024);
+	char head[128];
+	str_fmt_cut(head, sizeof(head),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},\"data\":[", index,
+		server->incarnation, index);
+	buf_put_str(&text, head);
+	for (size_t i = 0; i < server->held_len; i++) {
+		buf_put_str(&text, i > 0 ? ",\"" : "\"");
+		buf_put_str(&text, server->held[i].key);
+		buf_put_char(&text, '"');
+	}
+	buf_put_str(&text, "]}");
+	if (buf_finish(&text, &(struct err){ 0 }) != 0) {
+		abort();
+	}
+	reply(request, text.data);
+	buf_release(&text);
 }
 
 static void
@@ -224,7 +264,11 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 		if (!server->up) {
 			continue;
 		}
-		if (str_starts_with(subject, "$SYS.REQ.SERVER.PING")) {
+		if (str_equal(subject, "$SYS.REQ.SERVER.PING.VARZ")) {
+			answer_varz(i, server, request);
+		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
+			answer_list(i, server, request);
+		} else if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
 			if (!server->hidden) {
 				answer_ping(i, server, request);
 			}
@@ -239,6 +283,15 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	}
 	publisher_on_bus(s->publisher, &expired);
 	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int
+bus_subscribe(struct bus *bus, const char *subject, struct err *err)
+{
+	(void)bus; /* what is published the tests say themselves */
+	(void)subject;
+	(void)err;
 	return 0;
 }
 
@@ -284,6 +337,18 @@ say(struct stage *s, enum bus_event_kind kind)
 	publisher_on_bus(s->publisher, &event);
 }
 
+static void
+read_signing_key(struct stage *s)
+{
+	struct store_conn *conn = NULL;
+	struct store_signing_key key;
+	struct err err = { 0 };
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_signing_key_plain(conn, 0, &key, &err), 0);
+	store_read_end(s->t.temp.store, conn);
+	nkey_text_encode(NKEY_OPERATOR, &key.public_key, s->signing_key);
+}
+
 static int
 set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 {
@@ -295,6 +360,7 @@ set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 	temp_signal_init(&s->update);
 	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
 	s->servers[0].up = true;
+	read_signing_key(s);
 	the_stage = s;
 	struct publisher_params params = {
 		.store = s->t.temp.store,

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish/state.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "store/server.h"
+
+#include <stdlib.h>
+
+enum {
+	STILL_THERE_MS = 60 * 1000, /* that they are is written down so often */
+	UNNAMED_MS = 60 * 1000 /* a server without a name never comes back under it */
+};
+
+struct memory {
+	struct publisher *p;
+	struct member members[ROSTER_MAX];
+	int64_t absent; /* how many became so */
+};
+
+static int
+find_server(const struct store_server *known, size_t len, const struct server *server)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (str_equal(known[i].name, server->name) &&
+			str_equal(known[i].cluster, server->cluster)) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+static bool
+is_there(const struct roster *roster, const struct store_server *known)
+{
+	for (size_t i = 0; i < roster->len; i++) {
+		if (str_equal(roster->servers[i].name, known->name) &&
+			str_equal(roster->servers[i].cluster, known->cluster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_twin(const struct roster *roster, size_t index)
+{
+	const struct server *server = &roster->servers[index];
+	for (size_t i = 0; roster->twin > 0 && i < index; i++) {
+		if (str_equal(roster->servers[i].name, server->name) &&
+			str_equal(roster->servers[i].cluster, server->cluster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
+{
+	struct store_server *known = NULL;
+	size_t len = 0;
+	int rc = store_server_list(store_tx_conn(tx), &known, &len, err);
+	for (size_t i = 0; rc == 0 && i < len; i++) {
+		if (!is_there(&memory->p->roster, &known[i])) {
+			rc = store_server_missing(tx, known[i].seq, err);
+		}
+	}
+	free(known);
+	return rc;
+}
+
+static int
+write_servers(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct memory *memory = ctx;
+	const struct publisher *p = memory->p;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		const struct server *server = &p->roster.servers[i];
+		const struct store_server_seen seen = {
+			.cluster = server->cluster,
+			.name = server->name,
+			.server_id = server->id,
+			.version = server->version,
+		};
+		struct member *member = &memory->members[i];
+		if (!is_twin(&p->roster, i) &&
+			store_server_seen(tx, &seen, &member->seq, &member->incarnation,
+				err) != 0) {
+			return -1;
+		}
+	}
+	int64_t now = store_tx_now(tx);
+	if (write_missing(tx, memory, err) != 0) {
+		return -1;
+	}
+	return store_server_absent(
+		tx, now - p->params.absent_ms, now - UNNAMED_MS, &memory->absent, err);
+}
+
+/* Somebody may have forgotten a server of the roster: then it is not known. */
+static int
+read_members(struct publisher *p, bool *out_all, struct err *err)
+{
+	struct store_conn *conn = NULL;
+	struct store_server *known = NULL;
+	size_t len = 0;
+	*out_all = true;
+	if (store_read_begin(p->params.store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_server_list(conn, &known, &len, err);
+	store_read_end(p->params.store, conn);
+	for (size_t i = 0; rc == 0 && i < p->roster.len; i++) {
+		int at = find_server(known, len, &p->roster.servers[i]);
+		p->members[i] = (struct member){ 0 };
+		if (is_twin(&p->roster, i)) {
+			continue;
+		}
+		if (at < 0 || !str_equal(known[at].server_id, p->roster.servers[i].id)) {
+			*out_all = false;
+			continue;
+		}
+		p->members[i] = (struct member){
+			.seq = known[at].seq,
+			.incarnation = known[at].incarnation,
+			.resolver = known[at].resolver,
+			.trust_known = known[at].trust_known,
+			.trusted = known[at].trusted,
+			.checked = known[at].checked,
+		};
+	}
+	free(known);
+	return rc;
+}
+
+int
+publish_remember(struct publisher *p, bool changed, struct err *err)
+{
+	struct memory memory = { .p = p };
+	int64_t now = publish_now_ms(p);
+	bool all = false;
+	if (!changed && now - p->remembered_at < STILL_THERE_MS) {
+		if (read_members(p, &all, err) != 0) {
+			return -1;
+		}
+		if (all) {
+			return 0;
+		}
+	}
+	if (store_write(p->params.store, write_servers, &memory, err) != 0) {
+		return -1;
+	}
+	p->remembered_at = now;
+	if (memory.absent > 0) {
+		log_warn("servers are absent: nothing waits for them any more",
+			LOG_INT("servers", memory.absent));
+	}
+	if (read_members(p, &all, err) != 0) {
+		return -1;
+	}
+	return all ? 0
+		   : err_set(err, ERR_CONFLICT,
+			     "somebody else changes what is known of "
+			     "the servers");
+}
+
+struct trust {
+	int64_t server;
+	const struct strlist *keys;
+};
+
+static int
+write_trust(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct trust *trust = ctx;
+	return store_server_trust(
+		tx, trust->server, trust->keys->items, trust->keys->len, err);
+}
+
+void
+publish_remember_trust(struct publisher *p, size_t index, const struct strlist *keys)
+{
+	struct err err = { 0 };
+	struct trust trust = { .server = p->members[index].seq, .keys = keys };
+	bool all = false;
+	if (trust.server == 0) {
+		return;
+	}
+	if (store_write(p->params.store, write_trust, &trust, &err) != 0 ||
+		read_members(p, &all, &err) != 0) {
+		log_err("cannot remember whom a server trusts", &err,
+			LOG_STR("server", p->roster.servers[index].name));
+	}
+}
+
+struct kind {
+	int64_t server;
+	enum store_resolver resolver;
+};
+
+static int
+write_resolver(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct kind *kind = ctx;
+	return store_server_resolver(tx, kind->server, kind->resolver, err);
+}
+
+void
+publish_remember_resolver(struct publisher *p, size_t index, enum store_resolver resolver)
+{
+	struct err err = { 0 };
+	struct kind kind = { .server = p->members[index].seq, .resolver = resolver };
+	if (resolver == STORE_RESOLVER_UNKNOWN ||
+		p->members[index].resolver == resolver) {
+		return;
+	}
+	p->members[index].resolver = resolver;
+	if (kind.server != 0 &&
+		store_write(p->params.store, write_resolver, &kind, &err) != 0) {
+		log_err("cannot remember the resolver of a server", &err,
+			LOG_STR("server", p->roster.servers[index].name));
+	}
+}
+
+uint64_t
+publish_full_servers(const struct publisher *p)
+{
+	uint64_t mask = 0;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		if (p->members[i].resolver != STORE_RESOLVER_CACHE) {
+			mask |= UINT64_C(1) << i;
+		}
+	}
+	return mask;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish/state.h"
+
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "store/publish.h"
+#include "store/quarantine.h"
+
+#include <string.h>
+
+enum {
+	BACKOFF_FIRST_MS = 200,
+	BACKOFF_MAX_MS = 30000,
+	HELD_MS = 10000 /* what natsid itself holds back is looked at again after */
+};
+
+/* ---- what is proven ---- */
+
+static int
+write_drift(struct store_tx *tx, const char *where, const char *key, unsigned drift,
+	struct err *err)
+{
+	for (unsigned kind = 0; drift >> kind != 0; kind++) {
+		if ((drift >> kind & 1) != 0 &&
+			store_drift_found(
+				tx, where, key, (enum store_drift_kind)kind, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *proof,
+	struct err *err)
+{
+	for (size_t i = 0; i < p->roster.len; i++) {
+		const struct member *member = &p->members[i];
+		if ((proof->mask >> i & 1) != 0 && member->seq != 0 &&
+			store_account_server_holds(tx, proof->account, member->seq,
+				member->incarnation, proof->generation, err) != 0) {
+			return -1;
+		}
+	}
+	if (proof->mask != publish_mask(p->roster.len) || p->roster.twin > 0) {
+		return 0;
+	}
+	if (proof->drift != 0 &&
+		(write_drift(tx, proof->where, proof->key, proof->drift, err) != 0 ||
+			store_drift_repaired(tx, proof->key, err) != 0)) {
+		return -1;
+	}
+	return store_publish_proven(tx, proof->account, proof->generation, err);
+}
+
+static int
+write_proofs(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct publisher *p = ctx;
+	for (size_t i = 0; i < p->proof_count; i++) {
+		if (write_proof(tx, p, &p->proofs[i], err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+publish_flush_proofs(struct publisher *p)
+{
+	struct err err = { 0 };
+	if (p->proof_count == 0) {
+		return;
+	}
+	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
+		log_err("cannot record what is proven", &err,
+			LOG_INT("accounts", p->proof_count));
+		/* They are proven all the same; the sweep finds them open and records
+		 * them then. */
+		publish_restart_sweep(p);
+	}
+	p->proof_count = 0;
+}
+
+void
+publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
+{
+	if (p->proof_count == p->params.in_flight_max) {
+		publish_flush_proofs(p);
+	}
+	struct proof *proof = &p->proofs[p->proof_count++];
+	*proof = (struct proof){
+		.account = job->account,
+		.generation = job->generation,
+		.mask = mask,
+		.drift = job->drift,
+	};
+	memcpy(proof->key, job->key, sizeof(proof->key));
+	memcpy(proof->where, job->where, sizeof(proof->where));
+}
+
+/* ---- what failed ---- */
+
+struct failure {
+	const struct publisher *p;
+	const struct job *job;
+	enum store_publish_state state;
+	const char *message;
+};
+
+/* Who did not store it, in its own words. */
+static int
+write_said(struct store_tx *tx, const struct failure *failure, struct err *err)
+{
+	const struct job *job = failure->job;
+	for (size_t i = 0; i < failure->p->roster.len; i++) {
+		const char *words = "no answer";
+		if (failure->p->members[i].seq == 0 || (job->stored >> i & 1) != 0) {
+			continue;
+		}
+		if (job->said != NULL && job->said[i][0] != '\0') {
+			words = job->said[i];
+		}
+		if (store_account_server_failed(tx, job->account,
+			    failure->p->members[i].seq, words, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+write_failure(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct failure *failure = ctx;
+	const struct job *job = failure->job;
+	if (job->drifted &&
+		store_publish_unproven(tx, job->account, job->wanted, err) != 0) {
+		return -1;
+	}
+	if (write_drift(tx, job->where, job->key, job->drift, err) != 0) {
+		return -1;
+	}
+	if (job->pushed && write_said(tx, failure, err) != 0) {
+		return -1;
+	}
+	return store_publish_note(tx, job->account, job->wanted, failure->state,
+		failure->message, true, err);
+}
+
+static int64_t
+backoff(unsigned failures)
+{
+	unsigned doublings = failures < 8 ? failures : 8;
+	int64_t pause = publish_earlier_of(
+		(int64_t)BACKOFF_FIRST_MS << doublings, BACKOFF_MAX_MS);
+	return pause / 2 + (int64_t)rand_below((uint32_t)pause / 2 + 1);
+}
+
+static void
+note_failure(struct publisher *p, const struct job *job, enum store_publish_state state,
+	const char *message)
+{
+	struct err err = { 0 };
+	struct failure failure = {
+		.p = p,
+		.job = job,
+		.state = state,
+		.message = message,
+	};
+	if (store_write(p->params.store, write_failure, &failure, &err) != 0) {
+		log_err("cannot record why an account is not proven", &err,
+			LOG_INT("account", job->account));
+	}
+	log_warn("account not proven", LOG_STR("account", job->key),
+		LOG_INT("generation", job->wanted), LOG_STR("reason", message));
+}
+
+void
+publish_hold(struct publisher *p, struct job *job, const char *message)
+{
+	note_failure(p, job, STORE_PUBLISH_HELD, message);
+	publish_finish_job(p, job);
+}
+
+void
+publish_fail(struct publisher *p, struct job *job, enum store_publish_state state,
+	const char *message)
+{
+	note_failure(p, job, state, message);
+	publish_swept(p, job);
+	if (job->again != WANT_NOTHING) {
+		publish_round_again(p, job);
+		return;
+	}
+	int64_t pause = state == STORE_PUBLISH_REFUSED ? BACKOFF_MAX_MS
+		: state == STORE_PUBLISH_HELD          ? HELD_MS
+						       : backoff(job->failures);
+	job->failures++;
+	job->first = 0;
+	jobs_delay(&p->jobs, job, publish_now_ms(p) + pause);
+}
+
+void
+publish_trouble(
+	struct publisher *p, struct job *job, const char *what, const struct err *err)
+{
+	log_err(what, err, LOG_INT("account", job->account));
+	publish_swept(p, job);
+	job->first = 0;
+	jobs_delay(&p->jobs, job, publish_now_ms(p) + backoff(job->failures++));
+}
+
+/* ---- what others did ---- */
+
+struct finding {
+	const struct job *job;
+	struct store_quarantine found;
+	char message[STORE_PUBLISH_MESSAGE_MAX];
+};
+
+static int
+write_quarantine(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct finding *finding = ctx;
+	const struct job *job = finding->job;
+	if (store_quarantine_put(tx, job->account, &finding->found, err) != 0 ||
+		store_publish_unproven(tx, job->account, job->wanted, err) != 0) {
+		return -1;
+	}
+	return store_publish_note(tx, job->account, job->wanted, STORE_PUBLISH_HELD,
+		finding->message, true, err);
+}
+
+void
+publish_quarantine(
+	struct publisher *p, struct job *job, enum verdict verdict, const char *jwt)
+{
+	struct err err = { 0 };
+	struct finding finding = {
+		.job = job,
+		.found = { .cause = verdict == VERDICT_NEWER ? STORE_QUARANTINE_NEWER
+							     : STORE_QUARANTINE_FOREIGN,
+			.jwt = (char *)(uintptr_t)jwt },
+	};
+	if (p->roster.len == 1) {
+		str_fmt_cut(finding.found.server, sizeof(finding.found.server), "%s",
+			p->roster.servers[0].name);
+	}
+	str_fmt_cut(finding.message, sizeof(finding.message),
+		"%s holds a JWT of this account that %s. Nothing of it is pushed until "
+		"you choose: natsid account adopt, or natsid account override.",
+		finding.found.server[0] != '\0' ? finding.found.server : "A server",
+		verdict == VERDICT_NEWER
+			? "is newer than this database (was a backup restored?)"
+			: "another hand signed");
+	if (store_write(p->params.store, write_quarantine, &finding, &err) != 0) {
+		publish_trouble(p, job, "cannot put an account into quarantine", &err);
+		return;
+	}
+	log_warn("account in quarantine", LOG_STR("account", job->key),
+		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
+		LOG_STR("server", finding.found.server));
+	publish_finish_job(p, job);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/judge.h"
+
+#include "base/str.h"
+#include "mint/account.h"
+#include "service/internal.h"
+#include "store/publish.h"
+
+#include <string.h>
+
+/* Ours are told by their tag. A tool that edits a JWT of ours keeps the tag and gives a
+ * newer iat. */
+enum verdict
+service_judge(const struct service *service, const struct judge_ours *ours,
+	const char *data, size_t len)
+{
+	struct mint_account_origin origin;
+	struct err odd = { 0 };
+	if (len == 0) {
+		return VERDICT_MISSING;
+	}
+	if (ours->jwt != NULL && len == ours->jwt_len &&
+		memcmp(data, ours->jwt, len) == 0) {
+		return VERDICT_EQUAL;
+	}
+	if (mint_account_read_origin(data, len, &origin, &odd) != 0 ||
+		!str_equal(origin.account, ours->key)) {
+		return VERDICT_DAMAGED;
+	}
+	if (!origin.tagged || !str_equal(origin.database_uuid, service->uuid)) {
+		return VERDICT_FOREIGN;
+	}
+	return origin.generation > ours->minted_generation || origin.iat > ours->last_iat
+		? VERDICT_NEWER
+		: VERDICT_OLDER;
+}
+
+struct search {
+	struct nkey_public key;
+	int64_t account;
+};
+
+static int
+find_account(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct search *search = ctx;
+	return store_publish_find(conn, &search->key, &search->account, err);
+}
+
+int
+service_judge_account(struct service *service, const char *jwt, size_t len,
+	int64_t *out_account, struct err *err)
+{
+	struct search search = { 0 };
+	struct mint_account_origin origin;
+	struct err odd = { 0 };
+	*out_account = 0;
+	if (mint_account_read_origin(jwt, len, &origin, &odd) != 0 ||
+		nkey_text_decode(NKEY_ACCOUNT, origin.account, strlen(origin.account),
+			&search.key, &odd) != 0) {
+		return 0;
+	}
+	if (service_read(service, find_account, &search, err) != 0) {
+		return -1;
+	}
+	*out_account = search.account;
+	return 0;
+}

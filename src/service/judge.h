@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a JWT that a server shows for an account means to us. */
+#ifndef SERVICE_JUDGE_H
+#define SERVICE_JUDGE_H
+
+#include "service/service.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum verdict {
+	VERDICT_EQUAL, /* our newest bytes */
+	VERDICT_MISSING, /* nothing */
+	VERDICT_OLDER, /* ours, and not ahead of what is recorded */
+	VERDICT_DAMAGED, /* no JWT of this account: half a file, say */
+	VERDICT_NEWER, /* ours, but ahead of what is recorded: was a backup restored? */
+	VERDICT_FOREIGN /* another hand signed it */
+};
+
+/* What is recorded of the account. */
+struct judge_ours {
+	const char *key; /* A... */
+	const char *jwt; /* the newest bytes; NULL: none were minted yet */
+	size_t jwt_len;
+	int64_t minted_generation;
+	int64_t last_iat; /* unix seconds */
+};
+
+/* data is not NULL. */
+enum verdict service_judge(const struct service *service, const struct judge_ours *ours,
+	const char *data, size_t len);
+
+/* The seq of our account that the JWT speaks of; 0: of none. */
+int service_judge_account(struct service *service, const char *jwt, size_t len,
+	int64_t *out_account, struct err *err) MUST_CHECK;
+
+#endif
