@@ -2,11 +2,14 @@
 #include "mint/exports.h"
 
 #include "base/array.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "jwt/mapping.h"
+#include "model/limits.h"
 #include "model/subject.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +307,116 @@ mint_local_pattern(const struct account_import *import)
 	const char *from = import->local_subject[0] != '\0' ? import->local_subject
 							    : import->subject;
 	return jwt_mapping_pattern(from);
+}
+
+/* What the wildcards of an import stand for in requests that go through it: tokens of
+ * their subject, or stars. */
+struct bound {
+	struct text {
+		const char *text;
+		size_t len;
+	} stars[LIMIT_SUBJECT_BYTES], rest;
+};
+
+static struct text
+token_at(const char *text)
+{
+	return (struct text){ text, strcspn(text, ".") };
+}
+
+/* Behind the token; NULL after the last. */
+static const char *
+after(struct text token)
+{
+	return token.text[token.len] == '.' ? token.text + token.len + 1 : NULL;
+}
+
+static bool
+is_wildcard(struct text token, char wildcard)
+{
+	return token.len == 1 && token.text[0] == wildcard;
+}
+
+/* Requests go through if their subject meets the import's pattern; `local` says by
+ * references which star is which. */
+static bool
+bind_wildcards(
+	const char *local, const char *pattern, const char *subject, struct bound *out)
+{
+	int64_t stars = 0;
+	while (pattern != NULL && subject != NULL) {
+		struct text name = token_at(local);
+		struct text mine = token_at(pattern);
+		struct text theirs = token_at(subject);
+		bool all = is_wildcard(theirs, '>');
+		if (is_wildcard(mine, '>')) {
+			out->rest = (struct text){ subject, strlen(subject) };
+			return true;
+		}
+		if (is_wildcard(mine, '*')) {
+			int64_t n = ++stars;
+			(void)jwt_mapping_is_reference(name.text, name.len, &n);
+			assert(n >= 1 && n <= LIMIT_SUBJECT_BYTES);
+			out->stars[n - 1] = all ? mine : theirs;
+		} else if (!all && !is_wildcard(theirs, '*') &&
+			(mine.len != theirs.len ||
+				memcmp(mine.text, theirs.text, mine.len) != 0)) {
+			return false;
+		}
+		local = after(name);
+		pattern = after(mine);
+		if (!all || pattern == NULL) {
+			subject = after(theirs);
+		}
+	}
+	return pattern == NULL && subject == NULL;
+}
+
+/* The subject with its wildcards as they are bound. */
+static int
+put_bound(const char *subject, const struct bound *bound, char **out, struct err *err)
+{
+	struct buf text;
+	size_t stars = 0;
+	buf_init(&text, SIZE_MAX / 2);
+	for (const char *p = subject; p != NULL;) {
+		struct text token = token_at(p);
+		p = after(token);
+		if (is_wildcard(token, '*')) {
+			token = bound->stars[stars++];
+		} else if (is_wildcard(token, '>')) {
+			token = bound->rest;
+		}
+		buf_put(&text, token.text, token.len);
+		if (p != NULL) {
+			buf_put_str(&text, ".");
+		}
+	}
+	if (buf_finish(&text, err) != 0) {
+		buf_release(&text);
+		return -1;
+	}
+	*out = buf_take(&text);
+	return 0;
+}
+
+int
+mint_local_follow(const struct account_import *import, const char *subject, char **out,
+	struct err *err)
+{
+	struct bound bound = { 0 };
+	bool renamed = import->local_subject[0] != '\0';
+	const char *local = renamed ? import->local_subject : import->subject;
+	char *pattern = renamed ? jwt_mapping_pattern(local) : str_dup(local);
+	if (pattern == NULL) {
+		return err_nomem(err);
+	}
+	*out = NULL;
+	int rc = bind_wildcards(local, pattern, subject, &bound)
+		? put_bound(import->subject, &bound, out, err)
+		: 0;
+	free(pattern);
+	return rc;
 }
 
 /* ---- activations ---- */

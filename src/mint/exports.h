@@ -56,6 +56,12 @@ int mint_local_subject_check(
  * memory. The caller frees. */
 char *mint_local_pattern(const struct account_import *import) MUST_CHECK;
 
+/* What requests on the subject, which may have wildcards, become in the exporter's
+ * account when they go through the import: NULL in *out when none of them does. The
+ * caller frees. The import's subjects fit each other. */
+int mint_local_follow(const struct account_import *import, const char *subject,
+	char **out, struct err *err) MUST_CHECK;
+
 /* ---- activations ---- */
 
 /* Allows the importer to take the subject. Equal parameters are an equal token. */

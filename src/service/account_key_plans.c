@@ -161,23 +161,24 @@ note_plan(struct service *service, const struct actor *actor,
 
 /* As a change of the account that says remove_signing_key. */
 static int
-remove_now(struct service *service, const struct actor *actor, const char *account,
-	const char *public_key, struct preview *preview, struct violations *violations,
-	struct err *err)
+remove_now(struct service *service, const struct actor *actor,
+	const struct key_retirement *which, const struct store_retirement *planned,
+	struct preview *preview, struct violations *violations, struct err *err)
 {
-	struct account row = { .remove_signing_key = str_dup(public_key) };
+	struct account row = { .remove_signing_key = str_dup(which->public_key) };
 	struct record_change change = {
 		.collection = &account_collection,
 		.row = &row,
 		.present =
 			collection_field_bit(&account_collection, "remove_signing_key"),
+		.planned = planned,
 		.preview = preview,
 	};
 	if (row.remove_signing_key == NULL) {
 		return err_nomem(err);
 	}
 	int rc = service_record_update(
-		service, actor, account, &change, NULL, violations, err);
+		service, actor, which->account, &change, NULL, violations, err);
 	free(row.remove_signing_key);
 	return rc;
 }
@@ -188,8 +189,8 @@ service_account_key_retire(struct service *service, const struct actor *actor,
 	struct violations *violations, struct err *err)
 {
 	if (retirement->at == 0 && retirement->below == 0) {
-		return remove_now(service, actor, retirement->account,
-			retirement->public_key, preview, violations, err);
+		return remove_now(
+			service, actor, retirement, NULL, preview, violations, err);
 	}
 	return note_plan(service, actor, retirement, preview, err);
 }
@@ -255,26 +256,44 @@ is_due(struct service *service, const struct store_signing_key *key,
 	return 0;
 }
 
+/* Somebody may have cancelled or changed the plan since it was read, or have removed the
+ * keys: then there is nothing to do. */
+static int
+remove_as_planned(struct service *service, const struct store_signing_key *key,
+	const char *account, struct err *err)
+{
+	static const struct actor system = { .kind = ACTOR_SYSTEM };
+	char text[NKEY_TEXT_SIZE];
+	struct violations violations = { 0 };
+	struct key_retirement which = { .account = account, .public_key = text };
+	struct store_retirement planned = { .at = key->retire_at,
+		.below = key->retire_below };
+	nkey_text_encode(NKEY_ACCOUNT, &key->public_key, text);
+	if (remove_now(service, &system, &which, &planned, NULL, &violations, err) == 0) {
+		log_info("retired signing keys as planned", LOG_STR("account", account),
+			LOG_STR("key", text));
+		return 0;
+	}
+	if (violations.len != 1 ||
+		!str_equal(violations.items[0].field, "remove_signing_key")) {
+		return -1;
+	}
+	err_clear(err);
+	return 0;
+}
+
 static int
 carry_out(struct service *service, const struct store_signing_key *key,
 	count_connections_fn count, void *ctx, struct err *err)
 {
-	static const struct actor system = { .kind = ACTOR_SYSTEM };
-	char text[NKEY_TEXT_SIZE];
 	bool due = false;
-	struct violations violations = { 0 };
 	struct key_query query = { .seq = key->account };
 	int rc = service_read(service, read_list, &query, err);
 	if (rc == 0) {
 		rc = is_due(service, key, &query, count, ctx, &due, err);
 	}
 	if (rc == 0 && due) {
-		nkey_text_encode(NKEY_ACCOUNT, &key->public_key, text);
-		rc = remove_now(service, &system, query.id, text, NULL, &violations, err);
-		if (rc == 0) {
-			log_info("retired signing keys as planned",
-				LOG_STR("account", query.id), LOG_STR("key", text));
-		}
+		rc = remove_as_planned(service, key, query.id, err);
 	}
 	account_key_list_release(&query.list);
 	return rc;

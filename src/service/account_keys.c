@@ -82,6 +82,12 @@ account_keys_find(const struct store_signing_key *keys, size_t len, const char *
 	return NULL;
 }
 
+static bool
+is_planned(const struct store_signing_key *key, const struct store_retirement *plan)
+{
+	return key->retire_at == plan->at && key->retire_below == plan->below;
+}
+
 /* With a new set the one that signs until now may go. */
 static void
 choose_removal(struct work *work)
@@ -96,6 +102,9 @@ choose_removal(struct work *work)
 		violations_add(work->violations, "remove_signing_key", VIOLATION_VALUE,
 			"It is one of the keys that sign. Send add_signing_key first, or "
 			"rotate_keys in place of both.");
+	} else if (work->planned != NULL && !is_planned(key, work->planned)) {
+		violations_add(work->violations, "remove_signing_key", VIOLATION_VALUE,
+			"It is not planned to go like this any more.");
 	} else {
 		keys->remove = key->key_set;
 	}
@@ -166,6 +175,15 @@ account_keys_prepare(struct work *work, struct err *err)
 /* ---- writing ---- */
 
 static bool
+same_key(const struct store_signing_key *was, const struct store_signing_key *now)
+{
+	struct store_retirement plan = { .at = now->retire_at,
+		.below = now->retire_below };
+	return memcmp(&was->public_key, &now->public_key, sizeof(now->public_key)) == 0 &&
+		is_planned(was, &plan);
+}
+
+static bool
 same_keys(const struct account_keys *keys, const struct store_signing_key *now,
 	size_t now_len)
 {
@@ -173,15 +191,15 @@ same_keys(const struct account_keys *keys, const struct store_signing_key *now,
 		return false;
 	}
 	for (size_t i = 0; i < now_len; i++) {
-		if (memcmp(&keys->old[i].public_key, &now[i].public_key,
-			    sizeof(now[i].public_key)) != 0) {
+		if (!same_key(&keys->old[i], &now[i])) {
 			return false;
 		}
 	}
 	return true;
 }
 
-/* A role that came to the account meanwhile would have no key in the new set. */
+/* A role that came to the account meanwhile would have no key in the new set, and a set
+ * whose plan was cancelled meanwhile would go all the same. */
 static int
 check_same_keys(struct store_tx *tx, const struct work *work, struct err *err)
 {
@@ -193,9 +211,10 @@ check_same_keys(struct store_tx *tx, const struct work *work, struct err *err)
 	}
 	bool same = same_keys(work->keys, now, len);
 	free(now);
-	return same ? 0
-		    : err_set(err, ERR_STALE,
-			      "the account got or lost a signing key meanwhile");
+	return same
+		? 0
+		: err_set(err, ERR_STALE,
+			  "the account's signing keys or their plans changed meanwhile");
 }
 
 static int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/import_cycle.h"
 
+#include "base/array.h"
 #include "base/str.h"
 #include "mint/exports.h"
 #include "model/subject.h"
@@ -11,7 +12,8 @@
 
 enum {
 	DEPTH_MAX = 64, /* servers give up as well, at 1,024 accounts */
-	NODES_MAX = 2000 /* accounts looked at for one import */
+	NODES_MAX = 2000, /* accounts looked at for one import */
+	STOPS_MAX = 2000
 };
 
 struct edge {
@@ -29,12 +31,22 @@ struct node {
 	bool done; /* its importers were looked at */
 };
 
+/* An account that requests of the import come to, and what they are called there. */
+struct stop {
+	const struct node *node;
+	char *subject;
+	size_t depth; /* its place on the path */
+	bool on_way; /* else all ways on from here were followed, and end */
+};
+
 struct walk {
 	struct store_conn *conn;
 	const struct account *importer;
 	struct account_import import; /* as it is to be; borrows */
 	struct node **nodes;
 	size_t nodes_len;
+	struct stop *stops;
+	size_t stops_len;
 	const struct node *path[DEPTH_MAX];
 	size_t depth;
 	bool found;
@@ -61,6 +73,10 @@ walk_release(struct walk *walk)
 		node_free(walk->nodes[i]);
 	}
 	free(walk->nodes);
+	for (size_t i = 0; i < walk->stops_len; i++) {
+		free(walk->stops[i].subject);
+	}
+	free(walk->stops);
 }
 
 /* ---- loading ---- */
@@ -166,7 +182,133 @@ find_node_id(struct walk *walk, const char *id, struct node **out, struct err *e
 	return load_node(walk, NULL, id, out, err);
 }
 
-/* ---- the server's search ---- */
+/* ---- requests that would go round ----
+ *
+ * Followed from account to account, by what they are called in each. A request that comes
+ * back to an account as what it was there, or as more than that, goes round for ever. One
+ * that comes back as less may end the next time, so it is followed on. */
+
+/* Takes the subject. */
+static int
+add_stop(struct walk *walk, const struct node *node, char *subject, struct err *err)
+{
+	struct stop *grown =
+		array_grow(walk->stops, walk->stops_len, sizeof(*walk->stops), err);
+	if (grown == NULL) {
+		free(subject);
+		return -1;
+	}
+	walk->stops = grown;
+	walk->stops[walk->stops_len++] = (struct stop){
+		.node = node, .subject = subject, .depth = walk->depth, .on_way = true
+	};
+	return 0;
+}
+
+/* The path is that of the ring alone, from the stop on. */
+static void
+close_ring(struct walk *walk, const struct stop *stop)
+{
+	walk->depth -= stop->depth;
+	memmove(walk->path, walk->path + stop->depth,
+		walk->depth * sizeof(struct node *));
+	walk->path[walk->depth++] = stop->node;
+	walk->found = true;
+}
+
+/* Is there nothing to follow from here? A subject that grows each round never comes back
+ * as it was: such ways are long. */
+static bool
+is_settled(struct walk *walk, const struct node *node, const char *subject)
+{
+	bool too_far = walk->depth == DEPTH_MAX - 1;
+	const struct stop *last = NULL;
+	for (size_t i = 0; i < walk->stops_len; i++) {
+		const struct stop *stop = &walk->stops[i];
+		if (stop->node != node) {
+			continue;
+		}
+		last = stop->on_way ? stop : last;
+		if (stop->on_way && subject_contains(subject, stop->subject)) {
+			close_ring(walk, stop);
+			return true;
+		}
+		if (!stop->on_way && subject_contains(stop->subject, subject)) {
+			return true;
+		}
+	}
+	if (too_far && last != NULL) {
+		close_ring(walk, last);
+	}
+	return too_far || walk->stops_len == STOPS_MAX;
+}
+
+static int visit(struct walk *walk, struct node *node, char *subject, struct err *err);
+
+static int
+follow_request(
+	struct walk *walk, const struct edge *edge, const char *subject, struct err *err)
+{
+	char *theirs = NULL;
+	struct node *next = NULL;
+	if (mint_local_follow(edge->import, subject, &theirs, err) != 0) {
+		return -1;
+	}
+	if (theirs == NULL) {
+		return 0;
+	}
+	if (find_node(walk, &edge->import->account, &next, err) != 0) {
+		free(theirs);
+		return -1;
+	}
+	if (next == NULL || is_settled(walk, next, theirs)) {
+		free(theirs);
+		return 0;
+	}
+	return visit(walk, next, theirs, err);
+}
+
+/* Takes the subject. Recursion is bounded: by DEPTH_MAX. */
+static int
+visit(struct walk *walk, struct node *node, char *subject, struct err *err)
+{
+	size_t stop = walk->stops_len;
+	if (add_stop(walk, node, subject, err) != 0) {
+		return -1;
+	}
+	walk->path[walk->depth++] = node;
+	for (size_t i = 0; i < node->edges_len; i++) {
+		const struct edge *edge = &node->edges[i];
+		if (edge->is_service && subject_overlaps(subject, edge->local) &&
+			follow_request(walk, edge, subject, err) != 0) {
+			return -1;
+		}
+		if (walk->found) {
+			return 0; /* with the path to it */
+		}
+	}
+	walk->depth--;
+	walk->stops[stop].on_way = false;
+	return 0;
+}
+
+/* A ring that the import closes leads over it. */
+static int
+find_ring(struct walk *walk, struct node *importer, const struct edge *edge,
+	struct err *err)
+{
+	if (!edge->is_service) {
+		return 0; /* what comes in by a stream goes out by no other */
+	}
+	char *subject = str_dup(edge->local);
+	return subject != NULL ? visit(walk, importer, subject, err) : err_nomem(err);
+}
+
+/* ---- the server's search ----
+ *
+ * It compares what is asked for with what is asked for elsewhere, not with what it is
+ * called there, so it misses rings and sees some that are none: the imports that it
+ * refuses are refused all the same. */
 
 static bool
 exports_stream(const struct node *node, const char *subject)
@@ -328,7 +470,11 @@ check_all(struct walk *walk, struct err *err)
 		return err_set(err, ERR_STALE, "the account was deleted meanwhile");
 	}
 	node->reaches = true;
-	int rc = check_edge(walk, node, &node->edges[node->edges_len - 1], err);
+	const struct edge *edge = &node->edges[node->edges_len - 1];
+	int rc = find_ring(walk, node, edge, err);
+	if (rc == 0 && !walk->found) {
+		rc = check_edge(walk, node, edge, err);
+	}
 	for (size_t i = 0; rc == 0 && !walk->found && i < walk->nodes_len &&
 		walk->nodes_len < NODES_MAX;
 		i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Imports in circles, as nats-server sees them: it drops the import that closes one, and
- * which that is depends on the order in which accounts reach it. */
+ * Imports in circles: those that requests would go round in, and those that nats-server
+ * sees: it drops the import that closes one, and which that is depends on the order in
+ * which accounts reach it. */
 #ifndef SERVICE_IMPORT_CYCLE_H
 #define SERVICE_IMPORT_CYCLE_H
 

@@ -93,6 +93,7 @@ struct work {
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
 				   has none */
 	struct account_keys *keys; /* accounts: what its triggers ask for */
+	const struct store_retirement *planned; /* accounts: as of struct record_change */
 	int64_t terms_bytes; /* accounts: what the row took of the JWT before */
 };
 

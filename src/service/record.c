@@ -378,6 +378,7 @@ service_record_update(struct service *service, const struct actor *actor, const 
 		.violations = violations,
 		.preview = change->preview,
 		.present = change->present,
+		.planned = change->planned,
 	};
 	struct attempt attempt = {
 		.id = id,

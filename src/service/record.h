@@ -9,11 +9,16 @@
 #include "service/preview.h"
 #include "service/service.h"
 
+struct store_retirement;
+
 /* What a request gives: values in a row struct, and which fields those are. Borrowed. */
 struct record_change {
 	const struct collection *collection;
 	const void *row;
 	uint64_t present;
+	const struct store_retirement *planned; /* accounts: remove_signing_key is refused
+						   unless this is its plan; NULL: whatever
+						   is planned */
 	struct preview *preview; /* not NULL: only tell what it would do; the caller
 				    releases it */
 };

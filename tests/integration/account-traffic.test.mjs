@@ -89,6 +89,44 @@ for (const which of ['newest', 'oldest']) {
         for await (const message of moved) assert.match(message.string(), /some\.subject/);
         assert.equal(reports.length, 1);
       });
+
+      test('trace: of a sample of the messages that ask for it', async (t) => {
+        const { account, client } = await makeAccount('sampled', { trace_destination: 'trace.here' });
+        const traced = headers();
+        traced.set('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+
+        const last = headers();
+        last.set('Nats-Trace-Dest', 'trace.here'); // which is not sampled
+
+        /** Of so many messages, all delivered, how many are reported. Reports come in the order of what they are about. */
+        async function reportsOf(count) {
+          let [reports, arrived, isOver] = [0, 0, false];
+          const both = [
+            client.nc.subscribe('trace.here', {
+              callback: (_, message) => {
+                isOver ||= /some\.end/.test(message.string());
+                reports += isOver ? 0 : 1;
+              },
+            }),
+            client.nc.subscribe('some.subject', { callback: () => { arrived += 1; } }),
+          ];
+          for (let i = 0; i < count; i += 1) client.nc.publish('some.subject', 'x', { headers: traced });
+          client.nc.publish('some.end', 'x', { headers: last });
+          await until('the last report', () => isOver);
+          for (const subscription of both) subscription.unsubscribe();
+          assert.equal(arrived, count);
+          t.diagnostic(`${reports} of ${count}`);
+          return reports;
+        }
+
+        assert.equal(await reportsOf(1000), 1000);
+        await changed(account, { trace_sampling: 20 });
+        const sampled = await reportsOf(4000);
+        assert.ok(sampled > 600 && sampled < 1100, `${sampled} of 4000 is near 20 %`);
+        await changed(account, { trace_sampling: 100 });
+        assert.equal(await reportsOf(1000), 1000);
+        assert.equal(client.count('disconnect'), 0);
+      });
     }
 
     test('default permissions: of users whose JWT says nothing of its own', async () => {

@@ -581,6 +581,95 @@ test_retire_now_and_keep(void **state)
 	assert_int_equal(err.code, ERR_FORBIDDEN);
 }
 
+static void
+keep(struct stage *s, const char *key)
+{
+	struct err err = { 0 };
+	if (service_account_key_keep(s->t->service, &temp_superuser_actor, s->account,
+		    key, NULL, &err) != 0) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+/* Somebody changes the plan while the servers are asked. */
+struct change_of_mind {
+	struct stage *s;
+	const char *key;
+	bool later; /* in place of not at all */
+	bool removes; /* in place of both */
+};
+
+static int
+count_and_change(
+	void *ctx, struct account_key_list *list, bool *out_complete, struct err *err)
+{
+	const struct change_of_mind *mind = ctx;
+	struct fake_servers servers = { .on_second = 1, .complete = true };
+	if (mind->later) {
+		assert_int_equal(retire(mind->s, mind->key, INT64_MAX / 2, 0, err), 0);
+	} else if (mind->removes) {
+		assert_int_equal(retire(mind->s, mind->key, 0, 0, err), 0);
+	} else {
+		keep(mind->s, mind->key);
+	}
+	return count(&servers, list, out_complete, err);
+}
+
+static void
+test_plan_changes_while_counting(void **state)
+{
+	struct stage s;
+	struct err err = { 0 };
+	char key[NKEY_TEXT_SIZE];
+	struct change_of_mind mind = { .s = &s, .key = key };
+	make_stage(&s, *state);
+	key_of(&s, 1, key);
+	trigger_ok(&s, "add_signing_key", NULL);
+	for (int i = 0; i < 3; i++) {
+		mind.later = i == 1;
+		mind.removes = i == 2;
+		assert_int_equal(retire(&s, key, 0, 10, &err), 0);
+		assert_int_equal(service_account_keys_due(
+					 s.t->service, count_and_change, &mind, &err),
+			0);
+		assert_int_equal(ask(&s, KEYS_OF "1"), i < 2 ? 3 : 0);
+	}
+	assert_int_equal(ask(&s,
+				 "SELECT count(*) FROM audit WHERE actor = 'system' AND "
+				 "fields = '[\"remove_signing_key\"]'"),
+		0);
+}
+
+/* Looked at right before a transaction begins. */
+static int64_t
+read_mono_and_keep(void *ctx)
+{
+	struct temp_service *t = ctx;
+	if (meanwhile != NULL) {
+		meanwhile = NULL;
+		temp_store_exec(&t->temp,
+			"UPDATE signing_keys SET retire_at = 0, retire_below = 0");
+	}
+	return t->temp.clock.mono;
+}
+
+static void
+test_plan_is_cancelled_before_removal(void **state)
+{
+	struct stage s;
+	struct err err = { 0 };
+	char key[NKEY_TEXT_SIZE];
+	make_stage(&s, *state);
+	key_of(&s, 1, key);
+	trigger_ok(&s, "add_signing_key", NULL);
+	assert_int_equal(retire(&s, key, 1, 0, &err), 0);
+	s.t->clock.mono = read_mono_and_keep;
+	meanwhile = s.t;
+	due(&s, NULL);
+	assert_null(meanwhile);
+	assert_int_equal(ask(&s, KEYS_OF "1"), 3);
+}
+
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, temp_service_set_up, temp_service_tear_down)
 
@@ -599,6 +688,8 @@ main(void)
 		TEST(test_retire_at_date),
 		TEST(test_retire_below_percent),
 		TEST(test_retire_now_and_keep),
+		TEST(test_plan_changes_while_counting),
+		TEST(test_plan_is_cancelled_before_removal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "jwt/validate.h"
+#include "mint/exports.h"
 #include "service/export.h"
 #include "store/publish.h"
 #include "store/record.h"
@@ -1040,6 +1041,159 @@ test_circle_seen_by_another(void **state)
 	check_says(&violations, &err, "account", "south > north > east > south", "far");
 }
 
+/* Requests that the accounts pass on to each other, n to w; the last import is judged. */
+static const struct passing {
+	const char *what;
+	struct {
+		size_t from, to; /* who takes it from whom */
+		const char *local, *subject;
+	} imports[5];
+	const char *path; /* NULL: it is no ring */
+} passings[] = {
+	{ "three, renamed by each",
+		{ { 0, 1, "r.n", "r.e" }, { 1, 2, "r.e", "r.s" },
+			{ 2, 0, "r.s", "r.n" } },
+		"south > north > east > south" },
+	{ "four, renamed by each",
+		{ { 0, 1, "r.n", "r.e" }, { 1, 2, "r.e", "r.s" }, { 2, 3, "r.s", "r.w" },
+			{ 3, 0, "r.w", "r.n" } },
+		"west > north > east > south > west" },
+	{ "wildcards",
+		{ { 0, 1, "n.*.>", "r.e.*.>" }, { 1, 2, "r.e.*.>", "r.s.*.>" },
+			{ 2, 0, "r.s.>", "r.n.>" }, { 0, 3, "r.n.*.x.>", "r.w.*.>" },
+			{ 3, 0, "r.w.>", "r.n.y.x.>" } },
+		"north > west > north" },
+	{ "wildcards that change places",
+		{ { 0, 1, "r.n.$2.$1", "r.e.*.*" }, { 1, 2, "r.e.x.*", "r.s.*" },
+			{ 2, 0, "r.s.*", "r.n.*.x" } },
+		"south > north > east > south" },
+	{ "wildcards that change places, and then do not fit",
+		{ { 0, 1, "r.n.$2.$1", "r.e.*.*" }, { 1, 2, "r.e.x.*", "r.s.*" },
+			{ 2, 0, "r.s.*", "r.n.y.*" } },
+		NULL },
+	{ "only one subject of many goes round",
+		{ { 0, 1, "r.n.>", "r.e.>" }, { 1, 2, "r.e.x", "r.s" },
+			{ 2, 0, "r.s", "r.n.x" } },
+		"south > north > east > south" },
+	{ "it comes back as what is not passed on",
+		{ { 0, 1, "r.n.>", "r.e.>" }, { 1, 2, "r.e.x", "r.s" },
+			{ 2, 0, "r.s", "r.n.y" } },
+		NULL },
+	{ "it comes back as what nobody asks for",
+		{ { 0, 1, "r.n", "r.e" }, { 1, 2, "r.e", "r.s" },
+			{ 2, 0, "r.s", "r.z" } },
+		NULL },
+	{ "it grows each round",
+		{ { 0, 1, "r.n.>", "r.e.>" }, { 1, 2, "r.e.>", "r.s.>" },
+			{ 2, 0, "r.s.>", "r.n.more.>" } },
+		"south > north > east > south" },
+	{ "it shrinks each round",
+		{ { 0, 1, "r.n.less.>", "r.e.>" }, { 1, 2, "r.e.>", "r.s.>" },
+			{ 2, 0, "r.s.>", "r.n.>" } },
+		"south > north > east > south" },
+	{ "twice through one account",
+		{ { 0, 1, "r.n", "r.e" }, { 1, 2, "r.e", "r.s" }, { 2, 3, "r.s", "r.w" },
+			{ 3, 1, "r.w", "r.e2" }, { 1, 0, "r.e2", "r.n" } },
+		"east > north > east > south > west > east" },
+	{ "twice through one account, and then to its end",
+		{ { 0, 1, "r.n", "r.e" }, { 1, 2, "r.e", "r.s" }, { 2, 3, "r.s", "r.w" },
+			{ 3, 1, "r.w", "r.e2" }, { 1, 0, "r.e2", "r.n2" } },
+		NULL },
+	{ "two ways to one end",
+		{ { 0, 1, "r.n.a", "r.e" }, { 0, 2, "r.n.b", "r.s" },
+			{ 1, 3, "r.e", "r.w" }, { 2, 3, "r.s", "r.w" } },
+		NULL },
+};
+
+static int
+pass_on(struct ring *ring, const struct passing *passing, size_t step,
+	struct violations *violations, struct err *err)
+{
+	char id[RAND_ID_SIZE];
+	return try_import(ring->t, ring->ids[passing->imports[step].from],
+		&ring->keys[passing->imports[step].to],
+		&(struct import_fields){ .subject = passing->imports[step].subject,
+			.local = passing->imports[step].local },
+		id, violations, err);
+}
+
+static void
+check_passing(struct ring *ring, const struct passing *passing)
+{
+	struct violations violations = { 0 };
+	struct err err = { 0 };
+	size_t last = COUNT(passing->imports) - 1;
+	while (passing->imports[last].local == NULL) {
+		last--;
+	}
+	for (size_t i = 0; i <= last; i++) {
+		bool refused = i == last && passing->path != NULL;
+		if (pass_on(ring, passing, i, &violations, &err) != (refused ? -1 : 0)) {
+			fail_msg("%s: %zu: %s", passing->what, i, err.msg);
+		}
+	}
+	if (passing->path != NULL) {
+		check_says(&violations, &err, "account", passing->path, passing->what);
+	}
+	temp_store_exec(&ring->t->temp, "DELETE FROM account_imports");
+}
+
+static void
+test_passings(void **state)
+{
+	struct ring ring = make_ring(*state, "service");
+	for (size_t i = 0; i < COUNT(passings); i++) {
+		check_passing(&ring, &passings[i]);
+	}
+}
+
+static void
+test_follow(void **state)
+{
+	static const struct {
+		const char *local, *subject, *asked, *becomes;
+	} rows[] = {
+		{ "", "a.b", "a.b", "a.b" },
+		{ "x", "a.b", "x", "a.b" },
+		{ "x", "a.b", "y", NULL },
+		{ "x", "a.b", "x.y", NULL },
+		{ "x.y", "a.b", "x", NULL },
+		{ "x.y", "a.b", "*.*", "a.b" },
+		{ "x.y", "a.b", "x.>", "a.b" },
+		{ "x", "a.b", ">", "a.b" },
+		{ "x", "a.b", "x.>", NULL },
+		{ "x.*", "a.*.b", "x.1", "a.1.b" },
+		{ "x.*", "a.*.b", "x.>", "a.*.b" },
+		{ "x.*", "a.*.b", ">", "a.*.b" },
+		{ "x.*.*", "a.*.b.*", "*.1.>", "a.1.b.*" },
+		{ "x.*.*", "a.*.b.*", "*.1", NULL },
+		{ "$2.$1", "a.*.b.*", "1.2", "a.2.b.1" },
+		{ "$2.$1", "a.*.b.*", "1.>", "a.*.b.1" },
+		{ "x.>", "a.>", "x.1.*.>", "a.1.*.>" },
+		{ "x.>", "a.>", "x", NULL },
+		{ "x.>", "a.>", ">", "a.>" },
+		{ "x.*.>", "a.*.b.>", "x.1.2.3", "a.1.b.2.3" },
+		{ "", "$9.*", "$9.1", "$9.1" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct account_import row;
+		struct err err = { 0 };
+		char *is = NULL;
+		assert_int_equal(account_import_init(&row, NULL), 0);
+		temp_set(&row.local_subject, rows[i].local);
+		temp_set(&row.subject, rows[i].subject);
+		assert_int_equal(mint_local_follow(&row, rows[i].asked, &is, &err), 0);
+		if (!str_equal(is != NULL ? is : "nothing",
+			    rows[i].becomes != NULL ? rows[i].becomes : "nothing")) {
+			fail_msg("%s of %s: %s becomes %s", rows[i].local,
+				rows[i].subject, rows[i].asked, is);
+		}
+		free(is);
+		record_release(&account_import_collection, &row);
+	}
+}
+
 /* ---- at once ---- */
 
 struct racer {
@@ -1155,6 +1309,8 @@ main(void)
 		TEST(test_stream_circle),
 		TEST(test_no_circle),
 		TEST(test_circle_seen_by_another),
+		TEST(test_passings),
+		cmocka_unit_test(test_follow),
 		TEST(test_races),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

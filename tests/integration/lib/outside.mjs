@@ -6,7 +6,8 @@ import { createUser, fromPublic, fromSeed, Prefix } from '@nats-io/nkeys';
 import { Codec } from '@nats-io/nkeys/lib/codec.js';
 import { root } from './processes.mjs';
 
-function plainKey(stage, account) {
+/** The plain key of the account's record, to sign with. */
+export function plainKey(stage, account) {
   const opener = join(root, 'tests/integration/lib/vault.py');
   return JSON.parse(execFileSync('python3', [opener, stage.data], { encoding: 'utf8' }))
     .filter(([what]) => what.startsWith('seed of signing_keys '))

@@ -253,11 +253,12 @@ export const tokens = [
 const circle = (what, closing, path) => [`a circle ${what}`, closing, 'account', code.value, new RegExp(`circle: .*${path}`), { only: 'create' }];
 const toA = (exporter, fields) => ({ keys }) => ({ account_id: id('a'), account: keys[id(exporter)], ...fields });
 
-/** b imports from a, c imports from b, and a must not import it back. (Servers take longer circles whose subjects change on the way.) */
+/** b imports from a, c imports from b, and a must not import it back. (Servers would take the one of three by other names.) */
 export const cycles = [
   circle('of two', toA('b', { subject: 'ring', local_subject: 'ring' }), 'a > b > a'),
   circle('of two, by another name', toA('b', { subject: 'loop.b', local_subject: 'loop.a' }), 'a > b > a'),
   circle('of three', toA('c', { subject: 'ring', local_subject: 'ring' }), 'a > c > b > a'),
+  circle('of three, by other names', toA('c', { subject: 'loop.c', local_subject: 'loop.a' }), 'a > c > b > a'),
   circle('of streams', toA('c', { subject: 'flow', type: 'stream' }), 'a > c > b > a'),
   ['an import that closes a circle when it changes', { subject: 'ring', local_subject: 'ring' }, 'account', code.value, /circle: .*a > b > a/, { only: 'update' }],
 ];
