@@ -41,7 +41,8 @@ store_publish_get(struct store_conn *conn, int64_t account, struct store_publish
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_GET,
 		    "SELECT generation, urgent_generation, minted_generation, "
 		    "proven_generation, "
-		    "last_iat, minted_at, claims_hash, state, attempts, message "
+		    "last_iat, minted_at, claims_hash, state, attempts, message, "
+		    "iat_offset "
 		    "FROM account_publish WHERE account = ?1",
 		    err) != 0) {
 		return -1;
@@ -61,6 +62,7 @@ store_publish_get(struct store_conn *conn, int64_t account, struct store_publish
 		.minted_at = store_stmt_int(&stmt, 5),
 		.has_claims_hash = !store_stmt_is_null(&stmt, 6),
 		.attempts = store_stmt_int(&stmt, 8),
+		.iat_offset = store_stmt_int(&stmt, 10),
 	};
 	if ((row.has_claims_hash &&
 		    store_stmt_blob(&stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
