@@ -151,67 +151,60 @@ begin(struct publisher *p, struct start *start)
 	return false;
 }
 
-/* Minted: pushes it, unless it changed since. */
+/* The claims may be those that are proven already. */
 static void
-begin_minted(struct publisher *p, struct start *start)
+go_on_minted(struct publisher *p, struct job *job, struct mint_order *order)
 {
-	struct job *job = start->job;
-	if (start->rc != 0) {
-		publish_trouble(p, job, "cannot read an account to publish", &start->err);
+	bool was_proven = job->proven >= job->generation;
+	job->generation = order->minting.generation;
+	job->wanted = job->generation;
+	if (order->minting.new_bytes) {
+		free(job->jwt);
+		job->jwt = order->jwt;
+		job->jwt_len = order->jwt_len;
+		order->jwt = NULL;
+	} else if (was_proven && !job->drifted) {
+		publish_prove(p, job, publish_mask(p->roster.len));
+		job->proven = job->generation;
+	}
+	go_on(p, job);
+}
+
+static void
+take_minting(struct publisher *p, struct job *job, struct mint_order *order)
+{
+	if (order->rc != 0) {
+		publish_trouble(p, job, "cannot mint an account", &order->err);
 		return;
 	}
-	take_work(start);
-	if (job->generation != job->wanted) {
-		jobs_make_ready(&p->jobs, job, false); /* round again, at once */
-	} else {
-		go_on(p, job);
-	}
-}
-
-/* True: its bytes say what is wanted now, and are to be pushed. */
-static bool
-take_minting(struct publisher *p, struct job *job, const struct minting *minting)
-{
-	switch (minting->result) {
+	switch (order->minting.result) {
 	case MINTING_DONE:
-		if (!minting->new_bytes && job->proven >= job->generation &&
-			!job->drifted) {
-			/* The claims are those that are proven already. */
-			job->generation = minting->generation;
-			publish_prove(p, job, publish_mask(p->roster.len));
-			publish_finish_job(p, job);
-			return false;
-		}
-		return true;
+		go_on_minted(p, job, order);
+		break;
 	case MINTING_LATER: {
-		int64_t wait = minting->not_before - clock_wall_ms(p->params.clock);
+		int64_t wait = order->minting.not_before - clock_wall_ms(p->params.clock);
 		jobs_delay(&p->jobs, job, publish_now_ms(p) + (wait > 0 ? wait : 1));
-		return false;
+		break;
 	}
 	case MINTING_HELD:
-		publish_fail(p, job, STORE_PUBLISH_HELD, minting->reason);
-		return false;
+		publish_fail(p, job, STORE_PUBLISH_HELD, order->minting.reason);
+		break;
 	}
-	return false;
 }
 
-/* Leaves those of the starts that were minted; how many. */
-static size_t
-mint(struct publisher *p, struct start *starts, size_t len)
+static void
+mint(struct publisher *p, struct job **jobs, size_t len)
 {
-	size_t minted = 0;
+	struct mint_order orders[BATCH] = { 0 };
 	for (size_t i = 0; i < len; i++) {
-		struct job *job = starts[i].job;
-		struct minting minting;
-		struct err err = { 0 };
-		if (service_mint_account(p->params.service, job->account, job->urgent,
-			    &minting, &err) != 0) {
-			publish_trouble(p, job, "cannot mint an account", &err);
-		} else if (take_minting(p, job, &minting)) {
-			starts[minted++] = (struct start){ .job = job };
-		}
+		orders[i].account = jobs[i]->account;
+		orders[i].urgent = jobs[i]->urgent;
 	}
-	return minted;
+	service_mint_accounts(p->params.service, orders, len);
+	for (size_t i = 0; i < len; i++) {
+		take_minting(p, jobs[i], &orders[i]);
+		free(orders[i].jwt);
+	}
 }
 
 /* Urgent ones first, then in order of arrival. */
@@ -240,18 +233,16 @@ take_ready(struct publisher *p, struct start *starts, size_t max)
 static void
 start_batch(struct publisher *p, struct start *starts, size_t len)
 {
-	size_t to_mint = 0;
+	struct job *to_mint[BATCH];
+	size_t mint_len = 0;
 	read_work(p, starts, len);
 	for (size_t i = 0; i < len; i++) {
-		struct job *job = starts[i].job;
 		if (begin(p, &starts[i])) {
-			starts[to_mint++] = (struct start){ .job = job };
+			to_mint[mint_len++] = starts[i].job;
 		}
 	}
-	size_t minted = mint(p, starts, to_mint);
-	read_work(p, starts, minted);
-	for (size_t i = 0; i < minted; i++) {
-		begin_minted(p, &starts[i]);
+	if (mint_len > 0) {
+		mint(p, to_mint, mint_len);
 	}
 }
 

@@ -3,9 +3,12 @@
 #ifndef SERVICE_MINTING_H
 #define SERVICE_MINTING_H
 
+#include "base/nkey_text.h"
 #include "service/service.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum minting_result {
 	MINTING_DONE, /* account_jwt says the wanted generation; new bytes or equal claims
@@ -20,13 +23,32 @@ struct minting {
 	bool new_bytes; /* false: the claims were equal, nothing to push for this change
 			 */
 	int64_t not_before;
-	char reason[200];
+	char reason[256];
 };
 
-/* Brings the account's bytes up to its wanted generation: reads a snapshot, builds the
- * claims, signs outside of any transaction, writes when nobody else minted meanwhile.
- * urgent: may run up to 3 s ahead of the clock. Works for deleted and suspended accounts:
- * a tombstone. */
+/* One account to mint, and what came of it. */
+struct mint_order {
+	int64_t account; /* seq */
+	bool urgent; /* may be dated up to 3 s ahead of the clock */
+
+	int rc; /* 0, or -1 with .err; the rest is good with 0 only */
+	struct err err;
+	struct minting minting;
+	char *jwt; /* new bytes, which the caller frees; NULL without */
+	size_t jwt_len;
+	char public_key[NKEY_TEXT_SIZE]; /* of the account */
+	int64_t proven_generation; /* when the account was looked at */
+};
+
+/* Brings the bytes of these accounts up to their wanted generations, a batch at a time:
+ * reads snapshots, builds the claims, signs outside of any transaction, and records all
+ * of the batch in one write. What another minted meanwhile is tried again; nobody's
+ * trouble is another's. Works for deleted and suspended accounts: a tombstone. Accounts
+ * in quarantine are held. Thread-safe; no account may be named twice. */
+void
+service_mint_accounts(struct service *service, struct mint_order *orders, size_t len);
+
+/* The same for one; the bytes are in the store. */
 int service_mint_account(struct service *service, int64_t account, bool urgent,
 	struct minting *out, struct err *err) MUST_CHECK;
 

@@ -35,7 +35,8 @@ no_account(struct err *err)
 
 #define PUBLISH_COLUMNS \
 	"p.generation, p.urgent_generation, p.minted_generation, p.proven_generation, " \
-	"p.last_iat, p.minted_at, p.claims_hash, p.state, p.attempts, p.message "
+	"p.last_iat, p.minted_at, p.claims_hash, p.state, p.attempts, p.message, " \
+	"p.iat_offset "
 
 static int
 read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *out,
@@ -51,6 +52,7 @@ read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *o
 		.minted_at = store_stmt_int(stmt, 5),
 		.has_claims_hash = !store_stmt_is_null(stmt, 6),
 		.attempts = store_stmt_int(stmt, 8),
+		.iat_offset = store_stmt_int(stmt, 10),
 	};
 	if ((row.has_claims_hash &&
 		    store_stmt_blob(stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
@@ -104,13 +106,13 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	}
 	struct nkey_public key;
 	if (read_row(&stmt, account, &work.row, err) != 0 ||
-		store_stmt_blob(&stmt, 10, key.bytes, sizeof(key.bytes), err) != 0) {
+		store_stmt_blob(&stmt, 11, key.bytes, sizeof(key.bytes), err) != 0) {
 		return -1;
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
-	work.quarantined = store_stmt_int(&stmt, 12) != 0;
-	if (!store_stmt_is_null(&stmt, 11)) {
-		const char *text = store_stmt_text(&stmt, 11, &work.jwt_len);
+	work.quarantined = store_stmt_int(&stmt, 13) != 0;
+	if (!store_stmt_is_null(&stmt, 12)) {
+		const char *text = store_stmt_text(&stmt, 12, &work.jwt_len);
 		work.jwt = str_dup_n(text, work.jwt_len);
 		if (work.jwt == NULL) {
 			return err_nomem(err);

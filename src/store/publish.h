@@ -25,6 +25,7 @@ struct store_publish {
 	int64_t proven_generation;
 	int64_t last_iat; /* unix seconds */
 	int64_t minted_at; /* ms */
+	int64_t iat_offset; /* seconds that a person let it be ahead of the clock */
 	bool has_claims_hash;
 	uint8_t claims_hash[STORE_HASH_LEN];
 	enum store_publish_state state;
