@@ -43,6 +43,7 @@ start_bus(struct probe *probe, const struct strlist *urls, struct err *err)
 		.name = "natsid command",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
+		.login_free = nats_auth_login_free,
 		.auth_ctx = probe->auth,
 		.on_event = on_bus,
 		.event_ctx = probe,

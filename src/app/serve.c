@@ -151,6 +151,7 @@ start_nats(struct daemon *daemon, const struct options *options, struct err *err
 		.name = "natsid",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
+		.login_free = nats_auth_login_free,
 		.on_event = on_bus,
 		.event_ctx = daemon,
 		.clock = &clock_system,

@@ -712,41 +712,65 @@ test_lock(void **state)
 
 /* ---- logging in to NATS ---- */
 
+struct login {
+	void *pair;
+	struct nkey_public key;
+};
+
+static void
+log_in(struct nats_auth *auth, struct login *login)
+{
+	struct err err = { 0 };
+	char *jwt = NULL;
+	enum nkey_role role = NKEY_ACCOUNT;
+	struct jwt_claims claims = { 0 };
+	assert_int_equal(nats_auth_user_jwt(auth, &login->pair, &jwt, &err), 0);
+	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+	assert_int_equal(nkey_text_decode_any(claims.sub, strlen(claims.sub), &role,
+				 &login->key, &err),
+		0);
+	assert_int_equal(role, NKEY_USER);
+	jwt_claims_release(&claims);
+	free(jwt);
+}
+
+static void
+assert_signs(const struct login *login)
+{
+	struct err err = { 0 };
+	uint8_t sig[BUS_SIGNATURE_LEN];
+	assert_int_equal(nats_auth_sign(login->pair, "nonce", sig, &err), 0);
+	assert_int_equal(crypto_sign_verify_detached(
+				 sig, (const uint8_t *)"nonce", 5, login->key.bytes),
+		0);
+}
+
 static void
 test_nats_auth(void **state)
 {
 	const struct folder *f = *state;
 	struct data_dir dir;
 	struct nats_auth *auth = NULL;
+	struct login first = { 0 };
+	struct login second = { 0 };
 	struct err err = { 0 };
 	uint8_t sig[BUS_SIGNATURE_LEN];
-	char last[NKEY_TEXT_SIZE] = "";
 	make_system(f);
 	assert_int_equal(open_dir(f, false, &dir, &err), 0);
 	assert_int_equal(nats_auth_new(dir.service, &auth, &err), 0);
 	nats_auth_set_inbox(auth, "_INBOX.abc");
-	assert_code(nats_auth_sign(auth, "nonce", sig, &err), &err, ERR_INTERNAL);
-	for (int i = 0; i < 2; i++) {
-		char *jwt = NULL;
-		enum nkey_role role = NKEY_ACCOUNT;
-		struct nkey_public key;
-		struct jwt_claims claims = { 0 };
-		assert_int_equal(nats_auth_user_jwt(auth, &jwt, &err), 0);
-		assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-		assert_string_not_equal(
-			claims.sub, last); /* a fresh key for each connection */
-		assert_int_equal(str_copy(last, sizeof(last), claims.sub), 0);
-		assert_int_equal(nkey_text_decode_any(claims.sub, strlen(claims.sub),
-					 &role, &key, &err),
-			0);
-		assert_int_equal(role, NKEY_USER);
-		assert_int_equal(nats_auth_sign(auth, "nonce", sig, &err), 0);
-		assert_int_equal(crypto_sign_verify_detached(
-					 sig, (const uint8_t *)"nonce", 5, key.bytes),
-			0);
-		jwt_claims_release(&claims);
-		free(jwt);
-	}
+	assert_code(nats_auth_sign(NULL, "nonce", sig, &err), &err, ERR_INTERNAL);
+	/* Each connect has its own key, which another connect leaves alone. */
+	log_in(auth, &first);
+	log_in(auth, &second);
+	assert_memory_not_equal(first.key.bytes, second.key.bytes, NKEY_PUBLIC_LEN);
+	assert_signs(&first);
+	assert_signs(&second);
+	nats_auth_login_free(first.pair);
+	assert_signs(&second);
+	assert_code(nats_auth_sign(second.pair, "", sig, &err), &err, ERR_UNAVAILABLE);
+	nats_auth_login_free(second.pair);
+	nats_auth_login_free(NULL);
 	nats_auth_free(auth);
 	nats_auth_free(NULL);
 	data_dir_close(&dir);

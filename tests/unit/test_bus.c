@@ -957,30 +957,51 @@ test_stop_sends_what_was_published(void **state)
 struct auth {
 	unsigned jwts;
 	unsigned signatures;
+	unsigned logins; /* that live */
 	bool refuse;
 };
 
 static int
-give_jwt(void *ctx, char **out_jwt, struct err *err)
+give_jwt(void *ctx, void **out_login, char **out_jwt, struct err *err)
 {
 	struct auth *auth = ctx;
 	__atomic_add_fetch(&auth->jwts, 1, __ATOMIC_SEQ_CST);
 	if (auth->refuse)
 		return err_set(err, ERR_UNAVAILABLE, "the key ring is closed");
 	*out_jwt = str_dup("eyJ.not.checked");
-	return *out_jwt != NULL ? 0 : err_nomem(err);
+	if (*out_jwt == NULL)
+		return err_nomem(err);
+	__atomic_add_fetch(&auth->logins, 1, __ATOMIC_SEQ_CST);
+	*out_login = auth;
+	return 0;
 }
 
 static int
-give_signature(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
+give_signature(void *login, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
 	struct err *err)
 {
-	struct auth *auth = ctx;
+	struct auth *auth = login;
 	(void)err;
 	assert_non_null(nonce);
-	auth->signatures++;
+	__atomic_add_fetch(&auth->signatures, 1, __ATOMIC_SEQ_CST);
 	memset(sig, 7, BUS_SIGNATURE_LEN);
 	return 0;
+}
+
+static void
+end_login(void *login)
+{
+	struct auth *auth = login;
+	__atomic_sub_fetch(&auth->logins, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+log_in_with(struct bus_params *params, struct auth *auth)
+{
+	params->user_jwt = give_jwt;
+	params->sign_nonce = give_signature;
+	params->login_free = end_login;
+	params->auth_ctx = auth;
 }
 
 static void
@@ -992,9 +1013,7 @@ test_credentials_are_asked_for_at_each_connect(void **state)
 	assert_true(nats_server_start(&f->first, 0, NULL));
 	const char *urls[] = { f->first.url };
 	struct bus_params params = params_of(f, urls, 1);
-	params.user_jwt = give_jwt;
-	params.sign_nonce = give_signature;
-	params.auth_ctx = &auth;
+	log_in_with(&params, &auth);
 	start_with(f, &params);
 	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
 	nats_server_kill(&f->first);
@@ -1002,8 +1021,10 @@ test_credentials_are_asked_for_at_each_connect(void **state)
 	assert_true(nats_server_start(&f->first, f->first.port, NULL));
 	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 2);
 	bus_stop(f->bus);
+	/* A server that is not there is told no JWT. */
 	assert_int_equal(auth.jwts, 2);
 	assert_int_equal(auth.signatures, 2);
+	assert_int_equal(auth.logins, 0);
 }
 
 static void
@@ -1043,9 +1064,7 @@ test_own_refusal_is_shown(void **state)
 	assert_true(nats_server_start(&f->first, 0, NULL));
 	const char *urls[] = { f->first.url };
 	struct bus_params params = params_of(f, urls, 1);
-	params.user_jwt = give_jwt;
-	params.sign_nonce = give_signature;
-	params.auth_ctx = &auth;
+	log_in_with(&params, &auth);
 	start_with(f, &params);
 	do
 		bus_status(f->bus, &status);
