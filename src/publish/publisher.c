@@ -324,6 +324,9 @@ publisher_new(
 	if (p->params.request_ms == 0) {
 		p->params.request_ms = 2000;
 	}
+	if (p->params.request_max_ms == 0) {
+		p->params.request_max_ms = 10000;
+	}
 	if (p->params.in_flight_max == 0) {
 		p->params.in_flight_max = 128;
 	}
