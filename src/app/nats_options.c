@@ -120,7 +120,9 @@ read_urls(const char *list, struct strlist *out, struct err *err)
 		return -1;
 	}
 	if (out->len == 0 || out->len > BUS_URLS_MAX) {
-		return err_set(err, ERR_INVALID, "1 to %d URLs are needed", BUS_URLS_MAX);
+		return out->len == 0
+			? err_set(err, ERR_INVALID, "at least one URL is needed")
+			: err_set(err, ERR_INVALID, "more than %d URLs", BUS_URLS_MAX);
 	}
 	for (size_t i = 0; i < out->len; i++) {
 		struct bus_url url;

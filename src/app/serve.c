@@ -35,6 +35,56 @@ struct daemon {
 	struct janitor *janitor;
 };
 
+_Static_assert((int)API_NATS_URLS_MAX == (int)BUS_URLS_MAX, "room for each URL");
+
+static void
+copy_urls(const struct bus_status *bus, struct api_nats_status *out)
+{
+	static const char *const states[] = {
+		[BUS_URL_STANDBY] = "standby",
+		[BUS_URL_CONNECTING] = "connecting",
+		[BUS_URL_CONNECTED] = "connected",
+		[BUS_URL_PROBING] = "probing",
+		[BUS_URL_FAILED] = "failed",
+	};
+	out->url_count = bus->url_count;
+	out->url_index = bus->url_index;
+	for (size_t i = 0; i < bus->url_count; i++) {
+		const struct bus_url_status *from = &bus->urls[i];
+		struct api_nats_url *to = &out->urls[i];
+		str_fmt_cut(to->url, sizeof(to->url), "%s", from->url);
+		str_fmt_cut(to->error, sizeof(to->error), "%s", from->error);
+		to->state = states[from->state];
+		to->connects = (int64_t)from->connects;
+		to->failures = (int64_t)from->failures;
+	}
+}
+
+static void
+copy_connection(const struct bus_status *bus, struct api_nats_status *out)
+{
+	static const char *const states[] = {
+		[BUS_DOWN] = "disconnected",
+		[BUS_CONNECTING] = "connecting",
+		[BUS_UP] = "connected",
+	};
+	out->connected = bus->state == BUS_UP;
+	out->state = states[bus->state];
+	if (out->connected) {
+		out->role = bus->url_index == 0 ? "primary" : "backup";
+	} else {
+		str_fmt_cut(out->error, sizeof(out->error), "%s", bus->last_error);
+	}
+	str_fmt_cut(out->url, sizeof(out->url), "%s", bus->url);
+	out->since_ms = bus->since_ms;
+	out->epoch = (int64_t)bus->epoch;
+	out->connects = (int64_t)bus->connects;
+	out->failovers = (int64_t)bus->failovers;
+	out->failbacks = (int64_t)bus->failbacks;
+	out->probes = (int64_t)bus->probes;
+	out->open_requests = (int64_t)bus->open_requests;
+}
+
 static void
 nats_status(void *ctx, struct api_nats_status *out)
 {
@@ -43,13 +93,11 @@ nats_status(void *ctx, struct api_nats_status *out)
 	struct publisher_status publisher;
 	bus_status(daemon->bus, &bus);
 	publisher_status(daemon->publisher, &publisher);
-	out->connected = bus.state == BUS_UP;
-	str_fmt_cut(out->url, sizeof(out->url), "%s", bus.url);
-	str_fmt_cut(out->error, sizeof(out->error), "%s",
-		bus.state == BUS_UP ? "" : bus.last_error);
-	out->since_ms = bus.since_ms;
+	copy_connection(&bus, out);
+	copy_urls(&bus, out);
 	out->servers = (int64_t)publisher.roster.len;
 	out->open_accounts = (int64_t)publisher.open;
+	out->pushed = (int64_t)publisher.pushed;
 	int index = roster_index(&publisher.roster, bus.server_id);
 	if (index >= 0) {
 		const struct server *server = &publisher.roster.servers[index];
