@@ -14,16 +14,38 @@
 struct api;
 struct service;
 
-/* How it stands with NATS, for /readyz. Texts are "" where there is nothing to say. */
+enum { API_NATS_URLS_MAX = 16 };
+
+struct api_nats_url {
+	char url[128];
+	const char *state; /* connected, connecting, probing, standby, failed; static */
+	char error[160];
+	int64_t connects; /* since the start, as the next */
+	int64_t failures;
+};
+
+/* How it stands with NATS. Texts are "" where there is nothing to say. */
 struct api_nats_status {
 	bool connected;
+	const char *state; /* connected, connecting, disconnected; static */
+	const char *role; /* primary, backup: of the URL that is connected; static */
 	char url[128];
 	char server[64];
 	char version[32];
 	char error[160];
 	int64_t since_ms; /* wall, of the last change between connected and not */
+	int64_t epoch; /* of the connection; grows */
+	int64_t connects; /* since the start, as all that is counted */
+	int64_t failovers;
+	int64_t failbacks;
+	int64_t probes; /* of the primary, while a backup is connected */
+	int64_t open_requests;
 	int64_t servers;
 	int64_t open_accounts; /* not proven */
+	int64_t pushed;
+	size_t url_index; /* connected, or tried last */
+	struct api_nats_url urls[API_NATS_URLS_MAX]; /* the first is the primary */
+	size_t url_count;
 };
 
 /* One live connection of an account; texts are borrowed, "" and 0 where not known. */
@@ -38,7 +60,7 @@ struct api_connection {
 struct api_params {
 	struct service *service;
 	const struct clock *clock;
-	/* Fills *out, which comes zeroed; called by any worker thread. NULL: no NATS. */
+	/* Fills *out, which comes empty; called by any worker thread. NULL: no NATS. */
 	void (*nats_status)(void *ctx, struct api_nats_status *out);
 	void *status_ctx;
 	/* Hands out the live connections of an account (A...), of all servers that answer

@@ -22,6 +22,12 @@ struct api_call {
 	struct violations violations; /* an error takes them along */
 };
 
+/* How it stands with NATS now; all is set. */
+void api_nats_read(const struct api *api, struct api_nats_status *out);
+
+struct emit;
+void api_nats_emit_since(struct emit *emit, const struct api_nats_status *nats);
+
 /* Handlers fill call->res and return 0, or return -1 with err set and, perhaps,
  * violations; what they wrote into the body until then is dropped. */
 int api_records_list(struct api_call *call, struct err *err) MUST_CHECK;
@@ -53,6 +59,9 @@ int api_expiring(struct api_call *call, struct err *err) MUST_CHECK;
 int api_page_creds(struct api_call *call, struct err *err) MUST_CHECK;
 int api_page_creds_css(struct api_call *call, struct err *err) MUST_CHECK;
 int api_page_creds_js(struct api_call *call, struct err *err) MUST_CHECK;
+
+int api_native_nats(struct api_call *call, struct err *err) MUST_CHECK;
+int api_metrics(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_health_pocketbase(struct api_call *call, struct err *err) MUST_CHECK;
 int api_health_alive(struct api_call *call, struct err *err) MUST_CHECK;

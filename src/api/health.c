@@ -37,22 +37,18 @@ api_health_alive(struct api_call *call, struct err *err)
 static void
 emit_nats(struct emit *emit, const struct api *api)
 {
-	struct api_nats_status nats = { 0 };
-	char since[CLOCK_TEXT_MAX] = "";
-	if (api->params.nats_status != NULL) {
-		api->params.nats_status(api->params.status_ctx, &nats);
-	}
-	if (nats.since_ms > 0) {
-		clock_format(nats.since_ms, since);
-	}
+	struct api_nats_status nats;
+	api_nats_read(api, &nats);
 	emit_key(emit, "nats");
 	emit_object_begin(emit);
 	emit_kv_bool(emit, "connected", nats.connected);
+	emit_kv_text(emit, "state", nats.state);
 	emit_kv_text(emit, "url", nats.url);
+	emit_kv_text(emit, "role", nats.role);
 	emit_kv_text(emit, "server", nats.server);
 	emit_kv_text(emit, "version", nats.version);
 	emit_kv_text(emit, "error", nats.error);
-	emit_kv_text(emit, "since", since);
+	api_nats_emit_since(emit, &nats);
 	emit_kv_int(emit, "servers", nats.servers);
 	emit_kv_int(emit, "open_accounts", nats.open_accounts);
 	emit_object_end(emit);

@@ -45,6 +45,8 @@ static const struct api_route routes[] = {
 		API_AUDIENCE_ANYONE),
 	NATIVE("GET", "/healthz", api_health_alive, API_BODY_NONE, API_AUDIENCE_ANYONE),
 	NATIVE("GET", "/readyz", api_health_ready, API_BODY_NONE, API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/metrics", api_metrics, API_BODY_NONE, API_AUDIENCE_ANYONE),
+	NATIVE("GET", "/api/v1/nats", api_native_nats, API_BODY_NONE, API_AUDIENCE_TOKEN),
 	NATIVE("GET", "/api/v1/operator.jwt", api_native_operator_jwt, API_BODY_NONE,
 		API_AUDIENCE_TOKEN),
 	NATIVE("GET", "/api/v1/nats.conf", api_native_nats_conf, API_BODY_NONE,
@@ -182,6 +184,7 @@ enum api_dialect
 api_route_dialect(const char *path)
 {
 	bool native = str_starts_with(path, "/api/v1/") || str_equal(path, "/healthz") ||
-		str_equal(path, "/readyz") || str_starts_with(path, "/creds");
+		str_equal(path, "/readyz") || str_equal(path, "/metrics") ||
+		str_starts_with(path, "/creds");
 	return native ? API_DIALECT_NATIVE : API_DIALECT_POCKETBASE;
 }

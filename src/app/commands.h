@@ -13,21 +13,31 @@ struct command {
 	const char *words[2]; /* "superuser", "upsert"; the second may be NULL */
 	const char *arguments; /* for the usage line */
 	const char *help;
-	unsigned options; /* mask of OPTION_BIT */
+	uint64_t options; /* mask of OPTION_BIT */
 	size_t positionals;
 	/* Runs with its options; prints what it has to say, errors too. */
 	enum exit_code (*run)(const struct options *options);
 };
 
-/* Options of every command that opens a data directory, and all of serve. */
+/* Options of every command that opens a data directory, of every one that connects to
+ * NATS, and all of serve. */
 #define COMMAND_DATA_OPTIONS \
 	(OPTION_BIT(OPTION_DATA) | OPTION_BIT(OPTION_KEY_FILE) | \
 		OPTION_BIT(OPTION_CONFIG))
+#define COMMAND_NATS_OPTIONS \
+	(OPTION_BIT(OPTION_NATS) | OPTION_BIT(OPTION_NATS_CONNECT_TIMEOUT) | \
+		OPTION_BIT(OPTION_NATS_REQUEST_TIMEOUT) | OPTION_BIT(OPTION_NATS_CA) | \
+		OPTION_BIT(OPTION_NATS_CERT) | OPTION_BIT(OPTION_NATS_KEY))
 #define COMMAND_SERVE_OPTIONS \
-	(COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | \
-		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_NATS) | \
-		OPTION_BIT(OPTION_LOG_LEVEL) | OPTION_BIT(OPTION_JWT_LIFETIME) | \
-		OPTION_BIT(OPTION_ROLE_PACE))
+	(COMMAND_DATA_OPTIONS | COMMAND_NATS_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | \
+		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_LOG_LEVEL) | \
+		OPTION_BIT(OPTION_JWT_LIFETIME) | OPTION_BIT(OPTION_ROLE_PACE) | \
+		OPTION_BIT(OPTION_NATS_MAX_PRIMARY_RETRIES) | \
+		OPTION_BIT(OPTION_NATS_INITIAL_BACKOFF) | \
+		OPTION_BIT(OPTION_NATS_MAX_BACKOFF) | \
+		OPTION_BIT(OPTION_NATS_BACKOFF_MULTIPLIER) | \
+		OPTION_BIT(OPTION_NATS_FAILBACK_INTERVAL) | \
+		OPTION_BIT(OPTION_NATS_PUBLISH_TIMEOUT))
 
 enum exit_code command_init(const struct options *options);
 enum exit_code command_serve(const struct options *options);

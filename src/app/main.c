@@ -38,7 +38,7 @@ static const struct command commands[] = {
 		0, command_operator_export },
 	{ { "operator", "rotate-signing-key" }, "",
 		"begin a rotation of the operator's signing key, or take it further",
-		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_NATS) |
+		COMMAND_DATA_OPTIONS | COMMAND_NATS_OPTIONS |
 			OPTION_BIT(OPTION_IDENTITY) | OPTION_BIT(OPTION_WAIT) |
 			OPTION_BIT(OPTION_WITHOUT) | OPTION_BIT(OPTION_ABORT),
 		0, command_operator_rotate },

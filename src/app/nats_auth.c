@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The bus never makes two connections at a time, so one pair is enough. */
 struct nats_auth {
 	struct service *service;
-	struct vault_pair *pair;
 	const char *inbox;
 };
 
@@ -29,10 +27,7 @@ nats_auth_new(struct service *service, struct nats_auth **out, struct err *err)
 void
 nats_auth_free(struct nats_auth *auth)
 {
-	if (auth != NULL) {
-		vault_pair_free(auth->pair);
-		free(auth);
-	}
+	free(auth);
 }
 
 void
@@ -42,24 +37,28 @@ nats_auth_set_inbox(struct nats_auth *auth, const char *inbox)
 }
 
 int
-nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err)
+nats_auth_user_jwt(void *ctx, void **out_login, char **out_jwt, struct err *err)
 {
 	struct nats_auth *auth = ctx;
+	struct vault_pair *pair = NULL;
 	struct nkey_public key;
-	vault_pair_free(auth->pair);
-	auth->pair = NULL;
-	if (vault_pair_new(&auth->pair, &key, err) != 0) {
+	if (vault_pair_new(&pair, &key, err) != 0) {
 		return -1;
 	}
-	return service_system_user_jwt(auth->service, &key, auth->inbox, out_jwt, err);
+	if (service_system_user_jwt(auth->service, &key, auth->inbox, out_jwt, err) !=
+		0) {
+		vault_pair_free(pair);
+		return -1;
+	}
+	*out_login = pair;
+	return 0;
 }
 
 int
-nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
+nats_auth_sign(void *login, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
 	struct err *err)
 {
-	struct nats_auth *auth = ctx;
-	if (auth->pair == NULL) {
+	if (login == NULL) {
 		return err_set(
 			err, ERR_INTERNAL, "a nonce to sign before there is a key");
 	}
@@ -70,6 +69,12 @@ nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LE
 			"mode: start it "
 			"with the configuration that natsid exports");
 	}
-	vault_pair_sign(auth->pair, (const uint8_t *)nonce, strlen(nonce), sig);
+	vault_pair_sign(login, (const uint8_t *)nonce, strlen(nonce), sig);
 	return 0;
+}
+
+void
+nats_auth_login_free(void *login)
+{
+	vault_pair_free(login);
 }

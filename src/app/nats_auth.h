@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How natsid itself logs in to NATS: for each connection a fresh key pair in locked
- * memory, and a JWT of the system account for it. */
+ * How natsid itself logs in to NATS: for each connect a fresh key pair in locked memory,
+ * and a JWT of the system account for it. Any number of connects at a time. */
 #ifndef APP_NATS_AUTH_H
 #define APP_NATS_AUTH_H
 
@@ -16,9 +16,11 @@ void nats_auth_free(struct nats_auth *auth);
  */
 void nats_auth_set_inbox(struct nats_auth *auth, const char *inbox);
 
-/* The callbacks of struct bus_params; ctx is the struct nats_auth. */
-int nats_auth_user_jwt(void *ctx, char **out_jwt, struct err *err);
-int nats_auth_sign(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
+/* The callbacks of struct bus_params; ctx is the struct nats_auth, a login the key pair
+ * of one connect. */
+int nats_auth_user_jwt(void *ctx, void **out_login, char **out_jwt, struct err *err);
+int nats_auth_sign(void *login, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
 	struct err *err);
+void nats_auth_login_free(void *login);
 
 #endif

@@ -2,6 +2,7 @@
 #include "app/commands.h"
 
 #include "app/data_dir.h"
+#include "app/nats_options.h"
 #include "app/seed_file.h"
 #include "app/trust.h"
 #include "base/clock.h"
@@ -146,6 +147,7 @@ command_operator_export(const struct options *options)
 
 struct rotate {
 	const struct options *options;
+	struct nats_options nats;
 	struct data_dir dir;
 	struct probe *probe; /* NULL until somebody asks the servers */
 	struct buf text;
@@ -190,8 +192,8 @@ check_trust(struct rotate *rotate, const char *key, const char *what, size_t *ou
 		.without = &rotate->without,
 	};
 	if (rotate->probe == NULL &&
-		probe_open(rotate->dir.service, rotate->options->values[OPTION_NATS],
-			&rotate->probe, err) != 0) {
+		probe_open(rotate->dir.service, &rotate->nats, &rotate->probe, err) !=
+			0) {
 		return -1;
 	}
 	params.probe = rotate->probe;
@@ -409,7 +411,8 @@ command_operator_rotate(const struct options *options)
 	struct rotate rotate = { .options = options };
 	enum exit_code code = EXIT_OK;
 	buf_init_secret(&rotate.text, SEEDS_MAX);
-	if (read_rotate(&rotate, &err) != 0) {
+	if (read_rotate(&rotate, &err) != 0 ||
+		nats_options_read(options, &rotate.nats, &err) != 0) {
 		code = command_failed(&err);
 	} else if (command_open_data(options, &rotate.dir, &code) == 0) {
 		code = options->values[OPTION_ABORT] != NULL ? run_abort(&rotate)
@@ -417,6 +420,7 @@ command_operator_rotate(const struct options *options)
 		probe_close(rotate.probe);
 		data_dir_close(&rotate.dir);
 	}
+	nats_options_release(&rotate.nats);
 	strlist_release(&rotate.without);
 	buf_release(&rotate.text);
 	return code;

@@ -6,6 +6,7 @@
 #include "json/json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static const struct option options_table[OPTION_COUNT] = {
 		"127.0.0.1:8090", "where to serve; port 0 is any free one" },
 	[OPTION_NATS] = { "nats", "NATSID_NATS", "nats", "URL[,URL...]",
 		"nats://127.0.0.1:4222",
-		"servers of the NATS system, in order of preference" },
+		"servers of the NATS system: the primary, then its backups in order" },
 	[OPTION_LOG_LEVEL] = { "log-level", "NATSID_LOG_LEVEL", "log_level", "LEVEL",
 		"info", "what goes to standard error: debug, info, warn or error" },
 	[OPTION_JWT_LIFETIME] = { "jwt-lifetime", "NATSID_JWT_LIFETIME", "jwt_lifetime",
@@ -50,6 +51,36 @@ static const struct option options_table[OPTION_COUNT] = {
 		"switch JetStream on, with its store there" },
 	[OPTION_ROLE_PACE] = { "role-pace", "NATSID_ROLE_PACE", "role_pace", "N", "20",
 		"accounts a second that a wider role reaches; 0 is all at once" },
+	[OPTION_NATS_MAX_PRIMARY_RETRIES] = { "nats-max-primary-retries",
+		"NATSID_NATS_MAX_PRIMARY_RETRIES", "nats_max_primary_retries", "N", "4",
+		"how often the primary is tried again before its backups" },
+	[OPTION_NATS_INITIAL_BACKOFF] = { "nats-initial-backoff",
+		"NATSID_NATS_INITIAL_BACKOFF", "nats_initial_backoff", "TIME", "1s",
+		"the pause before the first retry" },
+	[OPTION_NATS_MAX_BACKOFF] = { "nats-max-backoff", "NATSID_NATS_MAX_BACKOFF",
+		"nats_max_backoff", "TIME", "8s", "the longest pause between retries" },
+	[OPTION_NATS_BACKOFF_MULTIPLIER] = { "nats-backoff-multiplier",
+		"NATSID_NATS_BACKOFF_MULTIPLIER", "nats_backoff_multiplier", "N", "2",
+		"how much longer each pause is than the one before" },
+	[OPTION_NATS_FAILBACK_INTERVAL] = { "nats-failback-interval",
+		"NATSID_NATS_FAILBACK_INTERVAL", "nats_failback_interval", "TIME", "30s",
+		"how often the primary is looked at while a backup serves" },
+	[OPTION_NATS_CONNECT_TIMEOUT] = { "nats-connect-timeout",
+		"NATSID_NATS_CONNECT_TIMEOUT", "nats_connect_timeout", "TIME", "5s",
+		"how long a connect to a server may take" },
+	[OPTION_NATS_PUBLISH_TIMEOUT] = { "nats-publish-timeout",
+		"NATSID_NATS_PUBLISH_TIMEOUT", "nats_publish_timeout", "TIME", "10s",
+		"how long the answers to a push are waited for at most" },
+	[OPTION_NATS_REQUEST_TIMEOUT] = { "nats-request-timeout",
+		"NATSID_NATS_REQUEST_TIMEOUT", "nats_request_timeout", "TIME", "10s",
+		"how long a silent server is waited for that is asked who is connected" },
+	[OPTION_NATS_CA] = { "nats-ca", "NATSID_NATS_CA", "nats_ca", "FILE", NULL,
+		"certificates that must have signed those of the NATS servers (the "
+		"system's)" },
+	[OPTION_NATS_CERT] = { "nats-cert", "NATSID_NATS_CERT", "nats_cert", "FILE", NULL,
+		"the client certificate for the NATS servers" },
+	[OPTION_NATS_KEY] = { "nats-key", "NATSID_NATS_KEY", "nats_key", "FILE", NULL,
+		"its private key" },
 	[OPTION_SEEDS] = { "seeds", NULL, NULL, NULL, NULL,
 		"the seeds of the operator's keys, for safekeeping" },
 	[OPTION_FORGET_IDENTITY] = { "forget-identity", NULL, NULL, NULL, NULL,
@@ -95,7 +126,7 @@ set_value(struct options *options, enum option_id id, const char *value, struct 
 }
 
 static int
-find_option(const char *name, size_t len, unsigned mask)
+find_option(const char *name, size_t len, uint64_t mask)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const char *known = options_table[i].name;
@@ -108,7 +139,7 @@ find_option(const char *name, size_t len, unsigned mask)
 }
 
 static int
-read_flag(int argc, char *const *argv, int *at, unsigned mask, struct options *out,
+read_flag(int argc, char *const *argv, int *at, uint64_t mask, struct options *out,
 	struct err *err)
 {
 	const char *arg = argv[*at];
@@ -135,7 +166,7 @@ read_flag(int argc, char *const *argv, int *at, unsigned mask, struct options *o
 }
 
 static int
-read_flags(int argc, char *const *argv, unsigned mask, size_t positionals,
+read_flags(int argc, char *const *argv, uint64_t mask, size_t positionals,
 	struct options *out, struct err *err)
 {
 	for (int i = 0; i < argc; i++) {
@@ -156,7 +187,7 @@ read_flags(int argc, char *const *argv, unsigned mask, size_t positionals,
 }
 
 static int
-read_environment(unsigned mask, struct options *out, struct err *err)
+read_environment(uint64_t mask, struct options *out, struct err *err)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const char *env = options_table[i].env;
@@ -206,7 +237,7 @@ config_key(const char *key)
 
 /* Keys of other commands are known, so that one file serves all of them. */
 static int
-apply_config(json_t *root, unsigned mask, struct options *out, struct err *err)
+apply_config(json_t *root, uint64_t mask, struct options *out, struct err *err)
 {
 	const char *key = NULL;
 	json_t *value = NULL;
@@ -235,7 +266,7 @@ apply_config(json_t *root, unsigned mask, struct options *out, struct err *err)
 }
 
 static int
-read_config(const char *path, unsigned mask, struct options *out, struct err *err)
+read_config(const char *path, uint64_t mask, struct options *out, struct err *err)
 {
 	struct buf text;
 	json_t *root = NULL;
@@ -259,7 +290,7 @@ read_config(const char *path, unsigned mask, struct options *out, struct err *er
 }
 
 int
-options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
+options_read(int argc, char *const *argv, uint64_t mask, size_t positionals,
 	struct options *out, struct err *err)
 {
 	if (read_flags(argc, argv, mask, positionals, out, err) != 0) {
@@ -286,8 +317,14 @@ options_read(int argc, char *const *argv, unsigned mask, size_t positionals,
 	return 0;
 }
 
+const char *
+options_name(enum option_id id)
+{
+	return options_table[id].name;
+}
+
 void
-options_print(unsigned mask)
+options_print(uint64_t mask)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option *option = &options_table[i];
@@ -297,12 +334,12 @@ options_print(unsigned mask)
 		}
 		str_fmt_cut(flag, sizeof(flag), "--%s %s", option->name,
 			option->value_name != NULL ? option->value_name : "");
-		printf("  %-22s %s%s%s%s\n", flag, option->help,
+		printf("  %-28s %s%s%s%s\n", flag, option->help,
 			option->fallback != NULL ? " (" : "",
 			option->fallback != NULL ? option->fallback : "",
 			option->fallback != NULL ? ")" : "");
 	}
-	printf("  %-22s %s\n", "--help", "this text");
+	printf("  %-28s %s\n", "--help", "this text");
 	printf("\nEach option may also come from the environment (NATSID_DATA for "
 	       "--data) or, but\n"
 	       "for --config, from the JSON file: flag over environment over file over "
@@ -343,6 +380,39 @@ options_role_pace(const char *text, int64_t *out_pace, struct err *err)
 	}
 	*out_pace = pace == 0 ? -1 : pace;
 	return 0;
+}
+
+int
+options_duration(const char *text, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
+	struct err *err)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+		{ "ms", 1 },
+		{ "s", 1000 },
+		{ "m", 60 * 1000 },
+		{ "h", 60 * 60 * 1000 },
+	};
+	char number[16] = "";
+	int64_t value = 0;
+	size_t len = strspn(text, "0123456789");
+	if (len > 0 && len < sizeof(number)) {
+		memcpy(number, text, len);
+	}
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (str_equal(text + len, units[i].name) &&
+			str_to_int(number, 0, max_ms / units[i].ms, &value) == 0 &&
+			value * units[i].ms >= min_ms) {
+			*out_ms = value * units[i].ms;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_INVALID,
+		"\"%s\" is not a time such as 500ms, 8s, 2m or 1h, from %" PRId64
+		"ms to %" PRId64 "s",
+		text, min_ms, max_ms / 1000);
 }
 
 int

@@ -2,12 +2,13 @@
 #include "app/probe.h"
 
 #include "app/nats_auth.h"
-#include "app/options.h"
 #include "base/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+
+enum { BACKOFF_MIN_MS = 200 };
 
 struct probe {
 	struct nats_auth *auth;
@@ -35,21 +36,23 @@ on_bus(void *ctx, const struct bus_event *event)
 }
 
 static int
-start_bus(struct probe *probe, const struct strlist *urls, struct err *err)
+start_bus(struct probe *probe, const struct nats_options *nats, struct err *err)
 {
 	struct bus_params params = {
-		.urls = (const char *const *)urls->items,
-		.url_count = urls->len,
 		.name = "natsid command",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
+		.login_free = nats_auth_login_free,
 		.auth_ctx = probe->auth,
 		.on_event = on_bus,
 		.event_ctx = probe,
 		.clock = &clock_system,
 	};
+	nats_options_apply(nats, &params);
+	params.primary_retries = -1; /* somebody waits: any server will do */
+	params.backoff_min_ms = BACKOFF_MIN_MS;
 	if (bus_new(&params, &probe->bus, err) != 0) {
-		return err_prefix(err, "--nats");
+		return -1;
 	}
 	nats_auth_set_inbox(probe->auth, bus_inbox(probe->bus));
 	live_set_bus(probe->live, probe->bus);
@@ -68,30 +71,18 @@ init_lock(struct probe *probe)
 }
 
 int
-probe_open(struct service *service, const char *nats, struct probe **out, struct err *err)
+probe_open(struct service *service, const struct nats_options *nats, struct probe **out,
+	struct err *err)
 {
-	const struct live_params live_params = { 0 };
-	struct strlist urls = { 0 };
+	const struct live_params live_params = { .timeout_ms = nats->request_timeout_ms };
 	struct probe *probe = calloc(1, sizeof(*probe));
 	if (probe == NULL) {
 		return err_nomem(err);
 	}
 	init_lock(probe);
-	int rc = options_split_list(nats, &urls, err);
-	if (rc != 0) {
-		err_prefix(err, "--nats");
-	}
-	if (rc == 0) {
-		rc = live_new(&live_params, &probe->live, err);
-	}
-	if (rc == 0) {
-		rc = nats_auth_new(service, &probe->auth, err);
-	}
-	if (rc == 0) {
-		rc = start_bus(probe, &urls, err);
-	}
-	strlist_release(&urls);
-	if (rc != 0) {
+	if (live_new(&live_params, &probe->live, err) != 0 ||
+		nats_auth_new(service, &probe->auth, err) != 0 ||
+		start_bus(probe, nats, err) != 0) {
 		probe_close(probe);
 		return -1;
 	}

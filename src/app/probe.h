@@ -3,14 +3,15 @@
 #ifndef APP_PROBE_H
 #define APP_PROBE_H
 
+#include "app/nats_options.h"
 #include "publish/live.h"
 #include "service/service.h"
 
 struct probe;
 
-/* Starts to connect, as a system user of its own; nats: URLs as --nats takes them. */
-int probe_open(struct service *service, const char *nats, struct probe **out,
-	struct err *err) MUST_CHECK;
+/* Starts to connect, as a system user of its own. */
+int probe_open(struct service *service, const struct nats_options *nats,
+	struct probe **out, struct err *err) MUST_CHECK;
 void probe_close(struct probe *probe); /* NULL is allowed */
 
 /* What there is to ask, once it is connected. ERR_UNAVAILABLE, with the reason, when it

@@ -5,10 +5,10 @@
 #include "app/data_dir.h"
 #include "app/janitor.h"
 #include "app/nats_auth.h"
+#include "app/nats_options.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/bus.h"
-#include "bus/url.h"
 #include "http/server.h"
 #include "model/limits.h"
 #include "publish/live.h"
@@ -35,6 +35,56 @@ struct daemon {
 	struct janitor *janitor;
 };
 
+_Static_assert((int)API_NATS_URLS_MAX == (int)BUS_URLS_MAX, "room for each URL");
+
+static void
+copy_urls(const struct bus_status *bus, struct api_nats_status *out)
+{
+	static const char *const states[] = {
+		[BUS_URL_STANDBY] = "standby",
+		[BUS_URL_CONNECTING] = "connecting",
+		[BUS_URL_CONNECTED] = "connected",
+		[BUS_URL_PROBING] = "probing",
+		[BUS_URL_FAILED] = "failed",
+	};
+	out->url_count = bus->url_count;
+	out->url_index = bus->url_index;
+	for (size_t i = 0; i < bus->url_count; i++) {
+		const struct bus_url_status *from = &bus->urls[i];
+		struct api_nats_url *to = &out->urls[i];
+		str_fmt_cut(to->url, sizeof(to->url), "%s", from->url);
+		str_fmt_cut(to->error, sizeof(to->error), "%s", from->error);
+		to->state = states[from->state];
+		to->connects = (int64_t)from->connects;
+		to->failures = (int64_t)from->failures;
+	}
+}
+
+static void
+copy_connection(const struct bus_status *bus, struct api_nats_status *out)
+{
+	static const char *const states[] = {
+		[BUS_DOWN] = "disconnected",
+		[BUS_CONNECTING] = "connecting",
+		[BUS_UP] = "connected",
+	};
+	out->connected = bus->state == BUS_UP;
+	out->state = states[bus->state];
+	if (out->connected) {
+		out->role = bus->url_index == 0 ? "primary" : "backup";
+	} else {
+		str_fmt_cut(out->error, sizeof(out->error), "%s", bus->last_error);
+	}
+	str_fmt_cut(out->url, sizeof(out->url), "%s", bus->url);
+	out->since_ms = bus->since_ms;
+	out->epoch = (int64_t)bus->epoch;
+	out->connects = (int64_t)bus->connects;
+	out->failovers = (int64_t)bus->failovers;
+	out->failbacks = (int64_t)bus->failbacks;
+	out->probes = (int64_t)bus->probes;
+	out->open_requests = (int64_t)bus->open_requests;
+}
+
 static void
 nats_status(void *ctx, struct api_nats_status *out)
 {
@@ -43,13 +93,11 @@ nats_status(void *ctx, struct api_nats_status *out)
 	struct publisher_status publisher;
 	bus_status(daemon->bus, &bus);
 	publisher_status(daemon->publisher, &publisher);
-	out->connected = bus.state == BUS_UP;
-	str_fmt_cut(out->url, sizeof(out->url), "%s", bus.url);
-	str_fmt_cut(out->error, sizeof(out->error), "%s",
-		bus.state == BUS_UP ? "" : bus.last_error);
-	out->since_ms = bus.since_ms;
+	copy_connection(&bus, out);
+	copy_urls(&bus, out);
 	out->servers = (int64_t)publisher.roster.len;
 	out->open_accounts = (int64_t)publisher.open;
+	out->pushed = (int64_t)publisher.pushed;
 	int index = roster_index(&publisher.roster, bus.server_id);
 	if (index >= 0) {
 		const struct server *server = &publisher.roster.servers[index];
@@ -90,27 +138,6 @@ hint_superuser(const struct daemon *daemon, struct err *err)
 	return 0;
 }
 
-/* Splits the comma separated list in place. */
-static int
-split_urls(char *list, const char **urls, size_t *out_count, struct err *err)
-{
-	size_t count = 0;
-	for (char *at = list; at != NULL;) {
-		char *comma = strchr(at, ',');
-		if (comma != NULL) {
-			*comma = '\0';
-		}
-		if (count == BUS_URLS_MAX) {
-			return err_set(err, ERR_INVALID, "--nats: more than %d URLs",
-				BUS_URLS_MAX);
-		}
-		urls[count++] = at;
-		at = comma != NULL ? comma + 1 : NULL;
-	}
-	*out_count = count;
-	return 0;
-}
-
 static int
 read_role_pace(const struct options *options, int64_t *out_pace, struct err *err)
 {
@@ -133,47 +160,34 @@ on_bus(void *ctx, const struct bus_event *event)
 }
 
 static int
-start_nats(struct daemon *daemon, const struct options *options, struct err *err)
+start_nats(struct daemon *daemon, const struct options *options,
+	const struct nats_options *nats, struct err *err)
 {
-	const char *urls[BUS_URLS_MAX];
-	const struct live_params live_params = { 0 };
-	char *list = str_dup(options->values[OPTION_NATS]);
-	if (list == NULL) {
-		return err_nomem(err);
-	}
+	const struct live_params live_params = { .timeout_ms = nats->request_timeout_ms };
 	struct publisher_params publisher_params = {
 		.store = daemon->dir.store,
 		.service = daemon->dir.service,
 		.clock = &clock_system,
+		.request_max_ms = nats->publish_timeout_ms,
 	};
 	struct bus_params bus_params = {
-		.urls = urls,
 		.name = "natsid",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
+		.login_free = nats_auth_login_free,
 		.on_event = on_bus,
 		.event_ctx = daemon,
 		.clock = &clock_system,
 	};
-	int rc = split_urls(list, urls, &bus_params.url_count, err);
-	if (rc == 0) {
-		rc = read_role_pace(options, &publisher_params.role_pace, err);
+	nats_options_apply(nats, &bus_params);
+	if (read_role_pace(options, &publisher_params.role_pace, err) != 0 ||
+		live_new(&live_params, &daemon->live, err) != 0 ||
+		publisher_new(&publisher_params, &daemon->publisher, err) != 0 ||
+		nats_auth_new(daemon->dir.service, &daemon->auth, err) != 0) {
+		return -1;
 	}
-	if (rc == 0) {
-		rc = live_new(&live_params, &daemon->live, err);
-	}
-	if (rc == 0) {
-		rc = publisher_new(&publisher_params, &daemon->publisher, err);
-	}
-	if (rc == 0) {
-		rc = nats_auth_new(daemon->dir.service, &daemon->auth, err);
-	}
-	if (rc == 0) {
-		bus_params.auth_ctx = daemon->auth;
-		rc = bus_new(&bus_params, &daemon->bus, err);
-	}
-	free(list);
-	if (rc != 0) {
+	bus_params.auth_ctx = daemon->auth;
+	if (bus_new(&bus_params, &daemon->bus, err) != 0) {
 		return -1;
 	}
 	live_set_bus(daemon->live, daemon->bus);
@@ -365,29 +379,6 @@ set_log_level(const char *level, struct err *err)
 			  "--log-level \"%s\": use debug, info, warn or error", level);
 }
 
-static int
-check_nats(const char *nats, struct err *err)
-{
-	const char *urls[BUS_URLS_MAX];
-	size_t count = 0;
-	char *list = str_dup(nats);
-	if (list == NULL) {
-		return err_nomem(err);
-	}
-	int rc = split_urls(list, urls, &count, err);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		struct bus_url url;
-		rc = bus_url_init(&url, urls[i], err);
-		if (rc == 0) {
-			bus_url_release(&url);
-		} else {
-			err_prefix(err, "--nats");
-		}
-	}
-	free(list);
-	return rc;
-}
-
 /* In the reverse order of the start: no request without a store, no answer without a
  * publisher. */
 static void
@@ -448,6 +439,7 @@ command_serve(const struct options *options)
 	sigset_t signals;
 	int signal_number = 0;
 	int64_t role_pace = 0;
+	struct nats_options nats = { 0 };
 
 	/* Blocked in every thread; this one waits for them. */
 	sigemptyset(&signals);
@@ -457,20 +449,22 @@ command_serve(const struct options *options)
 
 	/* What can be told from the command line is told before anything is made. */
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
-		check_nats(options->values[OPTION_NATS], &err) != 0 ||
+		nats_options_read(options, &nats, &err) != 0 ||
 		read_role_pace(options, &role_pace, &err) != 0 ||
 		read_jwt_lifetime(options, &params.default_lifetime_s, &err) != 0 ||
 		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0 ||
 		check_port(options, &err) != 0) {
 		command_failed(&err);
+		nats_options_release(&nats);
 		return exit_code_of(&err);
 	}
 	if (data_dir_open(&params, &daemon.dir, &err) != 0) {
+		nats_options_release(&nats);
 		return command_data_failed(&err);
 	}
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
-		start_nats(&daemon, options, &err) != 0 ||
+		start_nats(&daemon, options, &nats, &err) != 0 ||
 		start_janitor(&daemon, &err) != 0 ||
 		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||
 		hint_superuser(&daemon, &err) != 0) {
@@ -486,6 +480,7 @@ command_serve(const struct options *options)
 				signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
 	}
 	daemon_stop(&daemon);
+	nats_options_release(&nats);
 	if (code == EXIT_OK) {
 		log_info("stopped", LOG_INT("signal", signal_number));
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The connection to one NATS system: kept up for ever, requests that many servers may
- * answer, subscriptions. */
+ * The connection to one NATS system: kept up for ever, by the primary or a backup;
+ * requests that many servers may answer, subscriptions. */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
@@ -59,17 +59,26 @@ struct bus_event {
 /* Strings are copied by bus_new; the contexts and the clock are borrowed until bus_free.
  * A zero in a number means the default in brackets. */
 struct bus_params {
-	const char *const *urls; /* in order of preference */
+	const char *const *urls; /* the primary, then its backups in order */
 	size_t url_count;
 	const char *name; /* as servers show it in CONNZ */
 
-	/* Both NULL: no credentials. The first mints the JWT for one connect, a heap
-	 * string that nats.c takes and frees. The second signs the server's nonce. Called
-	 * on a thread of the bus, never two at a time, no lock held. */
-	int (*user_jwt)(void *ctx, char **out_jwt, struct err *err);
-	int (*sign_nonce)(void *ctx, const char *nonce,
+	/* All NULL: no credentials. Each connect has a login of its own: the first makes
+	 * it, and the JWT for it, a heap string that nats.c takes and frees; the second
+	 * signs the server's nonce; the third ends it, as soon as the connect is over.
+	 * Called on threads of the bus, no lock held. */
+	int (*user_jwt)(void *ctx, void **out_login, char **out_jwt, struct err *err);
+	int (*sign_nonce)(void *login, const char *nonce,
 		uint8_t sig[static BUS_SIGNATURE_LEN], struct err *err);
+	void (*login_free)(void *login);
 	void *auth_ctx;
+
+	/* PEM files, read anew at each connect; NULL: none. The certificates of those who
+	 * sign servers' (the system's own are trusted otherwise), our own one, its key.
+	 * With any of them no connection goes without TLS. */
+	const char *ca_file;
+	const char *cert_file;
+	const char *key_file;
 
 	/* From nats.c's threads and the bus thread, several at a time, no lock held. It
 	 * must only copy and enqueue: it may call bus_cancel and bus_status, but neither
@@ -78,16 +87,42 @@ struct bus_params {
 	void *event_ctx;
 
 	const struct clock *clock;
-	/* [200] The pause after the first failed round over the URLs; it doubles, with
-	 * jitter, up to backoff_max_ms [5000]. */
+	/* [4] So often a connect to the primary that failed is tried again before it is
+	 * the turn of the backups; -1: not at all. Then all are tried in order, round
+	 * after round. */
+	int primary_retries;
+	/* [1000] The first pause, before such a retry or the next round; each is
+	 * backoff_percent [200] of the one before, with jitter, up to backoff_max_ms
+	 * [8000]. A connection that lasts ends the row. */
 	int64_t backoff_min_ms;
 	int64_t backoff_max_ms;
-	int64_t connect_timeout_ms; /* [2000] */
+	int64_t backoff_percent;
+	/* [30000] While a backup is connected, the primary is looked at so often, */
+	int64_t failback_interval_ms;
+	/* [10000] and taken when it has answered PINGs for so long. */
+	int64_t failback_healthy_ms;
+	int64_t connect_timeout_ms; /* [5000] */
 	/* [2000] A write that blocks for so long ends the connection. */
 	int64_t write_deadline_ms;
 	/* [5000], [2] A silent server is given up after pings_out + 1 intervals. */
 	int64_t ping_interval_ms;
 	int pings_out;
+};
+
+enum bus_url_state {
+	BUS_URL_STANDBY, /* not needed, or not tried yet */
+	BUS_URL_CONNECTING,
+	BUS_URL_CONNECTED,
+	BUS_URL_PROBING, /* the primary, while a backup is connected */
+	BUS_URL_FAILED
+};
+
+struct bus_url_status {
+	char url[BUS_URL_SIZE]; /* without user and password */
+	enum bus_url_state state;
+	char error[BUS_ERROR_SIZE]; /* of its last connect or connection; "" when well */
+	uint64_t failures; /* connects and probes since the start */
+	uint64_t connects;
 };
 
 /* What people may see of it: no password, no token. */
@@ -102,16 +137,29 @@ struct bus_status {
 	int64_t since_ms; /* wall clock: when it came up, or went down, or was started */
 	uint64_t attempts; /* connects tried since it was up last */
 	size_t open_requests;
+	uint64_t connects; /* how often it came up, since the start */
+	uint64_t failovers; /* of those, to another URL than before, but for */
+	uint64_t failbacks; /* those back to the primary */
+	uint64_t probes; /* of the primary, while a backup was connected */
+	struct bus_url_status urls[BUS_URLS_MAX]; /* the first is the primary */
+	size_t url_count;
 };
 
 struct bus;
+
+/* Do the files hold what struct bus_params wants of them? ERR_INVALID says what is wrong,
+ * and not with which. */
+int bus_check_ca(const char *ca_file, struct err *err) MUST_CHECK;
+int
+bus_check_pair(const char *cert_file, const char *key_file, struct err *err) MUST_CHECK;
 
 /* Nothing is connected yet. ERR_INVALID (no or malformed URLs, a bad name), ERR_NOMEM. */
 int bus_new(const struct bus_params *params, struct bus **out_bus,
 	struct err *err) MUST_CHECK;
 
 /* Registers a subject (wildcards allowed); only before bus_start. Subscribed anew on each
- * connection; what is published while there is none is lost. ERR_INVALID, ERR_LIMITED,
+ * connection; what is published while there is none is lost, and what the bus publishes
+ * itself is not heard. ERR_INVALID, ERR_LIMITED,
  * ERR_NOMEM. */
 int bus_subscribe(struct bus *bus, const char *subject, struct err *err) MUST_CHECK;
 

@@ -25,6 +25,7 @@ struct bus_link {
 	natsConnection *nc;
 	natsSubscription *subs[1 + BUS_SUBSCRIPTIONS_MAX];
 	size_t sub_count;
+	void *login; /* of the connect; NULL before and after it */
 	struct err auth_err; /* of our own callbacks, during the connect */
 	char refusal[BUS_ERROR_SIZE]; /* what the server said last; async thread only */
 
@@ -32,6 +33,8 @@ struct bus_link {
 	pthread_cond_t changed;
 	bool delivering; /* bus_link_deliver was called */
 	bool closing; /* no handler begins any more */
+	bool lost; /* closed, but not by us */
+	char lost_text[BUS_ERROR_SIZE];
 	unsigned active; /* handlers that run */
 	unsigned refs; /* the owner, and each of nats.c's last calls that is still to come
 			*/
@@ -125,21 +128,29 @@ code_of(natsStatus status)
 
 /* Only right after the call that failed, on its thread: otherwise nats.c's text is
  * stale. */
+static const char *
+nats_words(natsStatus status)
+{
+	natsStatus last = NATS_OK;
+	const char *text = nats_GetLastError(&last);
+
+	if (text == NULL || last != status)
+		return natsStatus_GetText(status);
+	const char *place_end = strstr(text, "): "); /* "(conn.c:2088): what happened" */
+	return text[0] == '(' && place_end != NULL ? place_end + 3 : text;
+}
+
+/* As above. */
 static int
 status_err(
 	const struct bus_link *link, natsStatus status, const char *what, struct err *err)
 {
-	natsStatus last = NATS_OK;
-	const char *text = nats_GetLastError(&last);
 	char shown[BUS_ERROR_SIZE] = "";
 
 	/* Nobody promises that nats.c's own words leave the URL's password out. */
-	if (text == NULL || last != status || link->params.url->has_userinfo)
-		text = natsStatus_GetText(status);
-	const char *place_end = strstr(text, "): "); /* "(conn.c:2088): what happened" */
-	if (text[0] == '(' && place_end != NULL)
-		text = place_end + 3;
-	copy_shown(shown, text);
+	copy_shown(shown,
+		link->params.url->has_userinfo ? natsStatus_GetText(status)
+					       : nats_words(status));
 	return err_set(err, code_of(status), "%s: %s", what, shown);
 }
 
@@ -251,12 +262,23 @@ on_closed(natsConnection *nc, void *ctx)
 	else if (status != NATS_ERR || text == NULL || text[0] == '\0')
 		text = natsStatus_GetText(status);
 	copy_shown(shown, text);
+	pthread_mutex_lock(&link->lock);
+	link->lost = true;
+	memcpy(link->lost_text, shown, sizeof(link->lost_text));
+	pthread_mutex_unlock(&link->lock);
 	if (handler_enter(link, false)) {
-		link->params.handler->on_lost(
-			link->params.ctx, link->params.epoch, shown);
+		link->params.handler->on_lost(link->params.ctx);
 		handler_leave(link);
 	}
 	link_put(link);
+}
+
+static void
+end_login(struct bus_link *link)
+{
+	if (link->login != NULL)
+		link->params.bus->login_free(link->login);
+	link->login = NULL;
 }
 
 /* nats.c frees both texts, and the signature, with free(). */
@@ -268,7 +290,8 @@ on_jwt_wanted(char **out_jwt, char **out_error, void *ctx)
 	char *jwt = NULL;
 
 	err_clear(&link->auth_err);
-	if (bus->user_jwt(bus->auth_ctx, &jwt, &link->auth_err) != 0) {
+	end_login(link);
+	if (bus->user_jwt(bus->auth_ctx, &link->login, &jwt, &link->auth_err) != 0) {
 		*out_error = str_dup("no user JWT");
 		return NATS_ERR;
 	}
@@ -287,8 +310,8 @@ on_nonce(char **out_error, unsigned char **out_sig, int *out_len, const char *no
 	if (sig == NULL)
 		return NATS_NO_MEMORY;
 	/* A server that knows no nkeys sends no nonce, and looks at no signature. */
-	if (bus->sign_nonce(bus->auth_ctx, nonce != NULL ? nonce : "", sig,
-		    &link->auth_err) != 0) {
+	if (bus->sign_nonce(
+		    link->login, nonce != NULL ? nonce : "", sig, &link->auth_err) != 0) {
 		free(sig);
 		*out_error = str_dup("the nonce was not signed");
 		return NATS_ERR;
@@ -316,8 +339,7 @@ static natsStatus
 set_options(struct bus_link *link, natsOptions *opts)
 {
 	const struct bus_params *bus = link->params.bus;
-	const struct bus_url *url = link->params.url;
-	natsStatus s = natsOptions_SetURL(opts, url->full);
+	natsStatus s = natsOptions_SetURL(opts, link->params.url->full);
 
 	if (s == NATS_OK)
 		s = natsOptions_SetName(opts, bus->name);
@@ -350,11 +372,66 @@ set_options(struct bus_link *link, natsOptions *opts)
 	if (s == NATS_OK && bus->user_jwt != NULL)
 		s = natsOptions_SetUserCredentialsCallbacks(
 			opts, on_jwt_wanted, link, on_nonce, link);
-	if (s == NATS_OK && url->tls)
-		s = natsOptions_SetSecure(opts, true);
-	if (s == NATS_OK && url->tls)
-		s = natsOptions_SetExpectedHostname(opts, url->host);
+	if (s == NATS_OK) /* what it hears of others must not be its own */
+		s = natsOptions_SetNoEcho(opts, true);
 	return s;
+}
+
+/* A server may require TLS whatever the URL says: then its certificate must fit, too. Who
+ * names a CA or a certificate never talks in the clear, as the server's first line, which
+ * says whether it speaks TLS, could be anybody's. */
+static natsStatus
+set_tls(struct bus_link *link, natsOptions *opts)
+{
+	const struct bus_params *bus = link->params.bus;
+	const struct bus_url *url = link->params.url;
+	natsStatus s = natsOptions_SetExpectedHostname(opts, url->host);
+
+	if (s == NATS_OK && bus->ca_file != NULL)
+		s = natsOptions_LoadCATrustedCertificates(opts, bus->ca_file);
+	if (s == NATS_OK && bus->cert_file != NULL)
+		s = natsOptions_LoadCertificatesChain(
+			opts, bus->cert_file, bus->key_file);
+	if (s == NATS_OK && (url->tls || bus->ca_file != NULL || bus->cert_file != NULL))
+		s = natsOptions_SetSecure(opts, true);
+	return s;
+}
+
+static int
+file_err(natsStatus status, const char *what, struct err *err)
+{
+	char shown[BUS_ERROR_SIZE] = "";
+
+	if (status == NATS_OK)
+		return 0;
+	copy_shown(shown, nats_words(status));
+	return err_set(err, status == NATS_NO_MEMORY ? ERR_NOMEM : ERR_INVALID, "%s: %s",
+		what, shown);
+}
+
+int
+bus_link_check_ca(const char *ca_file, struct err *err)
+{
+	natsOptions *opts = NULL;
+	natsStatus s = natsOptions_Create(&opts);
+
+	if (s == NATS_OK)
+		s = natsOptions_LoadCATrustedCertificates(opts, ca_file);
+	natsOptions_Destroy(opts);
+	return file_err(s, "no certificates in PEM form can be read from it", err);
+}
+
+int
+bus_link_check_pair(const char *cert_file, const char *key_file, struct err *err)
+{
+	natsOptions *opts = NULL;
+	natsStatus s = natsOptions_Create(&opts);
+
+	if (s == NATS_OK)
+		s = natsOptions_LoadCertificatesChain(opts, cert_file, key_file);
+	natsOptions_Destroy(opts);
+	return file_err(
+		s, "they are not a certificate and its private key in PEM form", err);
 }
 
 static int
@@ -366,6 +443,8 @@ connect_link(struct bus_link *link, struct err *err)
 
 	if (s == NATS_OK)
 		s = set_options(link, opts);
+	if (s == NATS_OK)
+		s = set_tls(link, opts);
 	if (s != NATS_OK) {
 		status_err(link, s, "cannot set up a connection", err);
 		goto out;
@@ -384,6 +463,7 @@ connect_link(struct bus_link *link, struct err *err)
 	}
 	rc = 0;
 out:
+	end_login(link); /* the key has signed the only nonce that there is */
 	natsOptions_Destroy(opts);
 	return rc;
 }
@@ -409,8 +489,8 @@ subscribe(struct bus_link *link, const char *subject, natsMsgHandler handler,
 	return s == NATS_OK ? 0 : status_err(link, s, "cannot subscribe", err);
 }
 
-static int
-subscribe_all(struct bus_link *link, struct err *err)
+int
+bus_link_subscribe(struct bus_link *link, struct err *err)
 {
 	char replies[BUS_INBOX_SIZE + 2] = "";
 
@@ -437,7 +517,7 @@ bus_link_open(
 	link->refs = 1;
 	pthread_mutex_init(&link->lock, NULL);
 	pthread_cond_init(&link->changed, NULL);
-	if (connect_link(link, err) != 0 || subscribe_all(link, err) != 0) {
+	if (connect_link(link, err) != 0) {
 		bus_link_free(link);
 		return -1;
 	}
@@ -474,6 +554,25 @@ bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,
 	if (s == NATS_TIMEOUT && err != NULL)
 		err->code = ERR_UNAVAILABLE;
 	return -1;
+}
+
+int
+bus_link_ping(struct bus_link *link, int64_t timeout_ms, struct err *err)
+{
+	natsStatus s = natsConnection_FlushTimeout(link->nc, timeout_ms);
+
+	return s == NATS_OK ? 0 : status_err(link, s, "no answer to a PING", err);
+}
+
+bool
+bus_link_lost(struct bus_link *link, char out_text[static BUS_ERROR_SIZE])
+{
+	pthread_mutex_lock(&link->lock);
+	bool lost = link->lost;
+	if (lost)
+		memcpy(out_text, link->lost_text, BUS_ERROR_SIZE);
+	pthread_mutex_unlock(&link->lock);
+	return lost;
 }
 
 void

@@ -28,8 +28,9 @@ struct bus_link_message {
 /* Called on nats.c's threads, no lock held. `text` is safe to show. */
 struct bus_link_handler {
 	void (*on_message)(void *ctx, const struct bus_link_message *message);
-	/* The connection is over; once, if it had been made. */
-	void (*on_lost)(void *ctx, uint64_t epoch, const char *text);
+	/* The connection is over, as bus_link_lost now says; once, if it had been made.
+	 */
+	void (*on_lost)(void *ctx);
 	/* The connection goes on, but something was refused or dropped. */
 	void (*on_trouble)(void *ctx, uint64_t epoch, const char *text);
 };
@@ -49,13 +50,28 @@ struct bus_link_params {
 /* Starts nats.c's own threads, once for the process. */
 int bus_link_library_open(struct err *err) MUST_CHECK;
 
-/* Connects and subscribes; blocks. Messages wait until bus_link_deliver. Errors:
- * ERR_UNAUTHENTICATED (refused), ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_NOMEM, ERR_INTERNAL,
- * or those of the credential callbacks. */
+/* ERR_INVALID when the file does not hold what its place needs: certificates, or one of
+ * them and its private key. */
+int bus_link_check_ca(const char *ca_file, struct err *err) MUST_CHECK;
+int bus_link_check_pair(
+	const char *cert_file, const char *key_file, struct err *err) MUST_CHECK;
+
+/* Connects; blocks. Errors: ERR_UNAUTHENTICATED (refused), ERR_UNAVAILABLE, ERR_TIMEOUT,
+ * ERR_NOMEM, ERR_INTERNAL, or those of the credential callbacks. */
 int bus_link_open(const struct bus_link_params *params, struct bus_link **out_link,
 	struct err *err) MUST_CHECK;
 
+/* Once. Messages wait from then on, and with them nats.c's threads, until
+ * bus_link_deliver. */
+int bus_link_subscribe(struct bus_link *link, struct err *err) MUST_CHECK;
+
 void bus_link_deliver(struct bus_link *link);
+
+/* 0 when the server answers a PING in time. */
+int bus_link_ping(struct bus_link *link, int64_t timeout_ms, struct err *err) MUST_CHECK;
+
+/* True when the connection is over without our doing; *out_text then says why. */
+bool bus_link_lost(struct bus_link *link, char out_text[static BUS_ERROR_SIZE]);
 
 /* Threads: any, until bus_link_free. ERR_UNAVAILABLE, ERR_TOO_LARGE, ERR_INVALID. */
 int bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,

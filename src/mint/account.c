@@ -296,23 +296,18 @@ mint_account_read_origin(
 	const char *jwt, size_t len, struct mint_account_origin *out, struct err *err)
 {
 	struct jwt_claims claims = { 0 };
-	int rc = -1;
 	*out = (struct mint_account_origin){ 0 };
 	if (jwt_decode(jwt, len, &claims, err) != 0) {
 		return -1;
 	}
-	if (claims.type != JWT_ACCOUNT ||
-		str_copy(out->account, sizeof(out->account), claims.sub) != 0) {
-		err_set(err, ERR_INVALID, "not the JWT of an account");
-		goto out;
-	}
-	out->iat = claims.iat;
+	int rc = claims.type == JWT_ACCOUNT
+		? str_copy(out->account, sizeof(out->account), claims.sub)
+		: -1;
 	const struct strlist *tags = &claims.as.account.tags;
-	for (size_t i = 0; i < tags->len && !out->tagged; i++) {
+	for (size_t i = 0; rc == 0 && i < tags->len && !out->tagged; i++) {
 		out->tagged = read_tag(tags->items[i], out);
 	}
-	rc = 0;
-out:
+	out->iat = claims.iat;
 	jwt_claims_release(&claims);
-	return rc;
+	return rc == 0 ? 0 : err_set(err, ERR_INVALID, "not the JWT of an account");
 }

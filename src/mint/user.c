@@ -122,10 +122,15 @@ int
 mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
 	struct buf *out, struct err *err)
 {
-	/* *.CONNZ: PING asks all servers, an id one of them for its next page. */
+	/* SERVER.*.X: the word PING asks all servers, an id one of them. */
 	static const char *const publish[] = { "$SYS.REQ.CLAIMS.UPDATE",
+		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.CLAIMS.LIST",
 		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING",
-		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.PING.VARZ" };
+		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.VARZ",
+		"$SYS.REQ.SERVER.*.ACCOUNTZ", "$SYS.REQ.SERVER.*.JSZ" };
+	/* What other hands push, and servers that come up. */
+	static const char *const subscribe[] = { "$SYS.REQ.CLAIMS.UPDATE",
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.SERVER.*.STATSZ" };
 	char inbox[64];
 	struct jwt_claims claims;
 	int rc = start_claims(
@@ -140,6 +145,9 @@ mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
 	}
 	if (rc == 0) {
 		rc = strlist_add(&limits->permissions.sub.allow, inbox, err);
+	}
+	for (size_t i = 0; rc == 0 && i < sizeof(subscribe) / sizeof(subscribe[0]); i++) {
+		rc = strlist_add(&limits->permissions.sub.allow, subscribe[i], err);
 	}
 	for (size_t i = 0; rc == 0 && i < sizeof(publish) / sizeof(publish[0]); i++) {
 		rc = strlist_add(&limits->permissions.pub.allow, publish[i], err);

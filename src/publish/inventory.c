@@ -149,32 +149,41 @@ compare(struct inventory *inventory, struct err *err)
 }
 
 static int
+take_inventory(struct publisher *p, const struct server *server, const json_t *list,
+	struct err *err)
+{
+	struct inventory inventory = { .p = p, .server = server };
+	int index = roster_index(&p->roster, server->id);
+	if (index < 0 || list == NULL) {
+		return 0; /* one that came since, or that keeps no accounts */
+	}
+	inventory.index = (size_t)index;
+	int rc = take_keys(&inventory, list, err);
+	if (rc == 0) {
+		rc = compare(&inventory, err);
+	}
+	free(inventory.keys);
+	free(inventory.foreign_keys);
+	p->pass.listed |= UINT64_C(1) << index;
+	return rc;
+}
+
+static int
 take_answer(struct publisher *p, const struct note *note, struct err *err)
 {
-	int rc = -1;
 	json_t *root = NULL;
 	json_t *list = NULL;
 	struct server server = { 0 };
-	struct inventory inventory = { .p = p, .server = &server };
-	if (json_parse(note->data, note->len, LIST_MAX, &root, err) != 0 ||
-		server_read(root, &server, err) != 0 ||
-		json_get_array(root, "data", &list, err) != 0) {
-		goto out;
+	if (json_parse(note->data, note->len, LIST_MAX, &root, err) != 0) {
+		return -1;
 	}
-	int index = roster_index(&p->roster, server.id);
-	if (index < 0 || list == NULL) {
-		rc = 0; /* one that came since, or that keeps no accounts */
-		goto out;
+	int rc = server_read(root, &server, err);
+	if (rc == 0) {
+		rc = json_get_array(root, "data", &list, err);
 	}
-	inventory.index = (size_t)index;
-	if (take_keys(&inventory, list, err) != 0 || compare(&inventory, err) != 0) {
-		goto out;
+	if (rc == 0) {
+		rc = take_inventory(p, &server, list, err);
 	}
-	p->pass.listed |= UINT64_C(1) << index;
-	rc = 0;
-out:
-	free(inventory.keys);
-	free(inventory.foreign_keys);
 	json_decref(root);
 	return rc;
 }

@@ -304,6 +304,7 @@ set_defaults(struct publisher_params *params)
 	set_default(&params->debounce_quiet_ms, 200);
 	set_default(&params->debounce_max_ms, 1000);
 	set_default(&params->request_ms, 2000);
+	set_default(&params->request_max_ms, 10000);
 	set_default(&params->role_pace, 20);
 	set_default(&params->sweep_pause_ms, 10000);
 	set_default(&params->sweep_pace, 100);

@@ -23,7 +23,10 @@ struct publisher_params {
 	const struct clock *clock;
 	int64_t debounce_quiet_ms; /* [200] a change waits for this long a silence, */
 	int64_t debounce_max_ms; /* [1000] but no longer than this */
-	int64_t request_ms; /* [2000] for the answers to one push or lookup */
+	/* [2000] for the answers to an account's first push or lookup; twice as long
+	 * after each that failed, up to request_max_ms [10000] */
+	int64_t request_ms;
+	int64_t request_max_ms;
 	size_t in_flight_max; /* [128] accounts under way at a time */
 	/* [20] accounts a second of a change that many share (store_change.paced), after
 	 * as many at once; -1: all at once */

@@ -32,6 +32,18 @@ reset_answers(struct job *job)
 	job->damaged = 0;
 }
 
+/* Most servers answer in milliseconds; slow ones are given more time once they have
+ * needed it. */
+static int64_t
+patience_ms(const struct publisher *p, const struct job *job)
+{
+	int64_t ms = p->params.request_ms;
+	for (unsigned i = 0; i < job->failures && ms < p->params.request_max_ms; i++) {
+		ms *= 2;
+	}
+	return ms < p->params.request_max_ms ? ms : p->params.request_max_ms;
+}
+
 bool
 publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 	const char *subject, const char *data, size_t len)
@@ -43,8 +55,8 @@ publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 		publish_fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return false;
 	}
-	if (bus_request(p->bus, request, subject, data, len, p->params.request_ms,
-		    &err) != 0) {
+	if (bus_request(p->bus, request, subject, data, len, patience_ms(p, job), &err) !=
+		0) {
 		publish_fail(p, job, STORE_PUBLISH_PENDING, err.msg);
 		return false;
 	}

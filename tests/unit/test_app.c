@@ -3,6 +3,7 @@
 #include "app/commands.h"
 #include "app/data_dir.h"
 #include "app/nats_auth.h"
+#include "app/nats_options.h"
 #include "app/options.h"
 #include "base/str.h"
 #include "jwt/decode.h"
@@ -112,7 +113,12 @@ clear_environment(void)
 	static const char *const names[] = { "NATSID_DATA", "NATSID_KEY_FILE",
 		"NATSID_CONFIG", "NATSID_OPERATOR", "NATSID_LISTEN", "NATSID_NATS",
 		"NATSID_LOG_LEVEL", "NATSID_OUTPUT", "NATSID_SERVER_NAME", "NATSID_PORT",
-		"NATSID_JETSTREAM", "NATSID_ROLE_PACE", "NATSID_JWT_LIFETIME" };
+		"NATSID_JETSTREAM", "NATSID_ROLE_PACE", "NATSID_JWT_LIFETIME",
+		"NATSID_NATS_MAX_PRIMARY_RETRIES", "NATSID_NATS_INITIAL_BACKOFF",
+		"NATSID_NATS_MAX_BACKOFF", "NATSID_NATS_BACKOFF_MULTIPLIER",
+		"NATSID_NATS_FAILBACK_INTERVAL", "NATSID_NATS_CONNECT_TIMEOUT",
+		"NATSID_NATS_PUBLISH_TIMEOUT", "NATSID_NATS_REQUEST_TIMEOUT",
+		"NATSID_NATS_CA", "NATSID_NATS_CERT", "NATSID_NATS_KEY" };
 	assert_int_equal(COUNT(names), OPTION_ONE_CALL);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		assert_int_equal(unsetenv(names[i]), 0);
@@ -712,41 +718,176 @@ test_lock(void **state)
 
 /* ---- logging in to NATS ---- */
 
+/* ---- the options of --nats and its relatives ---- */
+
+enum { NATS_ARGS_MAX = 8 };
+
+/* Reads them as `natsid serve` does. */
+static int
+read_nats(const char *const *args, struct options *options, struct nats_options *nats,
+	struct err *err)
+{
+	char *argv[NATS_ARGS_MAX];
+	int argc = 0;
+	clear_environment();
+	while (args[argc] != NULL) {
+		argv[argc] = (char *)(uintptr_t)args[argc];
+		argc++;
+	}
+	assert_int_equal(
+		options_read(argc, argv, COMMAND_SERVE_OPTIONS, 0, options, err), 0);
+	return nats_options_read(options, nats, err);
+}
+
+static void
+test_nats_options(void **state)
+{
+	(void)state;
+	struct options options = { 0 };
+	struct nats_options nats = { 0 };
+	struct bus_params params = { 0 };
+	struct err err = { 0 };
+	assert_int_equal(read_nats((const char *[]){ NULL }, &options, &nats, &err), 0);
+	assert_int_equal(nats.urls.len, 1);
+	assert_int_equal(nats.publish_timeout_ms, 10000);
+	assert_int_equal(nats.request_timeout_ms, 10000);
+	nats_options_apply(&nats, &params);
+	assert_int_equal(params.url_count, 1);
+	assert_int_equal(params.primary_retries, 4);
+	assert_int_equal(params.backoff_min_ms, 1000);
+	assert_int_equal(params.backoff_max_ms, 8000);
+	assert_int_equal(params.backoff_percent, 200);
+	assert_int_equal(params.failback_interval_ms, 30000);
+	assert_int_equal(params.connect_timeout_ms, 5000);
+	assert_null(params.ca_file);
+	nats_options_release(&nats);
+	options_release(&options);
+
+	assert_int_equal(read_nats((const char *[]){ "--nats=a:1,tls://b",
+					   "--nats-max-primary-retries=0",
+					   "--nats-backoff-multiplier=1.5",
+					   "--nats-initial-backoff=250ms",
+					   "--nats-failback-interval=2m", NULL },
+				 &options, &nats, &err),
+		0);
+	nats_options_apply(&nats, &params);
+	assert_int_equal(params.url_count, 2);
+	assert_int_equal(params.primary_retries, -1);
+	assert_int_equal(params.backoff_min_ms, 250);
+	assert_int_equal(params.backoff_percent, 150);
+	assert_int_equal(params.failback_interval_ms, 120000);
+	nats_options_release(&nats);
+	options_release(&options);
+}
+
+static void
+test_bad_nats_options(void **state)
+{
+	static const struct {
+		const char *args[3];
+		const char *words;
+	} cases[] = {
+		{ { "--nats=" }, "--nats: at least one URL" },
+		{ { "--nats=nats://a,,b" }, "--nats: " },
+		{ { "--nats=http://a" }, "--nats: " },
+		{ { "--nats-max-primary-retries=-1" },
+			"--nats-max-primary-retries \"-1\"" },
+		{ { "--nats-initial-backoff=8" }, "--nats-initial-backoff: \"8\"" },
+		{ { "--nats-initial-backoff=s" }, "--nats-initial-backoff: \"s\"" },
+		{ { "--nats-initial-backoff=1.5s" }, "--nats-initial-backoff: " },
+		{ { "--nats-initial-backoff=9s" }, "longer than --nats-max-backoff 8s" },
+		{ { "--nats-max-backoff=2h" }, "--nats-max-backoff: \"2h\"" },
+		{ { "--nats-max-backoff=99999999999999999999s" },
+			"--nats-max-backoff: " },
+		{ { "--nats-backoff-multiplier=0.5" },
+			"--nats-backoff-multiplier \"0.5\"" },
+		{ { "--nats-backoff-multiplier=11" }, "--nats-backoff-multiplier " },
+		{ { "--nats-backoff-multiplier=1.555" }, "--nats-backoff-multiplier " },
+		{ { "--nats-backoff-multiplier=x" }, "--nats-backoff-multiplier " },
+		{ { "--nats-failback-interval=0s" }, "--nats-failback-interval: " },
+		{ { "--nats-connect-timeout=1h" }, "--nats-connect-timeout: " },
+		{ { "--nats-publish-timeout=1ms" }, "--nats-publish-timeout: " },
+		{ { "--nats-request-timeout=never" }, "--nats-request-timeout: " },
+		{ { "--nats-ca=/no/such/file" }, "--nats-ca /no/such/file: cannot be" },
+		{ { "--nats-ca=/proc/self/status" }, "--nats-ca /proc/self/status: no" },
+		{ { "--nats-cert=/etc/hostname" }, "--nats-key is missing" },
+		{ { "--nats-key=/etc/hostname" }, "--nats-cert is missing" },
+		{ { "--nats-cert=/etc/hostname", "--nats-key=/etc/hostname" },
+			"--nats-cert /etc/hostname, --nats-key /etc/hostname: they" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct options options = { 0 };
+		struct nats_options nats = { 0 };
+		struct err err = { 0 };
+		assert_code(read_nats(cases[i].args, &options, &nats, &err), &err,
+			ERR_INVALID);
+		if (strstr(err.msg, cases[i].words) == NULL) {
+			fail_msg("%s: %s", cases[i].args[0], err.msg);
+		}
+		options_release(&options);
+	}
+}
+
+struct login {
+	void *pair;
+	struct nkey_public key;
+};
+
+static void
+log_in(struct nats_auth *auth, struct login *login)
+{
+	struct err err = { 0 };
+	char *jwt = NULL;
+	enum nkey_role role = NKEY_ACCOUNT;
+	struct jwt_claims claims = { 0 };
+	assert_int_equal(nats_auth_user_jwt(auth, &login->pair, &jwt, &err), 0);
+	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+	assert_int_equal(nkey_text_decode_any(claims.sub, strlen(claims.sub), &role,
+				 &login->key, &err),
+		0);
+	assert_int_equal(role, NKEY_USER);
+	jwt_claims_release(&claims);
+	free(jwt);
+}
+
+static void
+assert_signs(const struct login *login)
+{
+	struct err err = { 0 };
+	uint8_t sig[BUS_SIGNATURE_LEN];
+	assert_int_equal(nats_auth_sign(login->pair, "nonce", sig, &err), 0);
+	assert_int_equal(crypto_sign_verify_detached(
+				 sig, (const uint8_t *)"nonce", 5, login->key.bytes),
+		0);
+}
+
 static void
 test_nats_auth(void **state)
 {
 	const struct folder *f = *state;
 	struct data_dir dir;
 	struct nats_auth *auth = NULL;
+	struct login first = { 0 };
+	struct login second = { 0 };
 	struct err err = { 0 };
 	uint8_t sig[BUS_SIGNATURE_LEN];
-	char last[NKEY_TEXT_SIZE] = "";
 	make_system(f);
 	assert_int_equal(open_dir(f, false, &dir, &err), 0);
 	assert_int_equal(nats_auth_new(dir.service, &auth, &err), 0);
 	nats_auth_set_inbox(auth, "_INBOX.abc");
-	assert_code(nats_auth_sign(auth, "nonce", sig, &err), &err, ERR_INTERNAL);
-	for (int i = 0; i < 2; i++) {
-		char *jwt = NULL;
-		enum nkey_role role = NKEY_ACCOUNT;
-		struct nkey_public key;
-		struct jwt_claims claims = { 0 };
-		assert_int_equal(nats_auth_user_jwt(auth, &jwt, &err), 0);
-		assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-		assert_string_not_equal(
-			claims.sub, last); /* a fresh key for each connection */
-		assert_int_equal(str_copy(last, sizeof(last), claims.sub), 0);
-		assert_int_equal(nkey_text_decode_any(claims.sub, strlen(claims.sub),
-					 &role, &key, &err),
-			0);
-		assert_int_equal(role, NKEY_USER);
-		assert_int_equal(nats_auth_sign(auth, "nonce", sig, &err), 0);
-		assert_int_equal(crypto_sign_verify_detached(
-					 sig, (const uint8_t *)"nonce", 5, key.bytes),
-			0);
-		jwt_claims_release(&claims);
-		free(jwt);
-	}
+	assert_code(nats_auth_sign(NULL, "nonce", sig, &err), &err, ERR_INTERNAL);
+	/* Each connect has its own key, which another connect leaves alone. */
+	log_in(auth, &first);
+	log_in(auth, &second);
+	assert_memory_not_equal(first.key.bytes, second.key.bytes, NKEY_PUBLIC_LEN);
+	assert_signs(&first);
+	assert_signs(&second);
+	nats_auth_login_free(first.pair);
+	assert_signs(&second);
+	assert_code(nats_auth_sign(second.pair, "", sig, &err), &err, ERR_UNAVAILABLE);
+	nats_auth_login_free(second.pair);
+	nats_auth_login_free(NULL);
 	nats_auth_free(auth);
 	nats_auth_free(NULL);
 	data_dir_close(&dir);
@@ -771,6 +912,8 @@ main(void)
 		TEST(test_key_comes_back),
 		cmocka_unit_test(test_interrupted),
 		TEST(test_lock),
+		TEST(test_nats_options),
+		TEST(test_bad_nats_options),
 		TEST(test_nats_auth),
 	};
 	if (sodium_init() < 0) {

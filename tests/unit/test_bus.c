@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bus/bus.h"
+#include "bus/plan.h"
 #include "bus/requests.h"
 #include "bus/url.h"
 
@@ -288,6 +289,59 @@ peer_close(struct peer *peer)
 	natsConnection_Destroy(peer->nc);
 }
 
+/* ---- who logs in
+ * ------------------------------------------------------------------------- */
+
+struct auth {
+	unsigned jwts;
+	unsigned signatures;
+	unsigned logins; /* that live */
+	bool refuse;
+};
+
+static int
+give_jwt(void *ctx, void **out_login, char **out_jwt, struct err *err)
+{
+	struct auth *auth = ctx;
+	__atomic_add_fetch(&auth->jwts, 1, __ATOMIC_SEQ_CST);
+	if (auth->refuse)
+		return err_set(err, ERR_UNAVAILABLE, "the key ring is closed");
+	*out_jwt = str_dup("eyJ.not.checked");
+	if (*out_jwt == NULL)
+		return err_nomem(err);
+	__atomic_add_fetch(&auth->logins, 1, __ATOMIC_SEQ_CST);
+	*out_login = auth;
+	return 0;
+}
+
+static int
+give_signature(void *login, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
+	struct err *err)
+{
+	struct auth *auth = login;
+	(void)err;
+	assert_non_null(nonce);
+	__atomic_add_fetch(&auth->signatures, 1, __ATOMIC_SEQ_CST);
+	memset(sig, 7, BUS_SIGNATURE_LEN);
+	return 0;
+}
+
+static void
+end_login(void *login)
+{
+	struct auth *auth = login;
+	__atomic_sub_fetch(&auth->logins, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+log_in_with(struct bus_params *params, struct auth *auth)
+{
+	params->user_jwt = give_jwt;
+	params->sign_nonce = give_signature;
+	params->login_free = end_login;
+	params->auth_ctx = auth;
+}
+
 /* ---- the parts
  * --------------------------------------------------------------------------- */
 
@@ -382,6 +436,84 @@ test_requests_in_order_of_deadline(void **state)
 	for (size_t i = 0; i < BUS_REQUESTS_MAX; i++)
 		assert_false(bus_requests_find(requests, tokens[i], &number));
 	bus_requests_free(requests);
+}
+
+static struct bus_plan
+make_plan(size_t servers, unsigned retries)
+{
+	struct bus_plan plan;
+	bus_plan_init(&plan,
+		&(struct bus_plan_params){
+			.servers = servers,
+			.primary_retries = retries,
+			.backoff_min_ms = 1000,
+			.backoff_max_ms = 8000,
+			.backoff_percent = 200,
+		});
+	return plan;
+}
+
+static void
+assert_step(struct bus_step step, size_t server, int64_t full_pause_ms)
+{
+	assert_int_equal(step.server, server);
+	assert_in_range(step.pause_ms, full_pause_ms / 2, full_pause_ms + 8);
+}
+
+static void
+test_plan_of_primary_and_backups(void **state)
+{
+	static const int64_t pauses[] = { 1000, 2000, 4000, 8000 };
+	(void)state;
+	struct bus_plan plan = make_plan(3, 4);
+
+	for (size_t i = 0; i < 4; i++)
+		assert_step(bus_plan_failed(&plan, 0), 0, pauses[i]);
+	/* Its retries are used up: from now on a try for each in a round. */
+	for (size_t round = 0; round < 3; round++) {
+		assert_step(bus_plan_failed(&plan, 0), 1, 0);
+		assert_step(bus_plan_failed(&plan, 1), 2, 0);
+		assert_step(bus_plan_failed(&plan, 2), 0, 8000);
+	}
+	/* A backup that is lost: the primary is asked once, soon. */
+	struct bus_step step = bus_plan_lost(&plan, 1, true);
+	assert_int_equal(step.server, 0);
+	assert_in_range(step.pause_ms, 0, 1000);
+	assert_step(bus_plan_failed(&plan, 0), 1, 0);
+	/* One that did not last is no reason to hurry. */
+	assert_step(bus_plan_lost(&plan, 1, false), 0, 1000);
+	assert_step(bus_plan_lost(&plan, 1, false), 0, 2000);
+
+	/* A primary that was well has its retries again. */
+	bus_plan_primary_is_well(&plan);
+	step = bus_plan_lost(&plan, 0, true);
+	assert_in_range(step.pause_ms, 0, 1000);
+	assert_step(bus_plan_failed(&plan, 0), 0, 1000);
+	/* And one that only comes and goes uses them up. */
+	for (size_t i = 1; i < 4; i++)
+		assert_step(bus_plan_lost(&plan, 0, false), 0, pauses[i]);
+	assert_step(bus_plan_lost(&plan, 0, false), 1, 0);
+	assert_int_equal(bus_plan_lost(&plan, 0, true).server, 0);
+	assert_step(bus_plan_lost(&plan, 0, false), 0, 1000);
+}
+
+static void
+test_plan_of_one_server(void **state)
+{
+	static const int64_t pauses[] = { 1000, 2000, 4000, 8000, 8000, 8000, 8000 };
+	(void)state;
+	struct bus_plan plan = make_plan(1, 4);
+	int64_t low = INT64_MAX;
+	int64_t high = 0;
+
+	for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
+		assert_step(bus_plan_failed(&plan, 0), 0, pauses[i]);
+	for (size_t i = 0; i < 200; i++) {
+		int64_t pause = bus_plan_failed(&plan, 0).pause_ms;
+		low = pause < low ? pause : low;
+		high = pause > high ? pause : high;
+	}
+	assert_true(low < 5000 && high > 7000); /* jitter */
 }
 
 static void
@@ -543,6 +675,211 @@ test_second_url_when_first_is_dead(void **state)
 	assert_string_equal(status.url, f->second.url);
 	assert_true(status.last_error[0] != '\0');
 	assert_null(strstr(status.last_error, "s3cret"));
+}
+
+/* ---- failover and failback
+ * ----------------------------------------------------------------- */
+
+static struct bus_params
+params_of_two(struct fixture *f, const char **urls)
+{
+	assert_true(nats_server_start(&f->first, 0, NULL));
+	assert_true(nats_server_start(&f->second, 0, NULL));
+	urls[0] = f->first.url;
+	urls[1] = f->second.url;
+	struct bus_params params = params_of(f, urls, 2);
+	params.primary_retries = 2;
+	params.failback_interval_ms = 50;
+	params.failback_healthy_ms = 300;
+	return params;
+}
+
+static struct bus_status
+status_of(struct fixture *f)
+{
+	struct bus_status status;
+	bus_status(f->bus, &status);
+	return status;
+}
+
+/* A request is answered, if only that nobody listens: what was sent before has arrived.
+ */
+static void
+round_trip(struct fixture *f, uint64_t number)
+{
+	assert_int_equal(request(f, number, "nobody", 60000), 0);
+	wait_for(&f->recorder, BUS_EVENT_REPLY, number, 1);
+}
+
+/* The primary, alone, then a while without it, on the backup. */
+static void
+fail_over(struct fixture *f)
+{
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+	assert_int_equal(status_of(f).url_index, 0);
+	/* Longer than backoff_max_ms: a connection that lasted. */
+	assert_int_equal(request(f, 9999, "nobody", 110), 0);
+	wait_for(&f->recorder, BUS_EVENT_EXPIRED, 9999, 1);
+	nats_server_kill(&f->first);
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 2);
+	assert_int_equal(status_of(f).url_index, 1);
+}
+
+static void
+test_failover_after_the_primarys_retries(void **state)
+{
+	struct fixture *f = *state;
+	const char *urls[2];
+	struct bus_params params = params_of_two(f, urls);
+
+	params.failback_interval_ms = 60000;
+	start_with(f, &params);
+	fail_over(f);
+	struct bus_status status = status_of(f);
+	assert_int_equal(status.urls[0].failures, 1 + 2);
+	assert_int_equal(status.urls[0].state, BUS_URL_FAILED);
+	assert_true(status.urls[0].error[0] != '\0');
+	assert_int_equal(status.urls[0].connects, 1);
+	assert_int_equal(status.urls[1].failures, 0);
+	assert_int_equal(status.urls[1].state, BUS_URL_CONNECTED);
+	assert_int_equal(status.url_count, 2);
+	assert_int_equal(status.connects, 2);
+	assert_int_equal(status.failovers, 1);
+	assert_int_equal(status.failbacks, 0);
+
+	/* Both down: once all have failed, whichever comes first is taken. */
+	nats_server_kill(&f->second);
+	wait_for(&f->recorder, BUS_EVENT_DOWN, ANY, 2);
+	do
+		status = status_of(f);
+	while (status.urls[1].failures < 2);
+	assert_int_equal(status.urls[1].state, BUS_URL_FAILED);
+	assert_true(nats_server_start(&f->second, f->second.port, NULL));
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 3);
+	assert_int_equal(status_of(f).url_index, 1);
+	assert_int_equal(status_of(f).failovers, 1); /* it is where it was */
+}
+
+static void
+test_failback_when_the_primary_has_been_well(void **state)
+{
+	struct fixture *f = *state;
+	const char *urls[2];
+	struct bus_params params = params_of_two(f, urls);
+	struct auth auth = { 0 };
+	struct err err = { 0 };
+	struct peer peer;
+
+	log_in_with(&params, &auth);
+	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
+	assert_int_equal(bus_subscribe(f->bus, "events.>", &err), 0);
+	assert_int_equal(bus_start(f->bus, &err), 0);
+	fail_over(f);
+	struct record old = wait_for(&f->recorder, BUS_EVENT_UP, ANY, 2);
+	peer_open(&peer, f->second.url);
+	assert_int_equal(
+		natsConnection_SubscribeSync(&peer.subs[peer.n++], peer.nc, "silent"),
+		NATS_OK);
+	assert_int_equal(natsConnection_Flush(peer.nc), NATS_OK);
+	assert_int_equal(request(f, 7, "silent", 60000), 0); /* open when it swaps */
+	int64_t begin = clock_mono_ms(&clock_system);
+	assert_true(nats_server_start(&f->first, f->first.port, NULL));
+	struct record up = wait_for(&f->recorder, BUS_EVENT_UP, ANY, 3);
+	assert_true(clock_mono_ms(&clock_system) - begin >= 300);
+
+	/* The old one has ended, with its requests, before the new one began. */
+	const struct record *records = f->recorder.records;
+	size_t n = f->recorder.len;
+	assert_int_equal(records[n - 1].kind, BUS_EVENT_UP);
+	assert_int_equal(records[n - 2].kind, BUS_EVENT_DOWN);
+	assert_int_equal(records[n - 2].epoch, old.epoch);
+	assert_int_equal(records[n - 3].kind, BUS_EVENT_EXPIRED);
+	assert_int_equal(records[n - 3].request, 7);
+	assert_true(up.epoch > old.epoch);
+	struct bus_status status = status_of(f);
+	assert_int_equal(status.url_index, 0);
+	assert_int_equal(status.failovers, 1);
+	assert_int_equal(status.failbacks, 1);
+	assert_int_equal(status.connects, 3);
+	assert_true(status.probes >= 1);
+	assert_string_equal(status.urls[0].error, "");
+	assert_int_equal(status.urls[1].state, BUS_URL_STANDBY);
+	peer_close(&peer);
+
+	/* What is subscribed is subscribed there. */
+	round_trip(f, 8);
+	peer_open(&peer, f->first.url);
+	assert_int_equal(
+		natsConnection_PublishString(peer.nc, "events.a", "hello"), NATS_OK);
+	assert_int_equal(natsConnection_Flush(peer.nc), NATS_OK);
+	assert_int_equal(
+		wait_for(&f->recorder, BUS_EVENT_MESSAGE, ANY, 1).epoch, up.epoch);
+	peer_close(&peer);
+	bus_stop(f->bus);
+	/* As many as servers that were there to ask: the probe's, too. */
+	assert_int_equal(auth.jwts, 3);
+	assert_int_equal(auth.signatures, 3);
+	assert_int_equal(auth.logins, 0);
+}
+
+static void
+test_primary_that_does_not_answer_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	const char *urls[2];
+	struct bus_params params = params_of_two(f, urls);
+	struct bus_status status;
+
+	params.failback_healthy_ms = 60000;
+	params.write_deadline_ms = 300; /* of a PING, too */
+	params.connect_timeout_ms = 300;
+	start_with(f, &params);
+	fail_over(f);
+	assert_true(nats_server_start(&f->first, f->first.port, NULL));
+	do
+		status = status_of(f);
+	while (status.urls[0].state != BUS_URL_PROBING);
+	uint64_t failures = status.urls[0].failures;
+	nats_server_signal(&f->first, SIGSTOP);
+	do
+		status = status_of(f);
+	while (status.urls[0].failures < failures + 2);
+	nats_server_signal(&f->first, SIGCONT);
+	assert_int_equal(count(&f->recorder, BUS_EVENT_UP, ANY), 2);
+	assert_int_equal(count(&f->recorder, BUS_EVENT_DOWN, ANY), 1);
+	round_trip(f, 1);
+
+	/* The backup is lost while the primary is looked at: nobody waits any more. */
+	do
+		status = status_of(f);
+	while (status.urls[0].state != BUS_URL_PROBING);
+	nats_server_kill(&f->second);
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 3);
+	assert_int_equal(status_of(f).url_index, 0);
+	assert_int_equal(status_of(f).failbacks, 1);
+	round_trip(f, 2);
+}
+
+static void
+test_stop_while_probing(void **state)
+{
+	struct fixture *f = *state;
+	const char *urls[2];
+	struct bus_params params = params_of_two(f, urls);
+	struct bus_status status;
+
+	params.failback_healthy_ms = 60000;
+	start_with(f, &params);
+	fail_over(f);
+	assert_true(nats_server_start(&f->first, f->first.port, NULL));
+	do
+		status = status_of(f);
+	while (status.urls[0].state != BUS_URL_PROBING);
+	int64_t begin = clock_mono_ms(&clock_system);
+	bus_stop(f->bus);
+	assert_true(clock_mono_ms(&clock_system) - begin < 5000);
+	assert_int_equal(count(&f->recorder, BUS_EVENT_UP, ANY), 2);
+	assert_int_equal(count(&f->recorder, BUS_EVENT_DOWN, ANY), 2);
 }
 
 static void
@@ -901,6 +1238,40 @@ test_subscription_survives_a_restart(void **state)
 	assert_true(status.last_error[0] != '\0');
 }
 
+/* What it hears is of others: an own request does not come back, and counts as heard by
+ * nobody when nobody else listens. */
+static void
+test_no_echo(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct peer peer;
+
+	assert_true(nats_server_start(&f->first, 0, NULL));
+	const char *urls[] = { f->first.url };
+	struct bus_params params = params_of(f, urls, 1);
+	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
+	assert_int_equal(bus_subscribe(f->bus, "push", &err), 0);
+	assert_int_equal(bus_start(f->bus, &err), 0);
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+	assert_int_equal(request(f, 1, "push", 60000), 0);
+	assert_true(wait_for(&f->recorder, BUS_EVENT_REPLY, 1, 1).no_responders);
+
+	peer_open(&peer, f->first.url);
+	peer_respond(&peer, "push", (char[]){ "yes" });
+	assert_int_equal(request(f, 2, "push", 60000), 0);
+	struct record reply = wait_for(&f->recorder, BUS_EVENT_REPLY, 2, 1);
+	assert_false(reply.no_responders);
+	assert_string_equal(reply.text, "yes");
+	assert_int_equal(
+		natsConnection_PublishString(peer.nc, "push", "another's"), NATS_OK);
+	assert_int_equal(natsConnection_Flush(peer.nc), NATS_OK);
+	assert_string_equal(
+		wait_for(&f->recorder, BUS_EVENT_MESSAGE, ANY, 1).text, "another's");
+	assert_int_equal(count(&f->recorder, BUS_EVENT_MESSAGE, ANY), 1);
+	peer_close(&peer);
+}
+
 static void
 test_stop_while_connecting(void **state)
 {
@@ -954,35 +1325,6 @@ test_stop_sends_what_was_published(void **state)
 /* ---- credentials
  * --------------------------------------------------------------------- */
 
-struct auth {
-	unsigned jwts;
-	unsigned signatures;
-	bool refuse;
-};
-
-static int
-give_jwt(void *ctx, char **out_jwt, struct err *err)
-{
-	struct auth *auth = ctx;
-	__atomic_add_fetch(&auth->jwts, 1, __ATOMIC_SEQ_CST);
-	if (auth->refuse)
-		return err_set(err, ERR_UNAVAILABLE, "the key ring is closed");
-	*out_jwt = str_dup("eyJ.not.checked");
-	return *out_jwt != NULL ? 0 : err_nomem(err);
-}
-
-static int
-give_signature(void *ctx, const char *nonce, uint8_t sig[static BUS_SIGNATURE_LEN],
-	struct err *err)
-{
-	struct auth *auth = ctx;
-	(void)err;
-	assert_non_null(nonce);
-	auth->signatures++;
-	memset(sig, 7, BUS_SIGNATURE_LEN);
-	return 0;
-}
-
 static void
 test_credentials_are_asked_for_at_each_connect(void **state)
 {
@@ -992,9 +1334,7 @@ test_credentials_are_asked_for_at_each_connect(void **state)
 	assert_true(nats_server_start(&f->first, 0, NULL));
 	const char *urls[] = { f->first.url };
 	struct bus_params params = params_of(f, urls, 1);
-	params.user_jwt = give_jwt;
-	params.sign_nonce = give_signature;
-	params.auth_ctx = &auth;
+	log_in_with(&params, &auth);
 	start_with(f, &params);
 	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
 	nats_server_kill(&f->first);
@@ -1002,8 +1342,10 @@ test_credentials_are_asked_for_at_each_connect(void **state)
 	assert_true(nats_server_start(&f->first, f->first.port, NULL));
 	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 2);
 	bus_stop(f->bus);
+	/* A server that is not there is told no JWT. */
 	assert_int_equal(auth.jwts, 2);
 	assert_int_equal(auth.signatures, 2);
+	assert_int_equal(auth.logins, 0);
 }
 
 static void
@@ -1043,9 +1385,7 @@ test_own_refusal_is_shown(void **state)
 	assert_true(nats_server_start(&f->first, 0, NULL));
 	const char *urls[] = { f->first.url };
 	struct bus_params params = params_of(f, urls, 1);
-	params.user_jwt = give_jwt;
-	params.sign_nonce = give_signature;
-	params.auth_ctx = &auth;
+	log_in_with(&params, &auth);
 	start_with(f, &params);
 	do
 		bus_status(f->bus, &status);
@@ -1061,12 +1401,18 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_url_forms),
 		cmocka_unit_test(test_requests_in_order_of_deadline),
+		cmocka_unit_test(test_plan_of_primary_and_backups),
+		cmocka_unit_test(test_plan_of_one_server),
 #define WITH_SERVERS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		WITH_SERVERS(test_bad_params_are_refused),
 		WITH_SERVERS(test_bootstrap_without_server),
 		WITH_SERVERS(test_status_while_up),
 		WITH_SERVERS(test_kill_then_restart),
 		WITH_SERVERS(test_second_url_when_first_is_dead),
+		WITH_SERVERS(test_failover_after_the_primarys_retries),
+		WITH_SERVERS(test_failback_when_the_primary_has_been_well),
+		WITH_SERVERS(test_primary_that_does_not_answer_is_not_taken),
+		WITH_SERVERS(test_stop_while_probing),
 		WITH_SERVERS(test_frozen_server_is_given_up),
 		WITH_SERVERS(test_server_that_falls_silent_in_the_connect),
 		WITH_SERVERS(test_replies_of_three_servers),
@@ -1078,6 +1424,7 @@ main(void)
 		WITH_SERVERS(test_a_thousand_requests),
 		WITH_SERVERS(test_threads_ask_and_the_bus_stops),
 		WITH_SERVERS(test_subscription_survives_a_restart),
+		WITH_SERVERS(test_no_echo),
 		WITH_SERVERS(test_stop_while_connecting),
 		WITH_SERVERS(test_stop_sends_what_was_published),
 		WITH_SERVERS(test_credentials_are_asked_for_at_each_connect),

@@ -158,6 +158,7 @@ start_bus(struct stage *s)
 		.name = "natsid",
 		.user_jwt = nats_auth_user_jwt,
 		.sign_nonce = nats_auth_sign,
+		.login_free = nats_auth_login_free,
 		.on_event = on_bus,
 		.event_ctx = s,
 		.clock = &clock_system,

@@ -751,9 +751,12 @@ static void
 test_system_user(void **state)
 {
 	static const char *const publish[] = { "$SYS.REQ.CLAIMS.UPDATE",
+		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.CLAIMS.LIST",
 		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING",
-		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.PING.VARZ" };
-	static const char *const subscribe[] = { "_INBOX.abc.*" };
+		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.VARZ",
+		"$SYS.REQ.SERVER.*.ACCOUNTZ", "$SYS.REQ.SERVER.*.JSZ" };
+	static const char *const subscribe[] = { "_INBOX.abc.*", "$SYS.REQ.CLAIMS.UPDATE",
+		"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.SERVER.*.STATSZ" };
 	struct stage *s = *state;
 	struct err err = { 0 };
 	struct buf token;
