@@ -377,22 +377,29 @@ set_options(struct bus_link *link, natsOptions *opts)
 	return s;
 }
 
-/* A server may require TLS whatever the URL says: then its certificate must fit, too. Who
- * names a CA or a certificate never talks in the clear, as the server's first line, which
- * says whether it speaks TLS, could be anybody's. */
+/* Who names a CA or a certificate never talks in the clear: the server's first line,
+ * which says whether it speaks TLS, could be anybody's. */
+static bool
+wants_tls(const struct bus_link *link)
+{
+	const struct bus_params *bus = link->params.bus;
+
+	return link->params.url->tls || bus->ca_file != NULL || bus->cert_file != NULL;
+}
+
+/* A server may require TLS whatever the URL says: then its certificate must fit, too. */
 static natsStatus
 set_tls(struct bus_link *link, natsOptions *opts)
 {
 	const struct bus_params *bus = link->params.bus;
-	const struct bus_url *url = link->params.url;
-	natsStatus s = natsOptions_SetExpectedHostname(opts, url->host);
+	natsStatus s = natsOptions_SetExpectedHostname(opts, link->params.url->host);
 
 	if (s == NATS_OK && bus->ca_file != NULL)
 		s = natsOptions_LoadCATrustedCertificates(opts, bus->ca_file);
 	if (s == NATS_OK && bus->cert_file != NULL)
 		s = natsOptions_LoadCertificatesChain(
 			opts, bus->cert_file, bus->key_file);
-	if (s == NATS_OK && (url->tls || bus->ca_file != NULL || bus->cert_file != NULL))
+	if (s == NATS_OK && wants_tls(link))
 		s = natsOptions_SetSecure(opts, true);
 	return s;
 }
@@ -435,6 +442,22 @@ bus_link_check_pair(const char *cert_file, const char *key_file, struct err *err
 }
 
 static int
+connect_err(const struct bus_link *link, natsStatus status, struct err *err)
+{
+	if (link->auth_err.code != ERR_NONE) {
+		*err = link->auth_err;
+		return -1;
+	}
+	/* With TLS 1.3 that is all that is heard of a certificate that is refused. */
+	if (strstr(nats_words(status), "got ''") != NULL)
+		return err_set(err, ERR_UNAVAILABLE,
+			"cannot connect: the server hung up%s",
+			wants_tls(link) ? "; perhaps it wants another client certificate"
+					: "");
+	return status_err(link, status, "cannot connect", err);
+}
+
+static int
 connect_link(struct bus_link *link, struct err *err)
 {
 	natsOptions *opts = NULL;
@@ -454,10 +477,7 @@ connect_link(struct bus_link *link, struct err *err)
 	link_hold(link);
 	s = natsConnection_Connect(&link->nc, opts);
 	if (s != NATS_OK) {
-		if (link->auth_err.code != ERR_NONE)
-			*err = link->auth_err;
-		else
-			status_err(link, s, "cannot connect", err);
+		connect_err(link, s, err);
 		link_unhold(link);
 		goto out;
 	}

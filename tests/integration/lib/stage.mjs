@@ -51,8 +51,8 @@ class Stage {
     return this.servers.map((server) => server.url);
   }
 
-  async startDaemon({ nats = this.urls.join(',') } = {}) {
-    this.daemon = await startNatsid({ dataDir: this.data, nats });
+  async startDaemon({ nats = this.urls.join(','), args = this.options.args } = {}) {
+    this.daemon = await startNatsid({ dataDir: this.data, nats, args });
   }
 
   async stopDaemon() {
@@ -196,7 +196,7 @@ class Stage {
 
 /**
  * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, what servers do
- * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's.
+ * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's, args: more options of serve.
  * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
  */
 export function onStage(title, options, define) {

@@ -1,0 +1,202 @@
+// The primary and its backups: failover by the rules, failback, all of them down, logins refused; the API is not slowed
+// down by any of it, and nothing that is written meanwhile is lost.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { NatsServer } from './lib/nats.mjs';
+import { initDataDir, must } from './lib/natsid.mjs';
+import { until } from './lib/processes.mjs';
+import { onStage } from './lib/stage.mjs';
+
+const retries = 2;
+const args = ['--nats-max-primary-retries', `${retries}`, '--nats-initial-backoff', '200ms', '--nats-max-backoff', '500ms',
+  '--nats-failback-interval', '300ms'];
+const healthy = 10_000; // so long the primary must answer before it is taken
+
+onStage('a primary and two backups', { servers: 3, args }, (stage, test) => {
+  let accounts;
+  const p99 = {};
+
+  const connection = () => stage.api('GET', '/api/v1/nats');
+
+  /** Waits until the connection is to that server; gives what is said of it. */
+  function on(server, options) {
+    return until(`connected to ${server.name}`, async () => {
+      const said = await connection();
+      if (said.state === 'connected' && said.url === server.url) return said;
+      throw new Error(JSON.stringify(said));
+    }, { deadline: 20_000, ...options });
+  }
+
+  /** Each server holds what the store says; one that has just come back may not be known yet. */
+  const allArrives = () => until('all servers hold all accounts', async () => {
+    await stage.converged();
+    return true;
+  }, { deadline: 30_000 });
+
+  const disconnected = () => until('not connected', async () => (await connection()).state !== 'connected', { deadline: 20_000 });
+
+  /** Writes and reads, one after the other, until done() says so, but no fewer than `least`; keeps the p99 of their times. */
+  async function work(phase, { least = 300, done = async () => true } = {}) {
+    const times = [];
+    for (let i = 0; i < least || !(await done()); i += 1) {
+      const account = accounts[i % accounts.length];
+      const start = performance.now();
+      if (i % 2 === 0) await stage.change(account, { max_connections: i + 1 });
+      else await stage.read(account);
+      times.push(performance.now() - start);
+    }
+    times.sort((a, b) => a - b);
+    p99[phase] = times[Math.floor(times.length * 0.99)];
+    return `${phase}: p99 of ${times.length} answers ${p99[phase].toFixed(1)} ms, slowest ${times.at(-1).toFixed(1)} ms`;
+  }
+
+  test('the first URL is the primary', async (t) => {
+    accounts = await Promise.all(Array.from({ length: 10 }, (_, i) => stage.createAccount(`acme-${i}`)));
+    const said = await on(stage.servers[0]);
+    assert.equal(said.role, 'primary');
+    assert.deepEqual(said.urls.map(({ url, role, state }) => [url, role, state]), stage.urls.map((url, i) =>
+      [url, i === 0 ? 'primary' : 'backup', i === 0 ? 'connected' : 'standby']));
+    await allArrives();
+    const { server, version } = await connection();
+    assert.equal(server, 's1');
+    assert.match(version, /^\d+\.\d+/);
+    t.diagnostic(await work('before'));
+  });
+
+  test('only superusers are told', async () => {
+    const { status } = await stage.daemon.api('GET', '/api/v1/nats', undefined, { token: null });
+    assert.equal(status, 401);
+  });
+
+  test('primary and first backup down: after its retries, and in order, the second backup', async (t) => {
+    await Promise.all([stage.servers[0].stop('SIGKILL'), stage.servers[1].stop('SIGKILL')]);
+    await disconnected();
+    t.diagnostic(await work('failing over', { done: async () => (await connection()).state === 'connected' }));
+    const said = await on(stage.servers[2]);
+    assert.equal(said.role, 'backup');
+    assert.deepEqual([said.connects, said.failovers, said.failbacks], [2, 1, 0]);
+    const [primary, first, second] = said.urls;
+    assert.ok(primary.failures >= 1 + retries, `${primary.failures} failures of the primary`); // and of looks at it since
+    assert.ok(primary.error !== '' && ['failed', 'probing'].includes(primary.state), primary.state);
+    assert.deepEqual([first.failures, first.state], [second.failures + 1, 'failed']); // in order
+    assert.equal(second.state, 'connected');
+    await stage.converged({ servers: [stage.servers[2]] });
+    const { nats } = await stage.api('GET', '/readyz');
+    assert.deepEqual([nats.connected, nats.state, nats.role], [true, 'connected', 'backup']);
+  });
+
+  test('the primary is back: taken when it has been well for ten seconds', async (t) => {
+    const start = performance.now();
+    await stage.servers[0].start();
+    const sawProbe = until('the primary is looked at', async () => (await connection()).urls[0].state === 'probing');
+    const isBack = async () => (await connection()).role === 'primary';
+    t.diagnostic(await work('failing back', { done: isBack }));
+    await sawProbe;
+    const said = await on(stage.servers[0]);
+    const took = performance.now() - start;
+    t.diagnostic(`taken after ${Math.round(took)} ms`);
+    assert.ok(took >= healthy);
+    assert.deepEqual([said.connects, said.failovers, said.failbacks], [3, 1, 1]);
+    assert.equal(said.urls[0].error, '');
+    assert.deepEqual(said.urls.map(({ state }) => state), ['connected', 'failed', 'standby']);
+    await stage.servers[1].start();
+    await allArrives();
+  });
+
+  test('all down, and back one by one: whichever comes first', async (t) => {
+    await Promise.all(stage.servers.map((server) => server.stop('SIGKILL')));
+    await disconnected();
+    let rounds;
+    t.diagnostic(await work('all down', {
+      done: async () => {
+        const { urls } = await connection();
+        rounds = urls.map(({ failures }) => failures);
+        return rounds.every((failures) => failures > 4);
+      },
+    }));
+    t.diagnostic(`failures: ${rounds}`);
+    await stage.servers[1].start();
+    assert.equal((await on(stage.servers[1])).failovers, 2);
+    // the backup goes while the primary is looked at: then that one is taken at once
+    await stage.servers[0].start();
+    await until('the primary is looked at', async () => (await connection()).urls[0].state === 'probing');
+    await stage.servers[1].stop('SIGKILL');
+    await on(stage.servers[0], { deadline: healthy / 2 });
+    await stage.servers[1].start();
+    await stage.servers[2].start();
+    await allArrives();
+  });
+
+  test('refused again and again, then let in', async (t) => {
+    const { port, directory } = stage.servers[0];
+    const data = join(stage.directory, 'foreign');
+    await initDataDir(data);
+    const { stdout: configuration } = await must(['export', 'nats-conf', '--data', data, '--port', `${port}`]);
+    const foreign = new NatsServer({ which: 'newest', name: 'foreign', port, directory, configuration });
+    await Promise.all(stage.servers.map((server) => server.stop('SIGKILL')));
+    await foreign.start();
+    const refused = async () => {
+      const [{ error, failures }] = (await connection()).urls;
+      return /authoriz|authentic/i.test(error) ? failures : 0;
+    };
+    const first = await until('refused', refused);
+    await until('refused many times', async () => (await refused()) >= first + 4);
+    t.diagnostic(await work('refused'));
+    t.diagnostic(`${(await refused()) - first} more logins refused: ${(await connection()).urls[0].error}`);
+    await foreign.stop();
+    await Promise.all(stage.servers.map((server) => server.start()));
+    await until('connected', async () => (await connection()).state === 'connected', { deadline: 20_000 });
+    await allArrives();
+  });
+
+  test('the API was as fast as before', async (t) => {
+    t.diagnostic(await work('after'));
+    const slow = Object.entries(p99).filter(([, ms]) => ms > 5 * p99.before + 50);
+    assert.deepEqual(slow, []);
+  });
+
+  /** {name: {type, value}} of the text format of Prometheus. */
+  async function metrics() {
+    const { status, headers, text } = await stage.daemon.api('GET', '/metrics', undefined, { token: null });
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
+    assert.ok(text.endsWith('\n'));
+    const found = {};
+    const lines = text.trimEnd().split('\n');
+    while (lines.length > 0) {
+      const [, name, help] = /^# HELP (natsid_[a-z_]+) (\S.*)$/.exec(lines.shift());
+      assert.ok(help.endsWith('.') && !(name in found), name);
+      const [, typed, type] = /^# TYPE (\S+) (gauge|counter)$/.exec(lines.shift());
+      const [, valued, value] = /^(\S+) (-?\d+)$/.exec(lines.shift());
+      assert.deepEqual([typed, valued], [name, name]);
+      assert.equal(type === 'counter', name.endsWith('_total'), name);
+      found[name] = { type, value: Number(value) };
+    }
+    return found;
+  }
+
+  test('the metrics say the same', async () => {
+    const said = await on(stage.servers[0]); // where it stays
+    await allArrives();
+    const found = await metrics();
+    const value = (name) => found[`natsid_${name}`].value;
+    assert.equal(value('ready'), 1);
+    assert.equal(value('nats_connected'), 1);
+    assert.equal(value('nats_on_backup'), said.role === 'backup' ? 1 : 0);
+    assert.equal(value('nats_epoch'), said.epoch);
+    assert.equal(value('nats_connects_total'), said.connects);
+    assert.equal(value('nats_failovers_total'), said.failovers);
+    assert.equal(value('nats_failbacks_total'), said.failbacks);
+    assert.equal(value('nats_since_timestamp_seconds'), Math.floor(Date.parse(said.since) / 1000));
+    assert.equal(value('nats_servers'), 3);
+    assert.equal(value('accounts_open'), 0);
+    assert.ok(value('nats_probes_total') > 0);
+    assert.ok(value('nats_connect_failures_total') >= 10);
+    assert.ok(value('pushes_total') >= accounts.length);
+    assert.ok(value('nats_open_requests') >= 0);
+    const pushes = value('pushes_total');
+    await stage.change(accounts[0], { max_connections: 5000 });
+    await until('counted', async () => (await metrics()).natsid_pushes_total.value > pushes);
+    await allArrives();
+  });
+});
