@@ -111,6 +111,14 @@ class Stage {
     }
   }
 
+  /** The account's record once all servers that are there hold its newest state; those that are away keep it from being proven. */
+  held(account, options) {
+    return until(`account ${account.name} is held`, async () => {
+      const record = await this.read(account);
+      return record.publish_status === 'partial' && record.published_generation === record.generation && record;
+    }, options);
+  }
+
   async creds(user) {
     const { status, text } = await this.daemon.api('GET', `/api/v1/users/${user.id}/creds`);
     assert.equal(status, 200, text);
