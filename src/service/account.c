@@ -8,6 +8,7 @@
 #include "service/role_rules.h"
 #include "service/sharing.h"
 #include "store/account.h"
+#include "store/audit.h"
 #include "store/budget.h"
 #include "store/publish.h"
 #include "store/role_users.h"
@@ -66,11 +67,25 @@ check_system(const struct work *work, struct err *err)
 		"natsid itself connects through it.");
 }
 
+/* Name and tags become parts of subjects where a role says so. */
+static bool
+changes_feeds(const struct work *work)
+{
+	return work_changes(work, "name") || work_changes(work, "tags");
+}
+
 static int
-read_terms_bytes(struct store_conn *conn, void *ctx, struct err *err)
+look(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct work *work = ctx;
-	return store_budget_terms(conn, work->before.head.seq, &work->terms_bytes, err);
+	if (store_budget_terms(conn, work->before.head.seq, &work->terms_bytes, err) !=
+			0 ||
+		store_audit_newest(conn, &work->seen, err) != 0) {
+		return -1;
+	}
+	return changes_feeds(work) ? role_rules_check_account(conn, &work->after.account,
+					     -1, work->violations, err)
+				   : 0;
 }
 
 static int
@@ -84,8 +99,8 @@ prepare(struct work *work, struct err *err)
 	if (check_system(work, err) != 0 || account_keys_prepare(work, err) != 0) {
 		return -1;
 	}
-	return changes_minted(work)
-		? service_read(work->service, read_terms_bytes, work, err)
+	return changes_minted(work) && work->violations->len == 0
+		? service_read(work->service, look, work, err)
 		: 0;
 }
 
@@ -119,15 +134,23 @@ check_room(struct store_conn *conn, const struct work *work, struct err *err)
 	return terms <= work->terms_bytes ? 0 : budget_check(bytes, BUDGET_TERMS, err);
 }
 
-/* Name and tags become parts of subjects where a role says so. */
+/* Users and roles may have changed since the look. */
 static int
-check_feeds(struct store_conn *conn, const struct work *work, struct err *err)
+check_feeds_again(struct store_conn *conn, const struct work *work, struct err *err)
 {
-	if (!work_changes(work, "name") && !work_changes(work, "tags")) {
+	const struct account *account = &work->after.account;
+	if (!changes_feeds(work)) {
 		return 0;
 	}
-	return role_rules_check_account(
-		conn, &work->after.account, work->violations, err);
+	int changed =
+		store_role_changed_of_account(conn, account->head.seq, work->seen, err);
+	if (changed < 0) {
+		return -1;
+	}
+	return changed > 0
+		? err_set(err, ERR_STALE, "a role of the account was changed meanwhile")
+		: role_rules_check_account(
+			  conn, account, work->seen, work->violations, err);
 }
 
 /* An account that is fed into a role's templates, before and after the change. */
@@ -174,7 +197,7 @@ write_feeds(
 	int64_t account = work->after.head.seq;
 	int64_t bytes = 0;
 	*out_changed = false;
-	if (!work_changes(work, "name") && !work_changes(work, "tags")) {
+	if (!changes_feeds(work)) {
 		return 0;
 	}
 	struct store_conn *conn = store_tx_conn(tx);
@@ -218,10 +241,8 @@ check_claims(struct store_conn *conn, const struct work *work, struct err *err)
 static int
 check_whole(struct store_conn *conn, const struct work *work, struct err *err)
 {
-	return check_feeds(conn, work, err) != 0 || check_room(conn, work, err) != 0 ||
-			check_claims(conn, work, err) != 0
-		? -1
-		: 0;
+	return check_room(conn, work, err) != 0 || check_claims(conn, work, err) != 0 ? -1
+										      : 0;
 }
 
 static int
@@ -238,7 +259,8 @@ write_account(struct store_tx *tx, struct work *work, struct err *err)
 		return 0;
 	}
 	bool feeds_others = false;
-	if (check_whole(conn, work, err) != 0 ||
+	if (check_feeds_again(conn, work, err) != 0 ||
+		check_whole(conn, work, err) != 0 ||
 		write_feeds(tx, work, &feeds_others, err) != 0) {
 		return -1;
 	}

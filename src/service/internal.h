@@ -88,7 +88,8 @@ struct work {
 	int64_t account_seq; /* exports, imports: of the own account */
 	struct user_plan plan; /* users */
 	bool narrows; /* roles: something is taken away */
-	int64_t seen; /* roles: newest row of the audit before the look at its users */
+	int64_t seen; /* accounts, roles: newest row of the audit before the look at
+			 their users */
 	struct new_key identity; /* accounts, users */
 	struct new_key signing; /* accounts: plain; users: scoped, when (account, role)
 				   has none */

@@ -160,6 +160,7 @@ role_rules_check_user(struct store_conn *conn, const struct user *user,
 struct account_check {
 	struct store_conn *conn;
 	const struct account *account;
+	int64_t since;
 	struct violations *violations;
 };
 
@@ -231,7 +232,7 @@ check_account_role(void *ctx, const struct role *role, struct err *err)
 	struct store_role_users which = {
 		.role = role->head.seq,
 		.account = check->account->head.seq,
-		.since = -1,
+		.since = check->since,
 		/* where users feed nothing, what holds for one holds for a million */
 		.any_one = !reads(role, TEMPLATE_TAG),
 	};
@@ -240,10 +241,10 @@ check_account_role(void *ctx, const struct role *role, struct err *err)
 
 int
 role_rules_check_account(struct store_conn *conn, const struct account *account,
-	struct violations *violations, struct err *err)
+	int64_t since, struct violations *violations, struct err *err)
 {
 	struct account_check check = {
-		.conn = conn, .account = account, .violations = violations
+		.conn = conn, .account = account, .since = since, .violations = violations
 	};
 	if (store_role_fed_by_account(
 		    conn, account->head.seq, check_account_role, &check, err) != 0) {

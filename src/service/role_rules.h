@@ -18,9 +18,11 @@ int role_rules_check_user(struct store_conn *conn, const struct user *user,
 	struct violations *violations, struct err *err) MUST_CHECK;
 
 /* Of an account that is renamed, or whose tags change: it can still fill in the templates
- * of all roles that it uses. */
+ * of all roles that it uses. Where users have tags, too, all of them are looked at, so
+ * this is asked before the transaction (since: -1), and in it only of the users that
+ * changed meanwhile (since: store_audit_newest before the first look). */
 int role_rules_check_account(struct store_conn *conn, const struct account *account,
-	struct violations *violations, struct err *err) MUST_CHECK;
+	int64_t since, struct violations *violations, struct err *err) MUST_CHECK;
 
 /* Of a role whose templates change: the names of its users and accounts are safe. */
 int role_rules_check_names(struct store_conn *conn, const struct role *role,

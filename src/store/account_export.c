@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/account_export.h"
 
-#include "base/array.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "store/conn.h"
@@ -11,15 +10,6 @@
 #include <string.h>
 
 /* ---- rows ---- */
-
-static void
-release_rows(const struct collection *collection, void *items, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		record_release(collection, (char *)items + i * collection->row_size);
-	}
-	free(items);
-}
 
 static int
 open_rows(struct store_stmt *stmt, struct store_conn *conn,
@@ -43,32 +33,25 @@ open_rows(struct store_stmt *stmt, struct store_conn *conn,
 	return rc;
 }
 
-/* *items and *len stay good, whatever happens. */
 static int
-read_rows(struct store_stmt *stmt, const struct collection *collection, void **items,
-	size_t *len, struct err *err)
+read_export(const struct store_stmt *stmt, void *out, struct err *err)
 {
-	int rc = store_stmt_step(stmt, err);
-	while (rc > 0) {
-		void *grown = array_grow(*items, *len, collection->row_size, err);
-		if (grown == NULL) {
-			return -1;
-		}
-		*items = grown;
-		if (store_row_read(stmt, 0, collection,
-			    (char *)grown + *len * collection->row_size, err) != 0) {
-			return -1;
-		}
-		(*len)++;
-		rc = store_stmt_step(stmt, err);
-	}
-	return rc;
+	return store_row_read(stmt, 0, &account_export_collection, out, err);
+}
+
+static void
+release_export(void *export)
+{
+	record_release(&account_export_collection, export);
 }
 
 void
 store_exports_release(struct store_exports *list)
 {
-	release_rows(&account_export_collection, list->items, list->len);
+	for (size_t i = 0; i < list->len; i++) {
+		release_export(&list->items[i]);
+	}
+	free(list->items);
 	*list = (struct store_exports){ 0 };
 }
 
@@ -76,24 +59,57 @@ int
 store_export_list(struct store_conn *conn, int64_t account, struct store_exports *out,
 	struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(*out->items),
+		.read = read_export,
+		.release = release_export };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
-	size_t len = 0;
 	if (open_rows(&stmt, conn, &account_export_collection, STORE_STMT_EXPORT_LIST,
 		    "WHERE t.account = ?1 ORDER BY t.seq", err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
-	int rc = read_rows(&stmt, &account_export_collection, &items, &len, err);
-	*out = (struct store_exports){ .items = items, .len = len };
-	return rc;
+	if (store_stmt_collect(&stmt, &kind, &items, &out->len, err) != 0) {
+		return -1;
+	}
+	out->items = items;
+	return 0;
+}
+
+static int
+read_import(const struct store_stmt *stmt, void *out, struct err *err)
+{
+	return store_row_read(stmt, 0, &account_import_collection, out, err);
+}
+
+static void
+release_import(void *import)
+{
+	record_release(&account_import_collection, import);
 }
 
 void
 store_imports_release(struct store_imports *list)
 {
-	release_rows(&account_import_collection, list->items, list->len);
+	for (size_t i = 0; i < list->len; i++) {
+		release_import(&list->items[i]);
+	}
+	free(list->items);
 	*list = (struct store_imports){ 0 };
+}
+
+static int
+collect_imports(struct store_stmt *stmt, struct store_imports *out, struct err *err)
+{
+	static const struct store_items kind = { .size = sizeof(*out->items),
+		.read = read_import,
+		.release = release_import };
+	void *items = NULL;
+	if (store_stmt_collect(stmt, &kind, &items, &out->len, err) != 0) {
+		return -1;
+	}
+	out->items = items;
+	return 0;
 }
 
 int
@@ -101,16 +117,12 @@ store_import_list(struct store_conn *conn, int64_t account, struct store_imports
 	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	void *items = NULL;
-	size_t len = 0;
 	if (open_rows(&stmt, conn, &account_import_collection, STORE_STMT_IMPORT_LIST,
 		    "WHERE t.account = ?1 ORDER BY t.seq", err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
-	int rc = read_rows(&stmt, &account_import_collection, &items, &len, err);
-	*out = (struct store_imports){ .items = items, .len = len };
-	return rc;
+	return collect_imports(&stmt, out, err);
 }
 
 int
@@ -118,8 +130,6 @@ store_import_list_from(struct store_conn *conn, const struct nkey_public *export
 	int64_t but, struct store_imports *out, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	void *items = NULL;
-	size_t len = 0;
 	if (open_rows(&stmt, conn, &account_import_collection,
 		    STORE_STMT_IMPORT_LIST_FROM,
 		    "WHERE t.exporter = ?1 AND t.account <> ?2 ORDER BY t.account, t.seq",
@@ -128,9 +138,7 @@ store_import_list_from(struct store_conn *conn, const struct nkey_public *export
 	}
 	store_stmt_bind_key(&stmt, 1, exporter);
 	store_stmt_bind_int(&stmt, 2, but);
-	int rc = read_rows(&stmt, &account_import_collection, &items, &len, err);
-	*out = (struct store_imports){ .items = items, .len = len };
-	return rc;
+	return collect_imports(&stmt, out, err);
 }
 
 int
@@ -216,6 +224,8 @@ int
 store_export_revocations(struct store_conn *conn, int64_t export,
 	struct store_export_revocation **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_revocation };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *list = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_EXPORT_REVOCATIONS,
@@ -225,8 +235,7 @@ store_export_revocations(struct store_conn *conn, int64_t export,
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, export);
-	if (store_stmt_collect(
-		    &stmt, sizeof(**out), read_revocation, &list, out_len, err) != 0) {
+	if (store_stmt_collect(&stmt, &kind, &list, out_len, err) != 0) {
 		return -1;
 	}
 	*out = list;
@@ -314,19 +323,24 @@ store_import_reissue(struct store_tx *tx, int64_t import, int64_t iat, struct er
 
 /* ---- activations to mint ---- */
 
+static void
+release_activation(void *activation)
+{
+	free(((struct store_activation *)activation)->export_subject);
+}
+
 void
 store_activations_release(struct store_activations *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
-		free(list->items[i].export_subject);
+		release_activation(&list->items[i]);
 	}
 	free(list->items);
 	*list = (struct store_activations){ 0 };
 }
 
 static int
-read_activation(
-	const struct store_stmt *stmt, struct store_activation *out, struct err *err)
+read_activation(const struct store_stmt *stmt, void *out, struct err *err)
 {
 	size_t len = 0;
 	struct store_activation item = {
@@ -343,7 +357,7 @@ read_activation(
 	if (item.export_subject == NULL) {
 		return err_nomem(err);
 	}
-	*out = item;
+	*(struct store_activation *)out = item;
 	return 0;
 }
 
@@ -351,7 +365,11 @@ int
 store_activation_list(struct store_conn *conn, int64_t account,
 	struct store_activations *out, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(*out->items),
+		.read = read_activation,
+		.release = release_activation };
 	STORE_STMT_AUTO stmt = { 0 };
+	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_ACTIVATION_LIST,
 		    "SELECT (SELECT count(*) FROM account_imports o WHERE o.account = "
 		    "i.account AND o.seq < i.seq), i.iat, e.public_key, "
@@ -372,20 +390,11 @@ store_activation_list(struct store_conn *conn, int64_t account,
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
-	int rc = store_stmt_step(&stmt, err);
-	while (rc > 0) {
-		void *grown = array_grow(out->items, out->len, sizeof(*out->items), err);
-		if (grown == NULL) {
-			return -1;
-		}
-		out->items = grown;
-		if (read_activation(&stmt, &out->items[out->len], err) != 0) {
-			return -1;
-		}
-		out->len++;
-		rc = store_stmt_step(&stmt, err);
+	if (store_stmt_collect(&stmt, &kind, &items, &out->len, err) != 0) {
+		return -1;
 	}
-	return rc;
+	out->items = items;
+	return 0;
 }
 
 /* ---- with the account ---- */

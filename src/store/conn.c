@@ -390,29 +390,37 @@ store_stmt_ask(struct store_conn *conn, enum store_stmt_id id, const char *sql,
 	return 0;
 }
 
+static void
+release_items(const struct store_items *kind, char *items, size_t len)
+{
+	for (size_t i = 0; kind->release != NULL && i < len; i++) {
+		kind->release(items + i * kind->size);
+	}
+	free(items);
+}
+
 int
-store_stmt_collect(struct store_stmt *stmt, size_t item_size,
-	int (*read)(const struct store_stmt *stmt, void *out_item, struct err *err),
-	void **out, size_t *out_len, struct err *err)
+store_stmt_collect(struct store_stmt *stmt, const struct store_items *kind, void **out,
+	size_t *out_len, struct err *err)
 {
 	char *items = NULL;
 	size_t len = 0;
 	int rc = store_stmt_step(stmt, err);
 	while (rc > 0) {
-		char *grown = array_grow(items, len, item_size, err);
+		char *grown = array_grow(items, len, kind->size, err);
 		if (grown == NULL) {
 			rc = -1;
 			break;
 		}
 		items = grown;
-		rc = read(stmt, items + len * item_size, err);
+		rc = kind->read(stmt, items + len * kind->size, err);
 		if (rc == 0) {
 			len++;
 			rc = store_stmt_step(stmt, err);
 		}
 	}
 	if (rc < 0) {
-		free(items);
+		release_items(kind, items, len);
 		return -1;
 	}
 	*out = items;

@@ -119,6 +119,7 @@ enum store_stmt_id {
 	STORE_STMT_ROLE_USERS,
 	STORE_STMT_ROLE_USERS_SINCE,
 	STORE_STMT_ROLE_ACCOUNTS_SINCE,
+	STORE_STMT_ROLE_OF_ACCOUNT_SINCE,
 	STORE_STMT_ROLE_OVERRIDES,
 	STORE_STMT_ROLE_OVERRIDES_SINCE,
 	STORE_STMT_ROLE_REVOKE_OVERRIDES,
@@ -267,10 +268,16 @@ store_stmt_run(struct store_stmt *stmt, int64_t *out_changes, struct err *err) M
 int store_stmt_ask(struct store_conn *conn, enum store_stmt_id id, const char *sql,
 	int64_t value, int64_t *out, struct err *err) MUST_CHECK;
 
+/* What rows are read into. */
+struct store_items {
+	size_t size; /* of one */
+	int (*read)(const struct store_stmt *stmt, void *out_item, struct err *err);
+	void (*release)(void *item); /* NULL: it owns nothing */
+};
+
 /* Steps to the end and reads each row into an item of an array, which the caller frees;
- * there is none on an error. Items own nothing. */
-int store_stmt_collect(struct store_stmt *stmt, size_t item_size,
-	int (*read)(const struct store_stmt *stmt, void *out_item, struct err *err),
+ * there is none on an error. */
+int store_stmt_collect(struct store_stmt *stmt, const struct store_items *kind,
 	void **out, size_t *out_len, struct err *err) MUST_CHECK;
 
 /* Columns count from 0. Texts are borrowed until the next step; NULL reads as 0 and

@@ -118,6 +118,8 @@ int
 store_revocation_list(struct store_conn *conn, int64_t account,
 	struct store_revocation **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_entry };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *list = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_REVOCATION_LIST,
@@ -132,8 +134,7 @@ store_revocation_list(struct store_conn *conn, int64_t account,
 	}
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, clock_wall_s(conn->store->clock) - CLOCK_SKEW_S);
-	if (store_stmt_collect(&stmt, sizeof(**out), read_entry, &list, out_len, err) !=
-		0) {
+	if (store_stmt_collect(&stmt, &kind, &list, out_len, err) != 0) {
 		return -1;
 	}
 	*out = list;

@@ -81,6 +81,11 @@ open_with_row(struct store_stmt *stmt, struct store_conn *conn, enum store_stmt_
 	return rc;
 }
 
+#define USED_BY_ACCOUNT(role) \
+	"(EXISTS (SELECT 1 FROM signing_keys WHERE account = ?1 AND role = " role ") " \
+	"OR EXISTS (SELECT 1 FROM users WHERE role = " role " AND overrides = 1 AND " \
+	"account = ?1))"
+
 /* 36: enum template_feed's account name and account tag. */
 int
 store_role_fed_by_account(struct store_conn *conn, int64_t account,
@@ -89,10 +94,7 @@ store_role_fed_by_account(struct store_conn *conn, int64_t account,
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (open_with_row(&stmt, conn, STORE_STMT_ROLE_FED_BY, &role_collection,
-		    " FROM roles t WHERE t.feeds & 36 AND (EXISTS (SELECT 1 FROM "
-		    "signing_keys WHERE account = ?1 AND role = t.seq) OR EXISTS (SELECT "
-		    "1 FROM users WHERE role = t.seq AND overrides = 1 AND account = "
-		    "?1))",
+		    " FROM roles t WHERE t.feeds & 36 AND " USED_BY_ACCOUNT("t.seq"),
 		    err) != 0) {
 		return -1;
 	}
@@ -113,6 +115,23 @@ store_role_fed_by_account(struct store_conn *conn, int64_t account,
 	return rc;
 }
 
+int
+store_role_changed_of_account(
+	struct store_conn *conn, int64_t account, int64_t since, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_ROLE_OF_ACCOUNT_SINCE,
+		    "SELECT 1 FROM audit x CROSS JOIN roles r ON r.id = x.record_id "
+		    "WHERE x.seq > ?2 AND x.collection = 'nats_roles' AND "
+		    "" USED_BY_ACCOUNT("r.seq") " LIMIT 1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, since);
+	return store_stmt_step(&stmt, err);
+}
+
 static int
 open_users(struct store_stmt *stmt, struct store_conn *conn,
 	const struct store_role_users *which, struct err *err)
@@ -126,15 +145,17 @@ open_users(struct store_stmt *stmt, struct store_conn *conn,
 		: store_stmt_open(stmt, conn, STORE_STMT_ROLE_USERS_SINCE,
 			  "SELECT u.nats_username, u.tags, a.name, a.tags FROM audit x "
 			  "CROSS JOIN users u ON u.id = x.record_id JOIN accounts a ON "
-			  "a.seq = u.account WHERE x.seq > ?2 AND x.collection = "
-			  "'nats_users' AND u.role = ?1",
+			  "a.seq = u.account WHERE x.seq > ?3 AND x.collection = "
+			  "'nats_users' AND u.role = ?1 AND (?2 = 0 OR u.account = ?2)",
 			  err);
 	if (rc != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(stmt, 1, which->role);
-	store_stmt_bind_int(stmt, 2, which->since < 0 ? which->account : which->since);
-	if (which->since < 0) {
+	store_stmt_bind_int(stmt, 2, which->account);
+	if (which->since >= 0) {
+		store_stmt_bind_int(stmt, 3, which->since);
+	} else {
 		store_stmt_bind_int(stmt, 3, which->any_one ? 1 : -1);
 	}
 	return 0;

@@ -26,11 +26,16 @@ int store_role_fed_by_account(struct store_conn *conn, int64_t account,
 	int (*fn)(void *ctx, const struct role *role, struct err *err), void *ctx,
 	struct err *err) MUST_CHECK;
 
-/* Which users of a role: all, those of one account, or those that were written after a
- * row of the audit (store_audit_newest), themselves. */
+/* Was a role that the account uses written after that row of the audit
+ * (store_audit_newest)? 1, 0, -1 error. */
+int store_role_changed_of_account(struct store_conn *conn, int64_t account, int64_t since,
+	struct err *err) MUST_CHECK;
+
+/* Which users of a role: of all accounts or of one, and all of them or those that were
+ * written after a row of the audit, themselves. */
 struct store_role_users {
 	int64_t role;
-	int64_t account; /* 0: of any; not together with since */
+	int64_t account; /* 0: of any */
 	int64_t since; /* -1: written at any time */
 	bool any_one; /* one of them is enough; not together with since */
 };

@@ -81,8 +81,10 @@ static int
 read_keys(struct store_stmt *stmt, struct store_signing_key **out, size_t *out_len,
 	struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_key };
 	void *keys = NULL;
-	if (store_stmt_collect(stmt, sizeof(**out), read_key, &keys, out_len, err) != 0) {
+	if (store_stmt_collect(stmt, &kind, &keys, out_len, err) != 0) {
 		return -1;
 	}
 	*out = keys;

@@ -60,12 +60,13 @@ int
 store_vault_keys(struct store_conn *conn, struct store_vault_key **out, size_t *out_len,
 	struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_data_key };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *keys = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_VAULT_KEYS,
 		    "SELECT id, wrapped FROM vault_keys ORDER BY id", err) != 0 ||
-		store_stmt_collect(
-			&stmt, sizeof(**out), read_data_key, &keys, out_len, err) != 0) {
+		store_stmt_collect(&stmt, &kind, &keys, out_len, err) != 0) {
 		return -1;
 	}
 	*out = keys;

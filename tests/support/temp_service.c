@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "service/operator.h"
+#include "store/budget.h"
 #include "store/settings.h"
 
 #include <setjmp.h>
@@ -255,6 +256,18 @@ int64_t
 temp_account_seq(const struct temp_service *t, const char *account)
 {
 	return temp_ask(t, "SELECT seq FROM accounts WHERE id = '%s'", account);
+}
+
+int64_t
+temp_estimate(const struct temp_service *t, int64_t account)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	int64_t bytes = 0;
+	ok(store_read_begin(t->temp.store, &conn, &err), &err);
+	ok(store_budget_account(conn, account, &bytes, &err), &err);
+	store_read_end(t->temp.store, conn);
+	return bytes;
 }
 
 int64_t

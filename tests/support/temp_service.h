@@ -69,6 +69,9 @@ int64_t temp_generation(const struct temp_service *t, const char *account);
 int64_t temp_urgent_generation(const struct temp_service *t, const char *account);
 int64_t temp_account_seq(const struct temp_service *t, const char *account);
 
+/* The bytes that its JWT is thought to have, by its seq. */
+int64_t temp_estimate(const struct temp_service *t, int64_t account);
+
 /* The iat that the user's creds say now; its JWT must verify. Notes the issue. */
 int64_t temp_issue(struct temp_service *t, const char *user);
 

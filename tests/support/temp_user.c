@@ -37,6 +37,24 @@ temp_user_tear_down(void **state)
 	return 0;
 }
 
+struct user
+temp_user_row(void)
+{
+	struct user row;
+	struct err err = { 0 };
+	assert_int_equal(user_init(&row, &err), 0);
+	return row;
+}
+
+struct role
+temp_user_role_row(void)
+{
+	struct role row;
+	struct err err = { 0 };
+	assert_int_equal(role_init(&row, &err), 0);
+	return row;
+}
+
 void
 temp_user_change(struct temp_user *u, struct user *row, const char *fields)
 {
@@ -161,6 +179,12 @@ int64_t
 temp_user_now(const struct temp_user *u)
 {
 	return u->t.temp.clock.wall / 1000;
+}
+
+void
+temp_user_advance(struct temp_user *u, int64_t seconds)
+{
+	temp_service_advance(&u->t, seconds * 1000);
 }
 
 void

@@ -18,8 +18,12 @@ struct temp_user {
 int temp_user_set_up(void **state);
 int temp_user_tear_down(void **state);
 
-/* Changes the user (the role) by a row that user_init (role_init) made; `fields` is comma
- * separated. Releases what the row holds. */
+/* Rows to change it (its role) by. */
+struct user temp_user_row(void);
+struct role temp_user_role_row(void);
+
+/* Changes the user (the role) by such a row; `fields` is comma separated. Releases what
+ * the row holds. */
 void temp_user_change(struct temp_user *u, struct user *row, const char *fields);
 void temp_user_change_role(struct temp_user *u, struct role *row, const char *fields);
 
@@ -43,8 +47,9 @@ void temp_user_has_no_creds(struct temp_user *u, enum err_code code, const char 
 int64_t temp_user_revoked(const struct temp_user *u, const char *cause);
 int64_t temp_user_revoked_any(const struct temp_user *u, const char *cause);
 
-/* Second of the wall clock. */
+/* Second of the wall clock, and so many later. */
 int64_t temp_user_now(const struct temp_user *u);
+void temp_user_advance(struct temp_user *u, int64_t seconds);
 
 /* Lists and texts of rows. */
 void temp_list(struct strlist *list, const char *entry); /* NULL: make it empty */

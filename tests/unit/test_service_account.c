@@ -6,7 +6,6 @@
 #include "model/limits.h"
 #include "model/template.h"
 #include "service/account_rules.h"
-#include "store/budget.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -554,18 +553,6 @@ test_half_is_told(void **state)
 	}
 }
 
-static int64_t
-estimate(struct temp_service *t, int64_t account)
-{
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	int64_t bytes = 0;
-	assert_int_equal(store_read_begin(t->temp.store, &conn, &err), 0);
-	assert_int_equal(store_budget_account(conn, account, &bytes, &err), 0);
-	store_read_end(t->temp.store, conn);
-	return bytes;
-}
-
 static void
 test_estimate_counts_the_row(void **state)
 {
@@ -590,8 +577,8 @@ test_estimate_counts_the_row(void **state)
 	assert_int_equal(service_mint_account(t->service, seq, true, &out, &err), 0);
 	int64_t real =
 		temp_store_query(&t->temp, "SELECT max(length(jwt)) FROM account_jwt");
-	assert_true(real < estimate(t, seq));
-	assert_true(real > estimate(t, seq) * 9 / 10);
+	assert_true(real < temp_estimate(t, seq));
+	assert_true(real > temp_estimate(t, seq) * 9 / 10);
 	record_release(&account_collection, &row);
 }
 

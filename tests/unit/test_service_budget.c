@@ -15,18 +15,6 @@
 
 #include <cmocka.h>
 
-static int64_t
-estimate(struct temp_service *t, int64_t account)
-{
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	int64_t bytes = 0;
-	assert_int_equal(store_read_begin(t->temp.store, &conn, &err), 0);
-	assert_int_equal(store_budget_account(conn, account, &bytes, &err), 0);
-	store_read_end(t->temp.store, conn);
-	return bytes;
-}
-
 /* Mints what is wanted and gives the bytes of the JWT. */
 static int64_t
 minted_bytes(struct temp_service *t, int64_t account)
@@ -43,7 +31,8 @@ static void
 fill_revocations(struct temp_service *t, int64_t account, int64_t upto)
 {
 	char sql[512];
-	int64_t missing = (upto - estimate(t, account)) / STORE_BUDGET_REVOCATION_BYTES;
+	int64_t missing =
+		(upto - temp_estimate(t, account)) / STORE_BUDGET_REVOCATION_BYTES;
 	str_fmt_cut(sql, sizeof(sql),
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
 		"< %lld) INSERT INTO revocations (account, public_key, cause, at, "
@@ -77,7 +66,7 @@ test_estimate_is_on_the_high_side(void **state)
 	char account[RAND_ID_SIZE];
 	temp_make_account(t, "one", account);
 	int64_t seq = temp_account_seq(t, account);
-	assert_true(minted_bytes(t, seq) < estimate(t, seq));
+	assert_true(minted_bytes(t, seq) < temp_estimate(t, seq));
 	for (int i = 0; i < 10; i++) {
 		char name[16];
 		char role[RAND_ID_SIZE];
@@ -92,8 +81,8 @@ test_estimate_is_on_the_high_side(void **state)
 	}
 	fill_revocations(t, seq, 300000);
 	int64_t real = minted_bytes(t, seq);
-	assert_true(real < estimate(t, seq));
-	assert_true(real > estimate(t, seq) * 9 / 10);
+	assert_true(real < temp_estimate(t, seq));
+	assert_true(real > temp_estimate(t, seq) * 9 / 10);
 	record_release(&role_collection, &row);
 }
 

@@ -356,7 +356,7 @@ test_check_user(void **state)
 }
 
 static bool
-account_fits(struct stage *s, const char *name, const char *tags,
+account_fits(struct stage *s, const char *name, const char *tags, int64_t since,
 	struct violations *violations)
 {
 	struct err err = { 0 };
@@ -369,7 +369,7 @@ account_fits(struct stage *s, const char *name, const char *tags,
 		0);
 	temp_set(&row.name, name);
 	set_list(&row.tags, tags);
-	int rc = role_rules_check_account(conn, &row, violations, &err);
+	int rc = role_rules_check_account(conn, &row, since, violations, &err);
 	store_read_end(s->t.temp.store, conn);
 	record_release(&account_collection, &row);
 	assert_true(rc == 0 || err.code == ERR_INVALID);
@@ -381,17 +381,110 @@ test_check_account(void **state)
 {
 	struct stage *s = *state;
 	struct violations violations = { 0 };
-	assert_true(account_fits(s, "a.b", "", &violations));
+	assert_true(account_fits(s, "a.b", "", -1, &violations));
 	give_list(s, "publish_permissions", "a.{{account-name()}}");
-	assert_false(account_fits(s, "a.b", "", &violations));
+	assert_false(account_fits(s, "a.b", "", -1, &violations));
 	assert_string_equal(violations.items[0].field, "name");
 	assert_non_null(strstr(violations.items[0].message, "\"role\""));
-	assert_true(account_fits(s, "a_b", "", &violations));
+	assert_true(account_fits(s, "a_b", "", -1, &violations));
 	exec(s, "UPDATE accounts SET tags = '[\"t:1\"]'");
 	give_list(s, "publish_deny_permissions", "{{account-tag(t)}}");
-	assert_true(account_fits(s, "a_b", "t:2", &violations));
-	assert_false(account_fits(s, "a_b", "u:2", &violations));
+	assert_true(account_fits(s, "a_b", "t:2", -1, &violations));
+	assert_false(account_fits(s, "a_b", "u:2", -1, &violations));
 	assert_string_equal(violations.items[0].field, "tags");
+}
+
+/* Users that change while their account does: only those are looked at again. */
+static void
+test_account_looks_again(void **state)
+{
+	struct stage *s = *state;
+	struct violations violations = { 0 };
+	exec(s, "UPDATE accounts SET tags = '[\"t:1\"]'");
+	give_list(s, "publish_permissions", "{{tag(x)}}");
+	give_list(s, "publish_deny_permissions", "{{account-tag(t)}}");
+	int64_t seen = temp_ask(&s->t, "SELECT max(seq) FROM audit", NULL);
+	assert_false(account_fits(s, "two", "", -1, &violations));
+	assert_string_equal(violations.items[0].field, "tags");
+	assert_non_null(strstr(violations.items[0].message, "bob"));
+	assert_true(account_fits(s, "two", "", seen, &violations));
+	rename_user(s, 0, "of another account");
+	assert_true(account_fits(s, "two", "", seen, &violations));
+	rename_user(s, 1, "robert");
+	assert_false(account_fits(s, "two", "", seen, &violations));
+	assert_non_null(strstr(violations.items[0].message, "robert"));
+}
+
+/* What somebody else commits between the look and the transaction. */
+static struct meanwhile {
+	const char *sql; /* NULL: it is done */
+	const char *collection;
+	const char *id;
+} meanwhile;
+
+/* Looked at right before a transaction begins. */
+static int64_t
+read_mono_and_change(void *ctx)
+{
+	struct temp_service *t = ctx;
+	char sql[512];
+	if (meanwhile.sql != NULL) {
+		str_fmt_cut(sql, sizeof(sql),
+			"INSERT INTO audit (at, actor, action, collection, record_id, "
+			"previous, hash) SELECT at, 'superuser', 'update', '%s', '%s', "
+			"hash, hash FROM audit ORDER BY seq DESC LIMIT 1",
+			meanwhile.collection, meanwhile.id);
+		temp_store_exec(&t->temp, meanwhile.sql);
+		temp_store_exec(&t->temp, sql);
+		meanwhile.sql = NULL;
+	}
+	return t->temp.clock.mono;
+}
+
+/* Tags that everything fitted, until somebody else was faster. */
+static void
+check_overtaken(struct stage *s, const char *sql, const char *collection, const char *id,
+	const char *says)
+{
+	struct account row = { 0 };
+	struct err err = { 0 };
+	struct violations violations = { 0 };
+	int64_t generation = temp_generation(&s->t, s->accounts[1]);
+	set_list(&row.tags, "t:2");
+	meanwhile = (struct meanwhile){ .sql = sql, .collection = collection, .id = id };
+	s->t.clock.mono = read_mono_and_change;
+	assert_int_equal(temp_change(&s->t, &account_collection, s->accounts[1], &row,
+				 "tags", &violations, &err),
+		says != NULL ? -1 : 0);
+	assert_null(meanwhile.sql);
+	record_release(&account_collection, &row);
+	if (says == NULL) {
+		return;
+	}
+	assert_int_equal(err.code, ERR_INVALID);
+	assert_string_equal(violations.items[0].field, "tags");
+	assert_non_null(strstr(violations.items[0].message, says));
+	assert_int_equal(temp_generation(&s->t, s->accounts[1]), generation);
+}
+
+static void
+test_account_is_overtaken(void **state)
+{
+	struct stage *s = *state;
+	exec(s, "UPDATE accounts SET tags = '[\"t:1\"]'");
+	exec(s, "UPDATE users SET tags = '[\"x:1\"]'");
+	give_list(s, "publish_permissions", "{{account-tag(t)}}");
+	give_list(s, "publish_deny_permissions", "{{tag(x)}}");
+	check_overtaken(s, "UPDATE users SET tags = '[]' WHERE nats_username = 'bob'",
+		"nats_users", s->users[1], "bob");
+	exec(s, "UPDATE users SET tags = '[\"x:1\"]'");
+	check_overtaken(s,
+		"UPDATE roles SET publish_deny_permissions = '[\"{{account-tag(u)}}\"]' "
+		"WHERE name = 'role'",
+		"nats_roles", s->role, "no tag u");
+	exec(s, "UPDATE roles SET publish_deny_permissions = '[]' WHERE name = 'role'");
+	check_overtaken(s, "UPDATE roles SET description = 'of others'", "nats_roles",
+		s->role, NULL);
 }
 
 /* ---- what is taken back ---- */
@@ -720,6 +813,8 @@ main(void)
 		TEST(test_changed_meanwhile),
 		TEST(test_check_user),
 		TEST(test_check_account),
+		TEST(test_account_looks_again),
+		TEST(test_account_is_overtaken),
 		TEST(test_narrow_overrides),
 		TEST(test_narrow_needs_none),
 		TEST(test_narrow_after_all),

@@ -20,34 +20,10 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FOREVER INT64_C(253402300799)
 
-static struct user
-new_row(void)
-{
-	struct user row;
-	struct err err = { 0 };
-	assert_int_equal(user_init(&row, &err), 0);
-	return row;
-}
-
-static struct role
-role_row(void)
-{
-	struct role row;
-	struct err err = { 0 };
-	assert_int_equal(role_init(&row, &err), 0);
-	return row;
-}
-
-static void
-advance(struct temp_user *u, int64_t seconds)
-{
-	temp_service_advance(&u->t, seconds * 1000);
-}
-
 static void
 set_expiry(struct temp_user *u, int64_t seconds)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.jwt_expires_at = seconds * 1000;
 	temp_user_change(u, &row, "jwt_expires_at");
 }
@@ -55,7 +31,7 @@ set_expiry(struct temp_user *u, int64_t seconds)
 static void
 set_lifetime(struct temp_user *u, int64_t seconds)
 {
-	struct role row = role_row();
+	struct role row = temp_user_role_row();
 	row.default_lifetime = seconds;
 	temp_user_change_role(u, &row, "default_lifetime");
 }
@@ -121,9 +97,9 @@ test_ended_is_made_anew(void **state)
 	make_again(u);
 	int64_t iat = temp_issue(&u->t, u->id);
 	int64_t generation = temp_generation(&u->t, u->account);
-	advance(u, 99);
+	temp_user_advance(u, 99);
 	assert_int_equal(temp_issue(&u->t, u->id), iat);
-	advance(u, 1);
+	temp_user_advance(u, 1);
 	int64_t now = temp_user_now(u);
 	set_lifetime(u, 50); /* what holds when it is made */
 	assert_int_equal(claimed_exp(u), now + 50);
@@ -137,7 +113,7 @@ test_ended_is_made_anew(void **state)
 	assert_int_equal(temp_generation(&u->t, u->account), generation);
 	/* with a clock that was set back, too, a later one has a later iat */
 	set_lifetime(u, 0);
-	advance(u, 50);
+	temp_user_advance(u, 50);
 	assert_int_equal(claimed_exp(u), 0);
 }
 
@@ -148,18 +124,18 @@ test_end_of_a_user(void **state)
 	int64_t now = temp_user_now(u);
 	set_expiry(u, now + 10);
 	assert_int_equal(claimed_exp(u), now + 10);
-	advance(u, 10);
+	temp_user_advance(u, 10);
 	temp_user_has_no_creds(u, ERR_CONFLICT, "set jwt_expires_at");
 	temp_user_has_no_creds(u, ERR_CONFLICT, "expired at 20");
 	set_expiry(u, now + 1000);
 	assert_int_equal(claimed_exp(u), now + 1000);
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.jwt_expires_at = temp_user_now(u) * 1000;
 	temp_user_refused(u, &row, "jwt_expires_at", "jwt_expires_at", "in the future");
 	/* a record that is sent back whole does not set it */
-	advance(u, 5000);
-	row = new_row();
+	temp_user_advance(u, 5000);
+	row = temp_user_row();
 	row.jwt_expires_at = (now + 1000) * 1000;
 	temp_set(&row.nats_username, "renamed");
 	temp_user_change(u, &row, "jwt_expires_at,nats_username");
@@ -174,7 +150,7 @@ test_changes_of_the_end(void **state)
 	set_expiry(u, now + 5000);
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
 	int64_t iat = temp_issue(&u->t, u->id);
-	advance(u, 10);
+	temp_user_advance(u, 10);
 	int64_t generation = temp_generation(&u->t, u->account);
 	set_expiry(u, now + 6000); /* later */
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
@@ -186,7 +162,7 @@ test_changes_of_the_end(void **state)
 	assert_int_equal(temp_urgent_generation(&u->t, u->account),
 		temp_generation(&u->t, u->account));
 	assert_int_equal(temp_issue(&u->t, u->id), second + 1);
-	advance(u, 10);
+	temp_user_advance(u, 10);
 	set_expiry(u, 0); /* none */
 	assert_int_equal(temp_user_revoked(u, "narrow"), second);
 	int64_t third = temp_issue(&u->t, u->id);
@@ -201,7 +177,7 @@ test_end_of_a_new_user(void **state)
 	struct temp_user *u = *state;
 	struct err err = { 0 };
 	struct violations violations = { 0 };
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	char id[RAND_ID_SIZE];
 	temp_set(&row.nats_username, "late");
 	memcpy(row.account_id, u->account, sizeof(row.account_id));
@@ -262,7 +238,7 @@ test_permissions_are_added(void **state)
 	struct temp_user *u = *state;
 	struct jwt_claims claims;
 	struct jwt_issues issues = { 0 };
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	strlist_release(&role.publish_permissions);
 	strlist_release(&role.subscribe_permissions);
 	temp_list(&role.publish_permissions, "b");
@@ -273,7 +249,7 @@ test_permissions_are_added(void **state)
 	temp_user_change_role(u, &role,
 		"publish_permissions,subscribe_permissions,publish_deny_permissions,"
 		"allow_response,max_payload");
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_list(&row.publish_permissions, "a");
 	temp_list(&row.publish_permissions, "b");
 	temp_list(&row.subscribe_deny_permissions, "x");
@@ -299,7 +275,7 @@ test_permissions_are_added(void **state)
 	jwt_claims_release(&claims);
 
 	/* null again: the scope's user, with nothing inside */
-	row = new_row();
+	row = temp_user_row();
 	temp_user_change(u, &row,
 		"publish_permissions,subscribe_deny_permissions,publish_deny_"
 		"permissions");
@@ -316,13 +292,13 @@ test_nothing_is_nothing(void **state)
 {
 	struct temp_user *u = *state;
 	struct jwt_claims claims;
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	strlist_release(&role.publish_permissions);
 	strlist_release(&role.subscribe_permissions);
 	temp_list(&role.publish_permissions, NULL);
 	temp_list(&role.subscribe_permissions, NULL);
 	temp_user_change_role(u, &role, "publish_permissions,subscribe_permissions");
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_list(&row.publish_permissions, NULL);
 	temp_list(&row.subscribe_permissions, NULL);
 	temp_list(&row.publish_deny_permissions, "secret");
@@ -342,7 +318,7 @@ test_limits_are_replaced(void **state)
 {
 	struct temp_user *u = *state;
 	struct jwt_claims claims;
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	role.max_payload = 10;
 	role.max_subscriptions = 20;
 	temp_list(&role.networks, "10.0.0.0/8");
@@ -353,7 +329,7 @@ test_limits_are_replaced(void **state)
 	temp_user_change_role(u, &role,
 		"max_payload,max_subscriptions,networks,connection_types,time_windows,"
 		"times_location,proxy_required");
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.max_payload = -1;
 	row.max_data = 5000;
 	row.bearer_token = true;
@@ -385,7 +361,7 @@ test_limits_are_replaced(void **state)
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		make_again(u);
 		assert_int_equal(temp_user_value(u, "overrides"), 0);
-		row = new_row();
+		row = temp_user_row();
 		row.max_payload = 1;
 		row.max_subscriptions = 0;
 		row.max_data = -1;
@@ -411,11 +387,11 @@ test_own_times_location(void **state)
 {
 	struct temp_user *u = *state;
 	struct jwt_claims claims;
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_set(&row.times_location, "Europe/Berlin");
 	temp_user_refused(
 		u, &row, "times_location", "times_location", "belongs to time_windows");
-	row = new_row();
+	row = temp_user_row();
 	temp_set(&row.times_location, "Europe/Berlin");
 	temp_set(&row.time_windows, "[{\"start\":\"10:00:00\",\"end\":\"11:00:00\"}]");
 	temp_user_change(u, &row, "times_location,time_windows");
@@ -430,13 +406,13 @@ test_templates_are_filled_in(void **state)
 {
 	struct temp_user *u = *state;
 	struct jwt_claims claims;
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	strlist_release(&role.publish_permissions);
 	temp_list(&role.publish_permissions, "u.{{name()}}.>");
 	temp_list(&role.publish_permissions, "t.{{tag(team)}}");
 	temp_list(&role.publish_permissions, "a.{{account-name()}}");
 	temp_user_change_role(u, &role, "publish_permissions");
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_list(&row.tags, "team:red");
 	temp_list(&row.tags, "team:blue");
 	row.bearer_token = true;
@@ -447,7 +423,7 @@ test_templates_are_filled_in(void **state)
 	assert_entries(&claims.as.user.tags, "team:red team:blue");
 	jwt_claims_release(&claims);
 	/* the scope's user has its tags in the JWT, for the server */
-	row = new_row();
+	row = temp_user_row();
 	temp_user_change(u, &row, "bearer_token");
 	temp_user_claims(u, &claims);
 	assert_true(jwt_user_limits_are_empty(&claims.as.user.limits));
@@ -460,7 +436,7 @@ test_bearer_where_it_is_disallowed(void **state)
 {
 	struct temp_user *u = *state;
 	struct account account = { .disallow_bearer = true };
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.bearer_token = true;
 	temp_change_ok(
 		&u->t, &account_collection, u->account, &account, "disallow_bearer");
@@ -486,10 +462,10 @@ test_size(void **state)
 	struct temp_user *u = *state;
 	struct err err = { 0 };
 	struct user_creds creds = { 0 };
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	fill_list(&row.publish_permissions, 200);
 	temp_user_refused(u, &row, "publish_permissions", "", "more than the 3000");
-	row = new_row();
+	row = temp_user_row();
 	fill_list(&row.publish_permissions, 200);
 	temp_user_refused(
 		u, &row, "publish_permissions", "", "a role, with templates for what");
@@ -497,7 +473,7 @@ test_size(void **state)
 	for (;; count++) {
 		struct violations violations = { 0 };
 		err_clear(&err);
-		row = new_row();
+		row = temp_user_row();
 		fill_list(&row.publish_permissions, count);
 		int rc = temp_change(&u->t, &user_collection, u->id, &row,
 			"publish_permissions", &violations, &err);
@@ -521,7 +497,7 @@ test_size(void **state)
 	user_creds_release(&creds);
 
 	/* tags count, of scoped users too; and so at the creation */
-	row = new_row();
+	row = temp_user_row();
 	temp_set(&row.nats_username, "tagged");
 	memcpy(row.account_id, u->account, sizeof(row.account_id));
 	memcpy(row.role_id, u->role, sizeof(row.role_id));
@@ -557,7 +533,7 @@ create_with_key(struct temp_user *u, const char *name, const struct nkey_public 
 	char out_id[static RAND_ID_SIZE], struct violations *violations)
 {
 	struct err err = { 0 };
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_set(&row.nats_username, name);
 	memcpy(row.account_id, u->account, sizeof(row.account_id));
 	memcpy(row.role_id, u->role, sizeof(row.role_id));
@@ -599,7 +575,7 @@ test_own_key(void **state)
 	assert_string_equal(violations.items[0].field, "public_key");
 	assert_string_equal(violations.items[0].code, VIOLATION_NOT_UNIQUE);
 	/* sent back whole: no change */
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.public_key = key;
 	int64_t version = temp_user_value(u, "version");
 	temp_user_change(u, &row, "public_key");
@@ -616,22 +592,22 @@ test_own_key_changes(void **state)
 	struct nkey_public first = draw_key(1);
 	struct nkey_public second = draw_key(2);
 	int64_t seeds = temp_ask(&u->t, "SELECT count(*) FROM vault", NULL);
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.public_key = first;
 	temp_user_refused(u, &row, "public_key", "public_key", "only with \"revoke\"");
 	/* natsid's key is taken back, and its seed is gone */
 	int64_t iat = temp_issue(&u->t, u->id);
-	row = new_row();
+	row = temp_user_row();
 	row.public_key = first;
 	row.revoke = true;
 	temp_user_change(u, &row, "public_key,revoke");
 	assert_int_equal(temp_user_value(u, "own_key"), 1);
 	assert_int_equal(temp_ask(&u->t, "SELECT count(*) FROM vault", NULL), seeds - 1);
 	assert_int_equal(temp_user_revoked_any(u, "revoke"), iat);
-	row = new_row();
+	row = temp_user_row();
 	row.revoke = true;
 	temp_user_refused(u, &row, "revoke", "public_key", "brought its own key");
-	row = new_row();
+	row = temp_user_row();
 	row.public_key = second;
 	row.revoke = true;
 	(void)temp_issue(&u->t, u->id);

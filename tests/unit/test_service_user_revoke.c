@@ -15,30 +15,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static struct user
-new_row(void)
-{
-	struct user row;
-	struct err err = { 0 };
-	assert_int_equal(user_init(&row, &err), 0);
-	return row;
-}
-
-static struct role
-role_row(void)
-{
-	struct role row;
-	struct err err = { 0 };
-	assert_int_equal(role_init(&row, &err), 0);
-	return row;
-}
-
-static void
-advance(struct temp_user *u, int64_t seconds)
-{
-	temp_service_advance(&u->t, seconds * 1000);
-}
-
 static int64_t
 issue(struct temp_user *u)
 {
@@ -48,7 +24,7 @@ issue(struct temp_user *u)
 static void
 set_active(struct temp_user *u, bool active)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.active = active;
 	temp_user_change(u, &row, "active");
 }
@@ -56,7 +32,7 @@ set_active(struct temp_user *u, bool active)
 static void
 pull(struct temp_user *u, const char *trigger)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.regenerate = true;
 	row.revoke = true;
 	temp_user_change(u, &row, trigger);
@@ -148,7 +124,7 @@ test_triggers_of_a_new_user(void **state)
 	struct err err = { 0 };
 	struct violations violations = { 0 };
 	char id[RAND_ID_SIZE];
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	row.revoke = true;
 	temp_set(&row.nats_username, "other");
 	memcpy(row.account_id, u->account, sizeof(row.account_id));
@@ -254,7 +230,7 @@ test_suspended_stay_out(void **state)
 		void *own = NULL;
 		temp_user_set_up(&own);
 		struct temp_user *u = own;
-		struct user row = new_row();
+		struct user row = temp_user_row();
 		char fields[96];
 		char role[RAND_ID_SIZE];
 		char account[RAND_ID_SIZE];
@@ -266,7 +242,7 @@ test_suspended_stay_out(void **state)
 		int64_t seq = temp_account_seq(&u->t, u->account);
 		read_key_hex(u, hex);
 		set_active(u, false);
-		advance(u, 10);
+		temp_user_advance(u, 10);
 		with_companion(field->name, fields, sizeof(fields));
 		temp_user_change(u, &row, fields);
 		assert_int_equal(temp_user_value(u, "active"), 0);
@@ -288,7 +264,7 @@ static void
 test_suspension_with_triggers(void **state)
 {
 	struct temp_user *u = *state;
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	int64_t iat = issue(u);
 	row.active = false;
 	row.revoke = true;
@@ -300,7 +276,7 @@ test_suspension_with_triggers(void **state)
 	int64_t second = issue(u);
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
 
-	row = new_row();
+	row = temp_user_row();
 	row.active = false;
 	row.regenerate = true;
 	temp_user_change(u, &row, "active,regenerate");
@@ -308,7 +284,7 @@ test_suspension_with_triggers(void **state)
 	assert_int_equal(temp_user_revoked(u, "regenerate"), second);
 	/* nothing left since, so nothing is suspended */
 	assert_int_equal(temp_user_revoked_any(u, "suspend"), 0);
-	row = new_row();
+	row = temp_user_row();
 	row.active = true;
 	row.regenerate = true;
 	temp_user_change(u, &row, "active,regenerate");
@@ -320,7 +296,7 @@ test_suspension_with_triggers(void **state)
 	int64_t third = issue(u);
 	set_active(u, false);
 	assert_int_equal(temp_user_revoked(u, "suspend"), third);
-	row = new_row();
+	row = temp_user_row();
 	row.active = true;
 	row.regenerate = true;
 	temp_user_change(u, &row, "active,regenerate");
@@ -340,7 +316,7 @@ static void
 set_overrides(struct temp_user *u, const char *publish, const char *deny,
 	int64_t max_payload, bool bearer)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	if (publish != NULL) {
 		temp_list(&row.publish_permissions, publish);
 	}
@@ -399,7 +375,7 @@ test_narrowing(void **state)
 		void *own = NULL;
 		temp_user_set_up(&own);
 		struct temp_user *u = own;
-		struct role role = role_row();
+		struct role role = temp_user_role_row();
 		strlist_release(&role.publish_permissions);
 		temp_list(&role.publish_permissions, "r.>");
 		temp_user_change_role(u, &role, "publish_permissions");
@@ -428,7 +404,7 @@ test_role_narrows(void **state)
 	struct temp_user *u = *state;
 	set_overrides(u, "a", NULL, FIELD_NULL_INT, false);
 	int64_t iat = issue(u);
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	strlist_release(&role.publish_permissions);
 	temp_list(&role.publish_permissions, "r.x");
 	temp_user_change_role(u, &role, "publish_permissions");
@@ -441,7 +417,7 @@ test_role_narrows(void **state)
 static void
 rename_user(struct temp_user *u, const char *name)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_set(&row.nats_username, name);
 	temp_user_change(u, &row, "nats_username");
 }
@@ -449,7 +425,7 @@ rename_user(struct temp_user *u, const char *name)
 static void
 tag_user(struct temp_user *u, const char *tag)
 {
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	temp_list(&row.tags, tag);
 	temp_user_change(u, &row, "tags");
 }
@@ -457,7 +433,7 @@ tag_user(struct temp_user *u, const char *tag)
 static void
 set_role_list(struct temp_user *u, const char *entry, bool deny)
 {
-	struct role role = role_row();
+	struct role role = temp_user_role_row();
 	strlist_release(&role.publish_permissions);
 	temp_list(&role.publish_permissions, deny ? ">" : entry);
 	if (deny) {
@@ -474,7 +450,7 @@ test_names(void **state)
 	rename_user(u, "first"); /* nothing left yet */
 	assert_int_equal(temp_user_value(u, "superseded"), 0);
 	int64_t iat = issue(u);
-	advance(u, 10);
+	temp_user_advance(u, 10);
 	rename_user(u, "second");
 	temp_user_claims(u, &claims);
 	assert_string_equal(claims.name, "second");
@@ -508,25 +484,25 @@ static void
 test_what_feeds_templates(void **state)
 {
 	struct temp_user *u = *state;
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	set_role_list(u, "u.{{name()}}", false);
 	temp_set(&row.nats_username, "a.>");
 	temp_user_refused(u, &row, "nats_username", "nats_username", "A-Z");
 	tag_user(u, "team:red");
 	set_role_list(u, "u.{{tag(team)}}", true);
-	row = new_row();
+	row = temp_user_row();
 	temp_list(&row.tags, "other:red");
 	temp_user_refused(u, &row, "tags", "tags", "team");
 	/* so with the role that a user comes to */
 	char role[RAND_ID_SIZE];
 	temp_make_role(&u->t, "plain", role);
-	row = new_row();
+	row = temp_user_row();
 	memcpy(row.role_id, role, sizeof(row.role_id));
 	temp_user_change(u, &row, "role_id");
-	row = new_row();
+	row = temp_user_row();
 	temp_list(&row.tags, NULL);
 	temp_user_change(u, &row, "tags");
-	row = new_row();
+	row = temp_user_row();
 	memcpy(row.role_id, u->role, sizeof(row.role_id));
 	temp_user_refused(u, &row, "role_id", "tags", "team");
 }
@@ -558,7 +534,7 @@ test_moves_keep_overrides(void **state)
 	int64_t iat = claims.iat;
 	str_fmt_cut(key, sizeof(key), "%s", claims.as.user.issuer_account);
 	jwt_claims_release(&claims);
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	memcpy(row.account_id, account, sizeof(row.account_id));
 	temp_user_change(u, &row, "account_id");
 	assert_int_equal(temp_user_revoked_any(u, "move"), iat);
@@ -582,7 +558,7 @@ static void
 test_ended_needs_none(void **state)
 {
 	struct temp_user *u = *state;
-	struct user row = new_row();
+	struct user row = temp_user_row();
 	int64_t end = temp_user_now(u) + 100;
 	row.jwt_expires_at = end * 1000;
 	temp_user_change(u, &row, "jwt_expires_at");
@@ -591,7 +567,7 @@ test_ended_needs_none(void **state)
 	assert_int_equal(temp_ask(&u->t, "SELECT expires FROM revocations", NULL), end);
 	assert_int_equal(temp_ask(&u->t, "SELECT key_set FROM revocations", NULL), 1);
 	set_active(u, true);
-	advance(u, 200);
+	temp_user_advance(u, 200);
 	int64_t generation = temp_generation(&u->t, u->account);
 	set_active(u, false);
 	pull(u, "regenerate");

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/strlist.h"
 #include "store/account.h"
+#include "store/account_export.h"
 #include "store/audit.h"
 #include "store/auth.h"
 #include "store/conn.h"
@@ -958,6 +959,34 @@ test_damaged_values(void **state)
 		temp_store_exec(temp, "DELETE FROM roles");
 		record_release(&role_collection, &role);
 	}
+}
+
+/* A list with a damaged row in it is not handed out in part. */
+static void
+test_damaged_list(void **state)
+{
+	struct temp_store *temp = *state;
+	struct world world;
+	struct store_imports imports = { 0 };
+	struct err err = { 0 };
+	world_insert(temp, &world);
+	for (int i = 0; i < 3; i++) {
+		struct account_import row;
+		temp_import(&row, "in.>", world.account.head.id);
+		temp_insert_ok(temp->store, &account_import_collection, &row);
+		record_release(&account_import_collection, &row);
+	}
+	temp_store_exec(temp,
+		"PRAGMA ignore_check_constraints = ON; UPDATE account_imports SET "
+		"exporter = x'00' WHERE seq = 3");
+	struct store_conn *conn = begin_read(temp);
+	assert_int_equal(
+		store_import_list(conn, world.account.head.seq, &imports, &err), -1);
+	store_read_end(temp->store, conn);
+	assert_int_equal(err.code, ERR_CORRUPT);
+	assert_int_equal(imports.len, 0);
+	assert_null(imports.items);
+	world_release(&world);
 }
 
 static int
@@ -2663,6 +2692,7 @@ main(void)
 		STORE_TEST(test_only_one_default_and_system),
 		STORE_TEST(test_update_refusals),
 		STORE_TEST(test_damaged_values),
+		STORE_TEST(test_damaged_list),
 		STORE_TEST(test_account_deleted),
 		STORE_TEST(test_list),
 		STORE_TEST(test_list_sorts_by_all),
