@@ -151,9 +151,8 @@ walk(const struct jwt_revocation **there, const struct jwt_revocation **here,
 {
 	while (*there != NULL || *here != NULL) {
 		int order = *there == NULL ? 1
-			: *here == NULL
-			? -1
-			: strcmp((*there)->key, (*here)->key);
+			: *here == NULL    ? -1
+					   : strcmp((*there)->key, (*here)->key);
 		if (order < 0 || (order == 0 && (*there)->at > (*here)->at)) {
 			note_lacking(only_there, (*there)->key);
 		} else if (order > 0 || (*there)->at < (*here)->at) {

@@ -243,7 +243,8 @@ answer_trusted(const struct answer *answer, struct strlist *out, struct err *err
 	json_t *claim = NULL;
 	struct strlist keys = { 0 };
 	if (check_object(answer, err) != 0 ||
-		json_get_array(answer->data, "trusted_operators_claim", &claims, err) != 0) {
+		json_get_array(answer->data, "trusted_operators_claim", &claims, err) !=
+			0) {
 		return -1;
 	}
 	json_array_foreach(claims, i, claim)

@@ -248,11 +248,10 @@ send_request(struct question *q, unsigned slot, const char *target, int64_t offs
 	}
 	int rc = buf_finish(&body, err);
 	if (rc == 0 &&
-		(q->subject != NULL
-				? str_copy(subject, sizeof(subject), q->subject)
-				: str_fmt(subject, sizeof(subject),
-					  "$SYS.REQ.SERVER.%s.%s", target, q->what)) !=
-			0) {
+		(q->subject != NULL ? str_copy(subject, sizeof(subject), q->subject)
+				    : str_fmt(subject, sizeof(subject),
+					      "$SYS.REQ.SERVER.%s.%s", target,
+					      q->what)) != 0) {
 		rc = err_set(err, ERR_INVALID, "a server id that is too long");
 	}
 	if (rc == 0) {
@@ -608,8 +607,7 @@ read_streams(struct question *q, size_t at, const struct answer *answer, struct 
 	}
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < streams.len; i++) {
-		rc = q->on_stream(
-			q->ctx, &q->roster.servers[at], streams.items[i], err);
+		rc = q->on_stream(q->ctx, &q->roster.servers[at], streams.items[i], err);
 	}
 	q->failed = rc != 0;
 	strlist_release(&streams);

@@ -93,11 +93,10 @@ read_find(struct store_conn *conn, void *ctx, struct err *err)
 	const struct find *find = ctx;
 	int64_t seq = 0;
 	int rc = store_account_find(conn, find->text, &seq, find->out_id, err);
-	return rc > 0 ? 0
-		: rc < 0
-		? -1
-		: err_set(err, ERR_NOT_FOUND, "There is no account \"%.64s\".",
-			  find->text);
+	return rc > 0    ? 0
+		: rc < 0 ? -1
+			 : err_set(err, ERR_NOT_FOUND, "There is no account \"%.64s\".",
+				   find->text);
 }
 
 int
@@ -327,8 +326,9 @@ check_unchanged(struct store_conn *conn, const struct look *look, struct err *er
 	bool same = (rc > 0) == look->found &&
 		(!look->found || str_equal(now.jwt, look->quarantine.jwt));
 	store_quarantine_release(&now);
-	return same ? 0
-		    : err_set(err, ERR_STALE, "another JWT was found on a server meanwhile");
+	return same
+		? 0
+		: err_set(err, ERR_STALE, "another JWT was found on a server meanwhile");
 }
 
 /* The clock may say anything; what counts is that the next JWT is later than the last. */
@@ -359,9 +359,8 @@ write_choice(struct store_tx *tx, void *ctx, struct err *err)
 	if (rc != 0) {
 		return -1;
 	}
-	return service_audit(tx, choosing->actor,
-		choosing->adopt ? "adopt" : "override", &account_collection,
-		account->head.id, NULL, err);
+	return service_audit(tx, choosing->actor, choosing->adopt ? "adopt" : "override",
+		&account_collection, account->head.id, NULL, err);
 }
 
 /* As minting judges it. */
@@ -381,8 +380,7 @@ check_needed(const struct choosing *choosing, struct err *err)
 		return 0;
 	}
 	if (choosing->adopt) {
-		return err_set(
-			err, ERR_CONFLICT, "The account is not in quarantine.");
+		return err_set(err, ERR_CONFLICT, "The account is not in quarantine.");
 	}
 	return is_held_by_clock(choosing)
 		? 0
@@ -430,8 +428,7 @@ choose_once(struct choosing *choosing, struct err *err)
 		check_needed(choosing, err) != 0 || read_seen(choosing, err) != 0) {
 		return -1;
 	}
-	nkey_text_encode(
-		NKEY_ACCOUNT, &look->account.public_key, choosing->choice.key);
+	nkey_text_encode(NKEY_ACCOUNT, &look->account.public_key, choosing->choice.key);
 	return store_write(choosing->service->store, write_choice, choosing, err);
 }
 
@@ -459,8 +456,8 @@ choose(struct service *service, const struct actor *actor, const char *id, bool 
 			return -1;
 		}
 	}
-	return err_set(err, ERR_CONFLICT,
-		"Others keep changing this account. Try again.");
+	return err_set(
+		err, ERR_CONFLICT, "Others keep changing this account. Try again.");
 }
 
 int

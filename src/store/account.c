@@ -68,8 +68,8 @@ store_account_find(struct store_conn *conn, const char *text, int64_t *out_seq,
 	STORE_STMT_AUTO stmt = { 0 };
 	struct nkey_public key = { 0 };
 	struct err ignored = { 0 };
-	bool is_key = nkey_text_decode(
-			      NKEY_ACCOUNT, text, strlen(text), &key, &ignored) == 0;
+	bool is_key =
+		nkey_text_decode(NKEY_ACCOUNT, text, strlen(text), &key, &ignored) == 0;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_ACCOUNT_FIND,
 		    "SELECT seq, id FROM accounts WHERE id = ?1 OR public_key = ?2 OR "
 		    "(name = ?1 AND (deleted = 0 OR seq IN (SELECT account FROM "

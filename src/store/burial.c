@@ -30,8 +30,8 @@ read_burial(const struct store_stmt *stmt, void *out, struct err *err)
 	if (store_stmt_copy(stmt, 1, burial->id, sizeof(burial->id), err) != 0) {
 		return -1;
 	}
-	return store_stmt_blob(stmt, 2, burial->public_key.bytes,
-		sizeof(burial->public_key.bytes), err);
+	return store_stmt_blob(
+		stmt, 2, burial->public_key.bytes, sizeof(burial->public_key.bytes), err);
 }
 
 int
@@ -51,8 +51,8 @@ store_burial_due(struct store_conn *conn, int64_t before, int64_t limit,
 	}
 	store_stmt_bind_int(&stmt, 1, before);
 	store_stmt_bind_int(&stmt, 2, limit);
-	if (store_stmt_collect(
-		    &stmt, sizeof(**out), read_burial, &items, out_len, err) != 0) {
+	if (store_stmt_collect(&stmt, sizeof(**out), read_burial, &items, out_len, err) !=
+		0) {
 		return -1;
 	}
 	*out = items;
@@ -115,13 +115,12 @@ store_burial_unmark(struct store_tx *tx, int64_t account, struct err *err)
 		    account, &changes, err) != 0) {
 		return -1;
 	}
-	return changes == 0
-		? 0
-		: run(tx, STORE_STMT_BURIAL_REPROVE,
-			  "UPDATE account_publish SET proven_generation = 0, "
-			  "state = 'pending', attempts = 0, message = '' "
-			  "WHERE account = ?1",
-			  account, NULL, err);
+	return changes == 0 ? 0
+			    : run(tx, STORE_STMT_BURIAL_REPROVE,
+				      "UPDATE account_publish SET proven_generation = 0, "
+				      "state = 'pending', attempts = 0, message = '' "
+				      "WHERE account = ?1",
+				      account, NULL, err);
 }
 
 int
@@ -141,8 +140,8 @@ store_burial_finish(struct store_tx *tx, int64_t account, struct err *err)
 		{ STORE_STMT_BURIAL_DROP_ACCOUNT, "DELETE FROM accounts WHERE seq = ?1" },
 	};
 	int64_t marked = 0;
-	if (run(tx, STORE_STMT_BURIAL_UNMARK,
-		    "DELETE FROM burials WHERE account = ?1", account, &marked, err) != 0) {
+	if (run(tx, STORE_STMT_BURIAL_UNMARK, "DELETE FROM burials WHERE account = ?1",
+		    account, &marked, err) != 0) {
 		return -1;
 	}
 	for (size_t i = 0; marked > 0 && i < sizeof(drops) / sizeof(drops[0]); i++) {
