@@ -5,7 +5,6 @@
 #include "jwt/decode.h"
 #include "jwt/encode.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +13,6 @@ enum {
 	LINE_SIZE = 512,
 	KEYS_SHOWN = 3 /* of each list; the others are counted */
 };
-
-#define TAG_BEGIN "natsid:"
 
 /* ---- reading ---- */
 
@@ -53,27 +50,6 @@ mint_seen_read(const char *jwt, struct mint_account *out, struct err *err)
 	}
 	out->tombstone = is_tombstone(&out->claims);
 	return 0;
-}
-
-int64_t
-mint_seen_generation(const struct mint_account *seen, const char *database_uuid)
-{
-	const struct strlist *tags = &seen->claims.as.account.tags;
-	char begin[96];
-	int64_t newest = 0;
-	if (str_fmt(begin, sizeof(begin), TAG_BEGIN "%s:", database_uuid) != 0) {
-		return 0;
-	}
-	for (size_t i = 0; i < tags->len; i++) {
-		int64_t generation = 0;
-		if (str_starts_with(tags->items[i], begin) &&
-			str_to_int(tags->items[i] + strlen(begin), 0, INT64_MAX / 2,
-				&generation) == 0 &&
-			generation > newest) {
-			newest = generation;
-		}
-	}
-	return newest;
 }
 
 /* ---- comparing ---- */

@@ -11,9 +11,6 @@
  * ERR_INVALID: no account's JWT, or not whole. The caller releases *out in any case. */
 int mint_seen_read(const char *jwt, struct mint_account *out, struct err *err) MUST_CHECK;
 
-/* The generation that the tag of this database says; 0: it has none. */
-int64_t mint_seen_generation(const struct mint_account *seen, const char *database_uuid);
-
 /* One line for each thing in which they differ, in words; times, jti and tags of natsid
  * are passed over. Adds to *out. */
 int mint_seen_compare(const struct mint_account *seen, const struct mint_account *ours,

@@ -20,6 +20,9 @@ enum {
 	CLOCK_AHEAD_S = 60 /* and does not wait for one that is further ahead */
 };
 
+/* Ours must be later, and have room to go on. */
+#define GENERATION_MAX (INT64_MAX / 2)
+
 /* 9999-12-31: no date is later. */
 #define TIME_MAX_S INT64_C(253402300799)
 
@@ -141,6 +144,19 @@ read_showing(struct store_conn *conn, void *ctx, struct err *err)
 		showing->look.deleted != 0, &showing->ours, err);
 }
 
+/* Of ours, that the JWT says; 0: it is not of this database. */
+static int64_t
+generation_of(const struct service *service, const char *jwt)
+{
+	struct mint_account_origin origin;
+	struct err ignored = { 0 };
+	if (mint_account_read_origin(jwt, strlen(jwt), &origin, &ignored) != 0 ||
+		!origin.tagged || !str_equal(origin.database_uuid, service->uuid)) {
+		return 0;
+	}
+	return origin.generation < GENERATION_MAX ? origin.generation : GENERATION_MAX;
+}
+
 /* What is not readable is told as the one difference. */
 static int
 compare(const struct service *service, const struct showing *showing,
@@ -151,7 +167,7 @@ compare(const struct service *service, const struct showing *showing,
 	char line[sizeof(why.msg) + 64];
 	int rc = -1;
 	if (mint_seen_read(showing->look.quarantine.jwt, &seen, &why) == 0) {
-		shown->generation = mint_seen_generation(&seen, service->uuid);
+		shown->generation = generation_of(service, showing->look.quarantine.jwt);
 		shown->iat = seen.claims.iat;
 		rc = mint_seen_compare(&seen, &showing->ours, differences, err);
 	} else if (why.code == ERR_NOMEM) {
@@ -399,7 +415,7 @@ read_seen(struct choosing *choosing, struct err *err)
 	}
 	if (mint_seen_read(choosing->look.quarantine.jwt, &choosing->seen, &why) == 0) {
 		choosing->choice.generation =
-			mint_seen_generation(&choosing->seen, choosing->service->uuid);
+			generation_of(choosing->service, choosing->look.quarantine.jwt);
 		choosing->iat = choosing->seen.claims.iat;
 	} else if (why.code == ERR_NOMEM) {
 		*err = why;

@@ -92,7 +92,8 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work work = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_WORK,
 		    "SELECT " PUBLISH_COLUMNS ", a.public_key, j.jwt, EXISTS (SELECT 1 "
-		    "FROM quarantine q WHERE q.account = p.account) "
+		    "FROM quarantine q WHERE q.account = p.account), "
+		    "EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
 		    "FROM account_publish p JOIN accounts a ON a.seq = p.account "
 		    "LEFT JOIN account_jwt j ON j.account = p.account "
 		    "WHERE p.account = ?1",
@@ -111,6 +112,7 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
 	work.quarantined = store_stmt_int(&stmt, 13) != 0;
+	work.buried = store_stmt_int(&stmt, 14) != 0;
 	if (!store_stmt_is_null(&stmt, 12)) {
 		const char *text = store_stmt_text(&stmt, 12, &work.jwt_len);
 		work.jwt = str_dup_n(text, work.jwt_len);

@@ -85,6 +85,7 @@ struct store_publish_work {
 	char *jwt;
 	size_t jwt_len;
 	bool quarantined;
+	bool buried; /* on its way off the servers: nothing is pushed */
 };
 int store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work *out, struct err *err) MUST_CHECK;
