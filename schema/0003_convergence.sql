@@ -71,3 +71,30 @@ CREATE TABLE drift (
 	repaired_at INTEGER NOT NULL DEFAULT 0 -- ms; 0: not (yet)
 ) STRICT;
 CREATE UNIQUE INDEX drift_open ON drift (account_key, server, kind) WHERE repaired_at = 0;
+
+-- What an adopted JWT of a server refused is refused for good.
+CREATE TABLE revocations_3 (
+	seq INTEGER PRIMARY KEY,
+	account INTEGER NOT NULL REFERENCES accounts (seq),
+	public_key BLOB NOT NULL CHECK (length(public_key) IN (0, 32)), -- of the user; empty: of all ("*")
+	cause TEXT NOT NULL CHECK (cause IN
+		('suspend', 'delete', 'move', 'regenerate', 'revoke', 'narrow', 'all', 'adopted')),
+	at INTEGER NOT NULL, -- unix seconds: JWTs issued up to then are refused
+	expires INTEGER NOT NULL DEFAULT 0, -- unix seconds after which nothing it matches can live; 0: never
+	key_set INTEGER NOT NULL DEFAULT 0, -- newest key set that signed what it refuses; 0: not known
+	created INTEGER NOT NULL,
+	UNIQUE (account, public_key, cause)
+) STRICT;
+INSERT INTO revocations_3 (seq, account, public_key, cause, at, expires, key_set, created)
+	SELECT seq, account, public_key, cause, at, expires, key_set, created FROM revocations;
+DROP TABLE revocations;
+ALTER TABLE revocations_3 RENAME TO revocations;
+
+-- Deleted accounts that are being taken off the servers. From the mark on nothing of them is pushed any more; when no
+-- server shows them any longer, all their rows go.
+CREATE TABLE burials (
+	account INTEGER PRIMARY KEY REFERENCES accounts (seq) ON DELETE CASCADE,
+	since INTEGER NOT NULL, -- ms
+	removed_at INTEGER NOT NULL DEFAULT 0 -- ms; all servers said that they removed it; 0: not yet
+) STRICT;
+CREATE INDEX accounts_deleted ON accounts (deleted) WHERE deleted > 0;

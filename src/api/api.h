@@ -70,6 +70,10 @@ struct api_params {
 		int (*fn)(void *fn_ctx, const struct api_connection *connection,
 			struct err *err),
 		void *fn_ctx, bool *out_complete, struct err *err);
+	/* The same of the names of its streams; some may come more than once. */
+	int (*streams)(void *ctx, const char *account_key,
+		int (*fn)(void *fn_ctx, const char *stream, struct err *err),
+		void *fn_ctx, bool *out_complete, struct err *err);
 	void *nats_ctx;
 	const char *version;
 };

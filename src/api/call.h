@@ -50,6 +50,9 @@ int api_native_keys_list(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_keys_retire(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_keys_keep(struct api_call *call, struct err *err) MUST_CHECK;
 
+int api_native_account_adopt(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_account_override(struct api_call *call, struct err *err) MUST_CHECK;
+
 int api_creds_link_new(struct api_call *call, struct err *err) MUST_CHECK;
 int api_creds_link_open(struct api_call *call, struct err *err) MUST_CHECK;
 int api_creds_nonce(struct api_call *call, struct err *err) MUST_CHECK;

@@ -49,11 +49,15 @@ int
 api_preview_check(const struct api_call *call, struct err *err)
 {
 	static const char *const known[] = { "dry_run", "fields", "expand", NULL };
+	static const char *const known_to_delete[] = { "dry_run", "fields", "expand",
+		"force", NULL };
 	bool wanted = false;
+	bool deletes = call->match.route->handler == api_records_delete;
 	if (str_equal(call->req->method, "GET")) {
 		return 0;
 	}
-	if (api_query_check_known(call->req, known, err) != 0) {
+	if (api_query_check_known(call->req, deletes ? known_to_delete : known, err) !=
+		0) {
 		return -1;
 	}
 	if (answers_preview(call->match.route)) {

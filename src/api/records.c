@@ -6,6 +6,7 @@
 #include "api/preview.h"
 #include "api/query.h"
 #include "api/record.h"
+#include "api/streams.h"
 #include "base/log.h"
 #include "service/creds.h"
 #include "service/record.h"
@@ -295,7 +296,8 @@ api_records_delete(struct api_call *call, struct err *err)
 	struct preview preview = { 0 };
 	bool dry = false;
 	int rc = -1;
-	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0) {
+	if (collection == NULL || api_preview_wanted(call->req, &dry, err) != 0 ||
+		api_streams_check(call, collection, err) != 0) {
 		return -1;
 	}
 	rc = dry ? service_record_preview_delete(service, &call->actor, collection,

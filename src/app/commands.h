@@ -32,6 +32,7 @@ struct command {
 	(COMMAND_DATA_OPTIONS | COMMAND_NATS_OPTIONS | OPTION_BIT(OPTION_OPERATOR) | \
 		OPTION_BIT(OPTION_LISTEN) | OPTION_BIT(OPTION_LOG_LEVEL) | \
 		OPTION_BIT(OPTION_JWT_LIFETIME) | OPTION_BIT(OPTION_ROLE_PACE) | \
+		OPTION_BIT(OPTION_TOMBSTONE_TTL) | \
 		OPTION_BIT(OPTION_NATS_MAX_PRIMARY_RETRIES) | \
 		OPTION_BIT(OPTION_NATS_INITIAL_BACKOFF) | \
 		OPTION_BIT(OPTION_NATS_MAX_BACKOFF) | \
@@ -47,6 +48,9 @@ enum exit_code command_export_nats_conf(const struct options *options);
 enum exit_code command_operator_export(const struct options *options);
 enum exit_code command_operator_rotate(const struct options *options);
 enum exit_code command_operator_set(const struct options *options);
+enum exit_code command_account_quarantine(const struct options *options);
+enum exit_code command_account_adopt(const struct options *options);
+enum exit_code command_account_override(const struct options *options);
 enum exit_code command_version(const struct options *options);
 
 /* Opens the data directory of a command that works beside a running natsid serve; -1:

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { INTERVAL_MS = 1000, COUNT_MS = 10000 };
+enum {
+	INTERVAL_MS = 1000,
+	COUNT_MS = 10000,
+	BURY_AGAIN_MS = 24 * 60 * 60 * 1000 /* where servers do not remove accounts */
+};
 
 struct janitor {
 	struct janitor_params params;
@@ -20,14 +24,64 @@ struct janitor {
 
 	/* the thread's own */
 	int64_t next_count; /* ms, monotonic */
+	int64_t next_burial;
 	char told[192]; /* the last error: the same again is not told again */
+	char told_burial[192];
+	char told_refusal[192];
 };
 
+/* Once: a server that does not remove accounts is configured so. */
 static void
-look(struct janitor *janitor)
+tell_refusal(struct janitor *janitor, const struct tombstone_report *report)
+{
+	if (!str_equal(janitor->told_refusal, report->refusal)) {
+		str_fmt_cut(janitor->told_refusal, sizeof(janitor->told_refusal), "%s",
+			report->refusal);
+		log_warn("deleted accounts stay on the servers, as ones that let nobody "
+			 "in",
+			LOG_STR("server", report->refused_by),
+			LOG_STR("reason", report->refusal));
+	}
+}
+
+static void
+bury(struct janitor *janitor, int64_t now)
 {
 	struct err err = { 0 };
-	int64_t now = clock_mono_ms(&clock_system);
+	struct tombstone_report report;
+	if (janitor->params.hands.remove == NULL || now < janitor->next_burial) {
+		return;
+	}
+	janitor->next_burial = now + janitor->params.count_ms;
+	if (service_tombstones_bury(janitor->params.service,
+		    janitor->params.tombstone_ttl_ms, &janitor->params.hands, &report,
+		    &err) != 0) {
+		/* without NATS it waits; everybody is told of that already */
+		if (err.code != ERR_UNAVAILABLE &&
+			!str_equal(janitor->told_burial, err.msg)) {
+			str_fmt_cut(janitor->told_burial, sizeof(janitor->told_burial),
+				"%s", err.msg);
+			log_err("a planned task failed", &err,
+				LOG_STR("task", "remove deleted accounts"));
+		}
+		return;
+	}
+	janitor->told_burial[0] = '\0';
+	if (report.refusal[0] != '\0') {
+		janitor->next_burial = now + BURY_AGAIN_MS;
+		tell_refusal(janitor, &report);
+	}
+	if (report.buried > 0) {
+		log_info("deleted accounts are gone from all servers and from the "
+			 "database",
+			LOG_INT("accounts", (int64_t)report.buried));
+	}
+}
+
+static void
+retire(struct janitor *janitor, int64_t now)
+{
+	struct err err = { 0 };
 	count_connections_fn count = NULL;
 	if (now >= janitor->next_count) {
 		janitor->next_count = now + janitor->params.count_ms;
@@ -43,6 +97,14 @@ look(struct janitor *janitor)
 		log_err("a planned task failed", &err,
 			LOG_STR("task", "retire signing keys"));
 	}
+}
+
+static void
+look(struct janitor *janitor)
+{
+	int64_t now = clock_mono_ms(&clock_system);
+	retire(janitor, now);
+	bury(janitor, now);
 }
 
 /* Woken, late or for nothing: another look does no harm. */

@@ -49,6 +49,18 @@ static const struct command commands[] = {
 			OPTION_BIT(OPTION_ASSERT_SERVER_VERSION) |
 			OPTION_BIT(OPTION_STRICT_SIGNING_KEYS) | OPTION_BIT(OPTION_TAGS),
 		0, command_operator_set },
+	{ { "account", "quarantine" }, "",
+		"list the accounts of which a server holds what natsid must not "
+		"overwrite",
+		COMMAND_DATA_OPTIONS, 0, command_account_quarantine },
+	{ { "account", "adopt" }, "(NAME | ID)... | --all",
+		"take over what the server's JWT takes away, and push the account",
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
+		command_account_adopt },
+	{ { "account", "override" }, "(NAME | ID)... | --all",
+		"push the account as it is here",
+		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
+		command_account_override },
 	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
 		command_version },
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_MAX = 64 * 1024, ROLE_PACE_MAX = 100000 };
+enum { CONFIG_MAX = 64 * 1024, ROLE_PACE_MAX = 100000, TOMBSTONE_TTL_MAX = 36500 };
 
 struct option {
 	const char *name;
@@ -101,6 +101,12 @@ static const struct option options_table[OPTION_COUNT] = {
 		NULL, "older servers refuse to start with the JWT" },
 	[OPTION_STRICT_SIGNING_KEYS] = { "strict-signing-keys", NULL, NULL, "on|off",
 		NULL, "servers refuse what an identity key signed" },
+	[OPTION_TOMBSTONE_TTL] = { "tombstone-ttl", "NATSID_TOMBSTONE_TTL",
+		"tombstone_ttl", "DAYS", "30",
+		"how long a deleted account stays on the servers, as one that lets "
+		"nobody in" },
+	[OPTION_ALL] = { "all", NULL, NULL, NULL, NULL,
+		"all accounts that are in quarantine" },
 	[OPTION_TAGS] = { "tags", NULL, NULL, "TAG[,...]", NULL, "tags of the JWT" },
 };
 
@@ -366,6 +372,19 @@ options_split_list(const char *text, struct strlist *out, struct err *err)
 		}
 		at = at[len] == ',' ? at + len + 1 : NULL;
 	}
+	return 0;
+}
+
+int
+options_tombstone_ttl(const char *text, int64_t *out_ms, struct err *err)
+{
+	enum { MS_PER_DAY = 24 * 60 * 60 * 1000 };
+	int64_t days = 0;
+	if (str_to_int(text, 0, TOMBSTONE_TTL_MAX, &days) != 0) {
+		return err_set(err, ERR_INVALID, "\"%.20s\": use days, from 0 to %d",
+			text, TOMBSTONE_TTL_MAX);
+	}
+	*out_ms = days * MS_PER_DAY;
 	return 0;
 }
 

@@ -50,12 +50,14 @@ enum option_id {
 	OPTION_ASSERT_SERVER_VERSION,
 	OPTION_STRICT_SIGNING_KEYS,
 	OPTION_TAGS,
+	OPTION_TOMBSTONE_TTL,
+	OPTION_ALL,
 	OPTION_COUNT
 };
 
 #define OPTION_BIT(id) (UINT64_C(1) << (id))
 
-enum { OPTION_POSITIONAL_MAX = 2 };
+enum { OPTION_POSITIONAL_MAX = 64 };
 
 /* Values are owned; NULL when neither given nor with a default. One without a value is
  * "" when it was given. Zeroed is valid. */
@@ -94,6 +96,9 @@ int options_duration(const char *text, int64_t min_ms, int64_t max_ms, int64_t *
 
 /* Entries between commas, none of them empty; "" is an empty list. *out must be empty. */
 int options_split_list(const char *text, struct strlist *out, struct err *err) MUST_CHECK;
+
+/* "30" days, as milliseconds; 0: at once. */
+int options_tombstone_ttl(const char *text, int64_t *out_ms, struct err *err) MUST_CHECK;
 
 /* "4222"; 0 is not a port here. */
 int options_port(const char *text, uint16_t *out_port, struct err *err) MUST_CHECK;

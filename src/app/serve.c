@@ -253,14 +253,112 @@ count_keys(void *ctx, struct account_key_list *list, bool *out_complete, struct 
 		ctx, list->account_key, count_key, list, out_complete, err);
 }
 
+/* ---- streams, and deleted accounts ---- */
+
+struct hand_out_streams {
+	int (*fn)(void *ctx, const char *stream, struct err *err);
+	void *ctx;
+};
+
 static int
-start_janitor(struct daemon *daemon, struct err *err)
+hand_out_stream(
+	void *ctx, const struct server *server, const char *stream, struct err *err)
 {
-	const struct janitor_params params = {
+	const struct hand_out_streams *out = ctx;
+	(void)server; /* whichever has it */
+	return out->fn(out->ctx, stream, err);
+}
+
+static int
+list_streams(void *ctx, const char *account_key,
+	int (*fn)(void *fn_ctx, const char *stream, struct err *err), void *fn_ctx,
+	bool *out_complete, struct err *err)
+{
+	struct daemon *daemon = ctx;
+	struct hand_out_streams out = { .fn = fn, .ctx = fn_ctx };
+	struct live_summary summary;
+	if (live_streams(daemon->live, account_key, hand_out_stream, &out, &summary,
+		    err) != 0) {
+		return -1;
+	}
+	*out_complete = summary.complete;
+	return 0;
+}
+
+static int
+note_removed(void *ctx, const struct server *server, int64_t removed, const char *words,
+	struct err *err)
+{
+	return tombstone_answered(ctx, server->id, server->name, removed, words, err);
+}
+
+static int
+remove_accounts(void *ctx, const char *request, size_t len,
+	struct tombstone_answers *answers, bool *out_complete, struct err *err)
+{
+	struct daemon *daemon = ctx;
+	struct live_summary summary;
+	if (live_remove(daemon->live, request, len, note_removed, answers, &summary,
+		    err) != 0) {
+		return -1;
+	}
+	*out_complete = summary.complete;
+	return 0;
+}
+
+static int
+note_server(void *ctx, const struct server *server, struct err *err)
+{
+	return tombstone_answered(ctx, server->id, server->name, 0, "", err);
+}
+
+static int
+note_stored(
+	void *ctx, const struct server *server, const char *account_key, struct err *err)
+{
+	(void)server; /* any is one too many */
+	(void)err; /* noting cannot fail */
+	tombstone_stored(ctx, account_key);
+	return 0;
+}
+
+static int
+list_accounts(
+	void *ctx, struct tombstone_answers *answers, bool *out_complete, struct err *err)
+{
+	struct daemon *daemon = ctx;
+	struct live_summary summary;
+	if (live_accounts(daemon->live, note_server, note_stored, answers, &summary,
+		    err) != 0) {
+		return -1;
+	}
+	*out_complete = summary.complete;
+	return 0;
+}
+
+static int
+read_tombstone_ttl(const struct options *options, int64_t *out_ms, struct err *err)
+{
+	return options_tombstone_ttl(
+		       options->values[OPTION_TOMBSTONE_TTL], out_ms, err) == 0
+		? 0
+		: err_prefix(err, "--tombstone-ttl");
+}
+
+static int
+start_janitor(struct daemon *daemon, const struct options *options, struct err *err)
+{
+	struct janitor_params params = {
 		.service = daemon->dir.service,
 		.count = count_keys,
 		.count_ctx = daemon,
+		.hands = { .remove = remove_accounts,
+			.list = list_accounts,
+			.ctx = daemon },
 	};
+	if (read_tombstone_ttl(options, &params.tombstone_ttl_ms, err) != 0) {
+		return -1;
+	}
 	return janitor_start(&params, &daemon->janitor, err);
 }
 
@@ -280,6 +378,7 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		.nats_status = nats_status,
 		.status_ctx = daemon,
 		.connections = list_connections,
+		.streams = list_streams,
 		.nats_ctx = daemon,
 		.version = NATSID_VERSION,
 	};
@@ -440,6 +539,7 @@ command_serve(const struct options *options)
 	int signal_number = 0;
 	int64_t role_pace = 0;
 	struct nats_options nats = { 0 };
+	int64_t tombstone_ttl = 0;
 
 	/* Blocked in every thread; this one waits for them. */
 	sigemptyset(&signals);
@@ -451,6 +551,7 @@ command_serve(const struct options *options)
 	if (check_listen(options->values[OPTION_LISTEN], &err) != 0 ||
 		nats_options_read(options, &nats, &err) != 0 ||
 		read_role_pace(options, &role_pace, &err) != 0 ||
+		read_tombstone_ttl(options, &tombstone_ttl, &err) != 0 ||
 		read_jwt_lifetime(options, &params.default_lifetime_s, &err) != 0 ||
 		set_log_level(options->values[OPTION_LOG_LEVEL], &err) != 0 ||
 		check_port(options, &err) != 0) {
@@ -465,7 +566,7 @@ command_serve(const struct options *options)
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
 		start_nats(&daemon, options, &nats, &err) != 0 ||
-		start_janitor(&daemon, &err) != 0 ||
+		start_janitor(&daemon, options, &err) != 0 ||
 		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||
 		hint_superuser(&daemon, &err) != 0) {
 		command_failed(&err);

@@ -75,17 +75,26 @@ answer_parse(char *json, size_t len, struct server *out_server, struct answer **
 		return -1;
 	}
 	*out_server = server;
-	if (read_error(answer->root, err) != 0 ||
-		json_get_object(answer->root, "data", &answer->data, err) != 0) {
+	answer->data = json_object_get(answer->root, "data");
+	if (read_error(answer->root, err) != 0) {
 		answer_free(answer);
 		return -1;
 	}
-	if (answer->data == NULL) {
+	if (!json_is_object(answer->data) && !json_is_array(answer->data)) {
 		answer_free(answer);
 		return err_set(err, ERR_INVALID, "an answer without data");
 	}
 	*out = answer;
 	return 0;
+}
+
+/* Of all but LIST. */
+static int
+check_object(const struct answer *answer, struct err *err)
+{
+	return json_is_object(answer->data)
+		? 0
+		: err_set(err, ERR_INVALID, "an answer of another kind");
 }
 
 void
@@ -104,7 +113,8 @@ answer_page(const struct answer *answer, struct page *out, struct err *err)
 {
 	json_t *connections = NULL;
 	struct page page = { 0 };
-	if (json_get_array(answer->data, "connections", &connections, err) != 0 ||
+	if (check_object(answer, err) != 0 ||
+		json_get_array(answer->data, "connections", &connections, err) != 0 ||
 		json_get_int(answer->data, "total", &page.total, err) != 0 ||
 		json_get_int(answer->data, "offset", &page.offset, err) != 0) {
 		return -1;
@@ -168,7 +178,8 @@ answer_connection(const struct answer *answer, size_t index, struct connection *
 	const char *issuer = "";
 	const char *start = "";
 	const char *jwt = "";
-	if (json_get_array(answer->data, "connections", &connections, err) != 0) {
+	if (check_object(answer, err) != 0 ||
+		json_get_array(answer->data, "connections", &connections, err) != 0) {
 		return -1;
 	}
 	item = json_array_get(connections, index);
@@ -231,7 +242,9 @@ answer_trusted(const struct answer *answer, struct strlist *out, struct err *err
 	size_t i = 0;
 	json_t *claim = NULL;
 	struct strlist keys = { 0 };
-	if (json_get_array(answer->data, "trusted_operators_claim", &claims, err) != 0) {
+	if (check_object(answer, err) != 0 ||
+		json_get_array(answer->data, "trusted_operators_claim", &claims, err) !=
+			0) {
 		return -1;
 	}
 	json_array_foreach(claims, i, claim)
@@ -249,4 +262,116 @@ answer_trusted(const struct answer *answer, struct strlist *out, struct err *err
 fail:
 	strlist_release(&keys);
 	return -1;
+}
+
+/* ---- JSZ ---- */
+
+static int
+add_streams(const json_t *account, struct strlist *out, struct err *err)
+{
+	json_t *streams = NULL;
+	json_t *stream = NULL;
+	size_t i = 0;
+	if (json_get_array(account, "stream_detail", &streams, err) != 0) {
+		return -1;
+	}
+	json_array_foreach(streams, i, stream)
+	{
+		const char *name = NULL;
+		if (json_get_text(stream, "name", &name, err) != 0) {
+			return -1;
+		}
+		if (name == NULL) {
+			return err_set(err, ERR_INVALID, "a stream without a name");
+		}
+		if (strlist_add(out, name, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Where a server does not have the account it shows others. */
+int
+answer_streams(const struct answer *answer, const char *account_key, struct strlist *out,
+	struct err *err)
+{
+	json_t *accounts = NULL;
+	json_t *account = NULL;
+	size_t i = 0;
+	struct strlist names = { 0 };
+	int rc = -1;
+	if (check_object(answer, err) != 0 ||
+		json_get_array(answer->data, "account_details", &accounts, err) != 0) {
+		return -1;
+	}
+	json_array_foreach(accounts, i, account)
+	{
+		const char *id = NULL;
+		if (json_get_text(account, "id", &id, err) != 0) {
+			goto out;
+		}
+		if (id != NULL && str_equal(id, account_key) &&
+			add_streams(account, &names, err) != 0) {
+			goto out;
+		}
+	}
+	*out = names;
+	names = (struct strlist){ 0 };
+	rc = 0;
+out:
+	strlist_release(&names);
+	return rc;
+}
+
+/* ---- LIST and DELETE ---- */
+
+int
+answer_accounts(const struct answer *answer,
+	int (*fn)(void *ctx, const char *account_key, struct err *err), void *ctx,
+	struct err *err)
+{
+	json_t *item = NULL;
+	size_t i = 0;
+	if (!json_is_array(answer->data)) {
+		return err_set(err, ERR_INVALID, "an answer of another kind");
+	}
+	json_array_foreach(answer->data, i, item)
+	{
+		const char *key = json_string_value(item);
+		if (key == NULL) {
+			return err_set(err, ERR_INVALID, "an account that is no text");
+		}
+		if (fn(ctx, key, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* "deleted 3 accounts", or "deleted 2 accounts, failed for 1". */
+int
+answer_removed(const struct answer *answer, int64_t *out_count, struct err *err)
+{
+	static const char begin[] = "deleted ";
+	static const char end[] = " accounts";
+	const char *message = NULL;
+	char number[24];
+	if (check_object(answer, err) != 0 ||
+		json_get_text(answer->data, "message", &message, err) != 0) {
+		return -1;
+	}
+	if (message == NULL || !str_starts_with(message, begin)) {
+		return err_set(err, ERR_INVALID, "an answer without a number");
+	}
+	const char *digits = message + strlen(begin);
+	size_t len = strspn(digits, "0123456789");
+	if (!str_equal(digits + len, end)) {
+		return err_set(err, ERR_UNAVAILABLE, "%.150s", message);
+	}
+	if (str_fmt(number, sizeof(number), "%.*s", (int)len, digits) != 0 ||
+		str_to_int(number, 0, INT64_MAX, out_count) != 0) {
+		return err_set(err, ERR_INVALID, "an answer without a number");
+	}
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a server's answers to $SYS.REQ.SERVER.PING.CONNZ and VARZ say. They hold the
- * users' JWTs, those of bearers too: nothing of them is kept but the times. */
+ * What a server's answers to $SYS.REQ.SERVER.PING.CONNZ, VARZ and JSZ and to
+ * $SYS.REQ.CLAIMS.LIST and DELETE say. They hold the users' JWTs, those of bearers too:
+ * nothing of them is kept but the times. */
 #ifndef PUBLISH_ANSWER_H
 #define PUBLISH_ANSWER_H
 
@@ -55,5 +56,19 @@ int answer_connection(const struct answer *answer, size_t index, struct connecti
  * must be empty. */
 int answer_trusted(
 	const struct answer *answer, struct strlist *out, struct err *err) MUST_CHECK;
+
+/* Of JSZ: the names of the account's streams. *out must be empty. */
+int answer_streams(const struct answer *answer, const char *account_key,
+	struct strlist *out, struct err *err) MUST_CHECK;
+
+/* Of LIST: calls fn for each account ("A...") that the server stores; others than texts
+ * are ERR_INVALID. */
+int answer_accounts(const struct answer *answer,
+	int (*fn)(void *ctx, const char *account_key, struct err *err), void *ctx,
+	struct err *err) MUST_CHECK;
+
+/* Of DELETE: how many it removed. ERR_UNAVAILABLE: it failed for some. */
+int answer_removed(
+	const struct answer *answer, int64_t *out_count, struct err *err) MUST_CHECK;
 
 #endif

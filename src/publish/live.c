@@ -46,14 +46,26 @@ struct question {
 
 	/* the asking thread's own */
 	const char *what; /* CONNZ, VARZ */
+	const char *subject; /* of all servers; NULL: that of `what` */
+	const char *body; /* with it; NULL: that of `what` */
+	size_t body_len;
 	/* Reads an answer of the server at that place, and asks for more when there is
 	 * more. -1: unreadable, unless q->failed says that the question is over. */
 	int (*read)(struct question *q, size_t at, const struct answer *answer,
 		struct err *err);
+	/* Its error, in its words; NULL: it is odd. -1: the question is over. */
+	int (*refused)(struct question *q, size_t at, const char *words, struct err *err);
 	int (*on_connection)(void *ctx, const struct server *server,
 		const struct connection *row, struct err *err);
 	int (*on_trust)(void *ctx, const struct server *server,
 		const struct strlist *trusted, struct err *err);
+	int (*on_stream)(void *ctx, const struct server *server, const char *stream,
+		struct err *err);
+	int (*on_server)(void *ctx, const struct server *server, struct err *err);
+	int (*on_account)(void *ctx, const struct server *server, const char *account_key,
+		struct err *err);
+	int (*on_removed)(void *ctx, const struct server *server, int64_t removed,
+		const char *words, struct err *err);
 	void *ctx;
 	const char *account_key;
 	struct roster roster;
@@ -227,13 +239,19 @@ send_request(struct question *q, unsigned slot, const char *target, int64_t offs
 {
 	char subject[BUS_SUBJECT_MAX];
 	struct buf body;
-	buf_init(&body, 512);
+	buf_init_secret(&body, BUS_PAYLOAD_MAX);
 	buf_put_str(&body, "");
-	put_body(q, offset, &body);
+	if (q->body != NULL) {
+		buf_put(&body, q->body, q->body_len);
+	} else {
+		put_body(q, offset, &body);
+	}
 	int rc = buf_finish(&body, err);
 	if (rc == 0 &&
-		str_fmt(subject, sizeof(subject), "$SYS.REQ.SERVER.%s.%s", target,
-			q->what) != 0) {
+		(q->subject != NULL ? str_copy(subject, sizeof(subject), q->subject)
+				    : str_fmt(subject, sizeof(subject),
+					      "$SYS.REQ.SERVER.%s.%s", target,
+					      q->what)) != 0) {
 		rc = err_set(err, ERR_INVALID, "a server id that is too long");
 	}
 	if (rc == 0) {
@@ -366,6 +384,11 @@ on_answer(struct question *q, unsigned slot, struct note *note, struct err *err)
 	}
 	if (rc == 0) {
 		rc = q->read(q, (size_t)at, answer, &odd);
+	}
+	if (rc != 0 && !q->failed && odd.code == ERR_UNAVAILABLE && q->refused != NULL) {
+		struct err words = odd;
+		rc = q->refused(q, (size_t)at, words.msg, &odd);
+		q->failed = rc != 0;
 	}
 	if (rc != 0 && !q->failed) {
 		q->odd |= mine;
@@ -568,6 +591,145 @@ live_trust(struct live *live,
 		.what = "VARZ",
 		.read = read_trust,
 		.on_trust = fn,
+		.ctx = ctx,
+	};
+	return ask(live, &q, out, err);
+}
+
+/* ---- streams ---- */
+
+static int
+read_streams(struct question *q, size_t at, const struct answer *answer, struct err *err)
+{
+	struct strlist streams = { 0 };
+	if (answer_streams(answer, q->account_key, &streams, err) != 0) {
+		return -1;
+	}
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < streams.len; i++) {
+		rc = q->on_stream(q->ctx, &q->roster.servers[at], streams.items[i], err);
+	}
+	q->failed = rc != 0;
+	strlist_release(&streams);
+	return rc;
+}
+
+int
+live_streams(struct live *live, const char *account_key,
+	int (*fn)(void *ctx, const struct server *server, const char *stream,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err)
+{
+	struct nkey_public key;
+	struct buf body;
+	struct emit emit;
+	struct question q = {
+		.what = "JSZ",
+		.read = read_streams,
+		.account_key = account_key,
+		.on_stream = fn,
+		.ctx = ctx,
+	};
+	if (nkey_text_decode(NKEY_ACCOUNT, account_key, strlen(account_key), &key, err) !=
+		0) {
+		return -1;
+	}
+	buf_init(&body, 512);
+	emit_init(&emit, &body);
+	emit_object_begin(&emit);
+	emit_kv_text(&emit, "account", account_key);
+	emit_kv_bool(&emit, "accounts", true);
+	emit_kv_bool(&emit, "streams", true);
+	emit_object_end(&emit);
+	int rc = buf_finish(&body, err);
+	if (rc == 0) {
+		q.body = body.data;
+		q.body_len = body.len;
+		rc = ask(live, &q, out, err);
+	}
+	buf_release(&body);
+	return rc;
+}
+
+/* ---- accounts ---- */
+
+struct accounts_of {
+	struct question *q;
+	size_t at;
+};
+
+static int
+show_account(void *ctx, const char *account_key, struct err *err)
+{
+	const struct accounts_of *of = ctx;
+	struct question *q = of->q;
+	int rc = q->on_account(q->ctx, &q->roster.servers[of->at], account_key, err);
+	q->failed = rc != 0;
+	return rc;
+}
+
+static int
+read_accounts(struct question *q, size_t at, const struct answer *answer, struct err *err)
+{
+	struct accounts_of of = { .q = q, .at = at };
+	if (q->on_server(q->ctx, &q->roster.servers[at], err) != 0) {
+		q->failed = true;
+		return -1;
+	}
+	return answer_accounts(answer, show_account, &of, err);
+}
+
+int
+live_accounts(struct live *live,
+	int (*on_server)(void *ctx, const struct server *server, struct err *err),
+	int (*fn)(void *ctx, const struct server *server, const char *account_key,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err)
+{
+	struct question q = {
+		.what = "LIST",
+		.subject = "$SYS.REQ.CLAIMS.LIST",
+		.body = "",
+		.read = read_accounts,
+		.on_server = on_server,
+		.on_account = fn,
+		.ctx = ctx,
+	};
+	return ask(live, &q, out, err);
+}
+
+static int
+read_removed(struct question *q, size_t at, const struct answer *answer, struct err *err)
+{
+	int64_t removed = 0;
+	if (answer_removed(answer, &removed, err) != 0) {
+		return -1;
+	}
+	int rc = q->on_removed(q->ctx, &q->roster.servers[at], removed, "", err);
+	q->failed = rc != 0;
+	return rc;
+}
+
+static int
+refused_removal(struct question *q, size_t at, const char *words, struct err *err)
+{
+	return q->on_removed(q->ctx, &q->roster.servers[at], -1, words, err);
+}
+
+int
+live_remove(struct live *live, const char *request, size_t len,
+	int (*fn)(void *ctx, const struct server *server, int64_t removed,
+		const char *words, struct err *err),
+	void *ctx, struct live_summary *out, struct err *err)
+{
+	struct question q = {
+		.what = "DELETE",
+		.subject = "$SYS.REQ.CLAIMS.DELETE",
+		.body = request,
+		.body_len = len,
+		.read = read_removed,
+		.refused = refused_removal,
+		.on_removed = fn,
 		.ctx = ctx,
 	};
 	return ask(live, &q, out, err);

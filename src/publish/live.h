@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Questions to all servers of the system about what is live there: who is connected, whom
- * they trust. Any number of threads may ask at a time; each waits for its answers. */
+ * they trust, which streams and account JWTs they have; and the request to remove some.
+ * Any number of threads may ask at a time; each waits for its answers. */
 #ifndef PUBLISH_LIVE_H
 #define PUBLISH_LIVE_H
 
@@ -69,6 +70,27 @@ int live_connections(struct live *live, const char *account_key,
 int live_trust(struct live *live,
 	int (*fn)(void *ctx, const struct server *server, const struct strlist *trusted,
 		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+
+/* Calls fn for each stream of the account, by each server that has a replica of it. */
+int live_streams(struct live *live, const char *account_key,
+	int (*fn)(void *ctx, const struct server *server, const char *stream,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+
+/* Calls on_server for each server that tells the accounts that it stores JWTs of, and
+ * then fn for each of these ("A..."). */
+int live_accounts(struct live *live,
+	int (*on_server)(void *ctx, const struct server *server, struct err *err),
+	int (*fn)(void *ctx, const struct server *server, const char *account_key,
+		struct err *err),
+	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+
+/* Sends a request to remove accounts (mint/removal.h). Calls fn for each server with how
+ * many it removed, or with -1 and its words. */
+int live_remove(struct live *live, const char *request, size_t len,
+	int (*fn)(void *ctx, const struct server *server, int64_t removed,
+		const char *words, struct err *err),
 	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
 
 #endif

@@ -141,6 +141,10 @@ static bool
 begin(struct publisher *p, struct start *start)
 {
 	struct job *job = start->job;
+	if (start->rc == 0 ? start->work.buried : start->err.code == ERR_NOT_FOUND) {
+		publish_finish_job(p, job); /* deleted long ago */
+		return false;
+	}
 	if (start->rc != 0) {
 		publish_trouble(p, job, "cannot read an account to publish", &start->err);
 		return false;

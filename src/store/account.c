@@ -62,6 +62,37 @@ store_account_deleted(
 }
 
 int
+store_account_find(struct store_conn *conn, const char *text, int64_t *out_seq,
+	char out_id[static RAND_ID_SIZE], struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	struct nkey_public key = { 0 };
+	struct err ignored = { 0 };
+	bool is_key =
+		nkey_text_decode(NKEY_ACCOUNT, text, strlen(text), &key, &ignored) == 0;
+	if (store_stmt_open(&stmt, conn, STORE_STMT_ACCOUNT_FIND,
+		    "SELECT seq, id FROM accounts WHERE id = ?1 OR public_key = ?2 OR "
+		    "(name = ?1 AND (deleted = 0 OR seq IN (SELECT account FROM "
+		    "quarantine))) ORDER BY id = ?1 DESC, public_key IS ?2 DESC, "
+		    "deleted, seq LIMIT 1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_text(&stmt, 1, text);
+	if (is_key) {
+		store_stmt_bind_key(&stmt, 2, &key);
+	} else {
+		store_stmt_bind_null(&stmt, 2);
+	}
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc;
+	}
+	*out_seq = store_stmt_int(&stmt, 0);
+	return store_stmt_copy(&stmt, 1, out_id, RAND_ID_SIZE, err) != 0 ? -1 : 1;
+}
+
+int
 store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 	int64_t *out_count, struct err *err)
 {

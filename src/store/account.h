@@ -15,6 +15,11 @@ int store_account_mark_deleted(
 int store_account_deleted(struct store_conn *conn, int64_t seq, int64_t *out_when,
 	struct err *err) MUST_CHECK;
 
+/* The account of this id, public key ("A...") or name; of the name, a deleted one only
+ * where it is in quarantine. 1 found, 0 not, -1 error. */
+int store_account_find(struct store_conn *conn, const char *text, int64_t *out_seq,
+	char out_id[static RAND_ID_SIZE], struct err *err) MUST_CHECK;
+
 /* Users of the account, counted up to `most`. */
 int store_account_user_count(struct store_conn *conn, int64_t seq, int64_t most,
 	int64_t *out_count, struct err *err) MUST_CHECK;

@@ -92,7 +92,8 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work work = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_WORK,
 		    "SELECT " PUBLISH_COLUMNS ", a.public_key, j.jwt, EXISTS (SELECT 1 "
-		    "FROM quarantine q WHERE q.account = p.account) "
+		    "FROM quarantine q WHERE q.account = p.account), "
+		    "EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
 		    "FROM account_publish p JOIN accounts a ON a.seq = p.account "
 		    "LEFT JOIN account_jwt j ON j.account = p.account "
 		    "WHERE p.account = ?1",
@@ -111,6 +112,7 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
 	work.quarantined = store_stmt_int(&stmt, 13) != 0;
+	work.buried = store_stmt_int(&stmt, 14) != 0;
 	if (!store_stmt_is_null(&stmt, 12)) {
 		const char *text = store_stmt_text(&stmt, 12, &work.jwt_len);
 		work.jwt = str_dup_n(text, work.jwt_len);
@@ -404,11 +406,30 @@ store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 	return store_stmt_run(&stmt, NULL, err);
 }
 
+int
+store_publish_redate(
+	struct store_tx *tx, int64_t account, int64_t iat_offset, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_REDATE,
+		    "UPDATE account_publish SET iat_offset = ?2, minted_at = 0 "
+		    "WHERE account = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, iat_offset);
+	return store_stmt_run(&stmt, NULL, err) != 0
+		? -1
+		: store_publish_bump(tx, account, true, err);
+}
+
 #define PUBLISH_SCAN \
 	"SELECT p.account, a.public_key, p.generation, p.urgent_generation, " \
 	"p.minted_generation, p.proven_generation FROM account_publish p " \
 	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 " \
-	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account) "
+	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account) " \
+	"AND NOT EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
 #define PUBLISH_SCAN_ORDER "ORDER BY p.account LIMIT ?2"
 
 static int

@@ -85,6 +85,7 @@ struct store_publish_work {
 	char *jwt;
 	size_t jwt_len;
 	bool quarantined;
+	bool buried; /* on its way off the servers: nothing is pushed */
 };
 int store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work *out, struct err *err) MUST_CHECK;
@@ -120,9 +121,15 @@ int store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 	enum store_publish_state state, const char *message, bool failed,
 	struct err *err) MUST_CHECK;
 
+/* A person lets the account's JWTs be dated iat_offset seconds ahead of the clock, and
+ * takes the clock for right. Adds STORE_WANTED, urgent. */
+int store_publish_redate(struct store_tx *tx, int64_t account, int64_t iat_offset,
+	struct err *err) MUST_CHECK;
+
 /* Calls fn for the accounts after seq `after`, at most `limit`, in order of seq;
  * open_only: only those with generation > proven_generation. Deleted accounts
- * (tombstones) are among them, those in quarantine are not. */
+ * (tombstones) are among them, those in quarantine and those that are being buried
+ * (store/burial.h) are not. */
 struct store_publish_item {
 	int64_t account;
 	char public_key[NKEY_TEXT_SIZE]; /* A... */

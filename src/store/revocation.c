@@ -23,6 +23,7 @@ static const char *const cause_names[] = {
 	[STORE_REVOKED_REGENERATE] = "regenerate",
 	[STORE_REVOKED_REVOKE] = "revoke",
 	[STORE_REVOKED_NARROW] = "narrow",
+	[STORE_REVOKED_ADOPTED] = "adopted",
 };
 
 /* A statement that takes the account and perhaps a number. */
@@ -160,17 +161,64 @@ put_all(struct store_tx *tx, int64_t account, int64_t at, struct err *err)
 	return store_stmt_run(&stmt, NULL, err);
 }
 
-int
-store_revocation_put_all(
-	struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+static int
+drop_covered(struct store_tx *tx, int64_t account, struct err *err)
 {
-	if (put_all(tx, account, at, err) != 0) {
-		return -1;
-	}
 	return run(tx, STORE_STMT_REVOCATION_DROP_COVERED,
 		"DELETE FROM revocations WHERE account = ?1 AND cause <> 'all' AND "
 		"at <= " ALL_AT_OF("?1"),
 		account, 0, err);
+}
+
+int
+store_revocation_put_all(
+	struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+{
+	return put_all(tx, account, at, err) != 0 ? -1 : drop_covered(tx, account, err);
+}
+
+static int
+adopt_all(struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_REVOCATION_ADOPT_ALL,
+		    "INSERT INTO revocations (account, public_key, cause, at, created) "
+		    "VALUES (?1, x'', 'all', ?2, ?3) "
+		    "ON CONFLICT (account, public_key, cause) DO UPDATE SET "
+		    "at = excluded.at, key_set = 0 WHERE at < excluded.at",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, at);
+	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
+	return store_stmt_run(&stmt, NULL, err) != 0 ? -1
+						     : drop_covered(tx, account, err);
+}
+
+int
+store_revocation_adopt(struct store_tx *tx, int64_t account,
+	const struct nkey_public *public_key, int64_t at, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (public_key == NULL) {
+		return adopt_all(tx, account, at, err);
+	}
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_REVOCATION_ADOPT,
+		    "INSERT INTO revocations (account, public_key, cause, at, created) "
+		    "SELECT ?1, ?2, 'adopted', ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM "
+		    "revocations WHERE account = ?1 AND public_key = ?2 AND at >= ?3 AND "
+		    "expires = 0 AND key_set = 0 AND cause <> 'suspend') AND "
+		    "?3 > " ALL_AT_OF("?1") " ON CONFLICT (account, public_key, cause) "
+					    "DO UPDATE SET at = max(at, excluded.at)",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_key(&stmt, 2, public_key);
+	store_stmt_bind_int(&stmt, 3, at);
+	store_stmt_bind_int(&stmt, 4, store_tx_now(tx));
+	return store_stmt_run(&stmt, NULL, err);
 }
 
 int

@@ -16,7 +16,8 @@ enum store_revocation_cause {
 	STORE_REVOKED_MOVE,
 	STORE_REVOKED_REGENERATE,
 	STORE_REVOKED_REVOKE,
-	STORE_REVOKED_NARROW
+	STORE_REVOKED_NARROW,
+	STORE_REVOKED_ADOPTED /* a server's JWT refused it: nothing else is known of it */
 };
 
 struct store_revocation_entry {
@@ -56,6 +57,12 @@ int store_revocation_list(struct store_conn *conn, int64_t account,
  * covers go. */
 int store_revocation_put_all(
 	struct store_tx *tx, int64_t account, int64_t at, struct err *err) MUST_CHECK;
+
+/* Takes over what a JWT of the account refused: a key, or all users (NULL). Nothing is
+ * known of the JWTs that it is about, so the entry has no end and is of no key set. One
+ * of our own that refuses as much for as long stands for it. */
+int store_revocation_adopt(struct store_tx *tx, int64_t account,
+	const struct nkey_public *public_key, int64_t at, struct err *err) MUST_CHECK;
 
 /* Deletes the entries of the account for JWTs that no key may have signed any more: those
  * of sets older than this, the oldest that is left. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Account JWTs that were found on servers: what they say, and how that differs from
+ * ours. */
+#ifndef MINT_SEEN_H
+#define MINT_SEEN_H
+
+#include "base/strlist.h"
+#include "mint/account.h"
+
+/* The claims of the token, whoever signed it; out->tombstone: it lets nobody in.
+ * ERR_INVALID: no account's JWT, or not whole. The caller releases *out in any case. */
+int mint_seen_read(const char *jwt, struct mint_account *out, struct err *err) MUST_CHECK;
+
+/* One line for each thing in which they differ, in words; times, jti and tags of natsid
+ * are passed over. Adds to *out. */
+int mint_seen_compare(const struct mint_account *seen, const struct mint_account *ours,
+	struct strlist *out, struct err *err) MUST_CHECK;
+
+#endif

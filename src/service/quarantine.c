@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/quarantine.h"
+
+#include "base/str.h"
+#include "mint/seen.h"
+#include "service/account_claims.h"
+#include "service/internal.h"
+#include "store/account.h"
+#include "store/budget.h"
+#include "store/publish.h"
+#include "store/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	RACES_MAX = 5,
+	AHEAD_S = 3, /* urgent JWTs are dated so far ahead without being asked */
+	CLOCK_BEHIND_MS = 5000, /* minting waits for a clock that is further behind, */
+	CLOCK_AHEAD_S = 60 /* and does not wait for one that is further ahead */
+};
+
+/* Ours must be later, and have room to go on. */
+#define GENERATION_MAX (INT64_MAX / 2)
+
+/* 9999-12-31: no date is later. */
+#define TIME_MAX_S INT64_C(253402300799)
+
+/* ---- looking ---- */
+
+/* One account as one snapshot has it. */
+struct look {
+	const char *id;
+	struct account account;
+	int64_t deleted; /* ms */
+	struct store_publish publish;
+	bool found; /* in quarantine */
+	struct store_quarantine quarantine;
+};
+
+static void
+look_release(struct look *look)
+{
+	record_release(&account_collection, &look->account);
+	store_quarantine_release(&look->quarantine);
+}
+
+static int
+look_at(struct store_conn *conn, int64_t seq, struct look *look, struct err *err)
+{
+	if (store_record_get_seq(conn, &account_collection, seq, &look->account, err) !=
+			0 ||
+		store_account_deleted(conn, seq, &look->deleted, err) != 0 ||
+		store_publish_get(conn, seq, &look->publish, err) != 0) {
+		return -1;
+	}
+	int rc = store_quarantine_find(conn, seq, &look->quarantine, err);
+	look->found = rc > 0;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+no_account(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "There is no such account.");
+}
+
+/* A deleted account is there for nobody, but while it needs a choice. */
+static int
+read_look(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct look *look = ctx;
+	char id[RAND_ID_SIZE];
+	int64_t seq = 0;
+	int rc = store_account_find(conn, look->id, &seq, id, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : no_account(err);
+	}
+	if (!str_equal(id, look->id)) {
+		return no_account(err);
+	}
+	if (look_at(conn, seq, look, err) != 0) {
+		return -1;
+	}
+	return look->deleted != 0 && !look->found ? no_account(err) : 0;
+}
+
+struct find {
+	const char *text;
+	char *out_id;
+};
+
+static int
+read_find(struct store_conn *conn, void *ctx, struct err *err)
+{
+	const struct find *find = ctx;
+	int64_t seq = 0;
+	int rc = store_account_find(conn, find->text, &seq, find->out_id, err);
+	return rc > 0    ? 0
+		: rc < 0 ? -1
+			 : err_set(err, ERR_NOT_FOUND, "There is no account \"%.64s\".",
+				   find->text);
+}
+
+int
+service_quarantine_find(struct service *service, const struct actor *actor,
+	const char *text, char out_id[static RAND_ID_SIZE], struct err *err)
+{
+	struct find find = { .text = text, .out_id = out_id };
+	if (authorise(actor, VERB_VIEW, &account_collection, NULL, err) != 0) {
+		return -1;
+	}
+	return service_read(service, read_find, &find, err);
+}
+
+/* ---- showing ---- */
+
+struct listing {
+	int64_t *accounts;
+	size_t len;
+};
+
+static int
+read_listing(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct listing *listing = ctx;
+	return store_quarantine_list(conn, &listing->accounts, &listing->len, err);
+}
+
+struct showing {
+	int64_t seq;
+	struct look look;
+	struct mint_account ours;
+};
+
+static int
+read_showing(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct showing *showing = ctx;
+	if (look_at(conn, showing->seq, &showing->look, err) != 0) {
+		return -1;
+	}
+	return account_claims_read(conn, &showing->look.account,
+		showing->look.deleted != 0, &showing->ours, err);
+}
+
+/* Of ours, that the JWT says; 0: it is not of this database. */
+static int64_t
+generation_of(const struct service *service, const char *jwt)
+{
+	struct mint_account_origin origin;
+	struct err ignored = { 0 };
+	if (mint_account_read_origin(jwt, strlen(jwt), &origin, &ignored) != 0 ||
+		!origin.tagged || !str_equal(origin.database_uuid, service->uuid)) {
+		return 0;
+	}
+	return origin.generation < GENERATION_MAX ? origin.generation : GENERATION_MAX;
+}
+
+/* What is not readable is told as the one difference. */
+static int
+compare(const struct service *service, const struct showing *showing,
+	struct quarantined *shown, struct strlist *differences, struct err *err)
+{
+	struct mint_account seen = { 0 };
+	struct err why = { 0 };
+	char line[sizeof(why.msg) + 64];
+	int rc = -1;
+	if (mint_seen_read(showing->look.quarantine.jwt, &seen, &why) == 0) {
+		shown->generation = generation_of(service, showing->look.quarantine.jwt);
+		shown->iat = seen.claims.iat;
+		rc = mint_seen_compare(&seen, &showing->ours, differences, err);
+	} else if (why.code == ERR_NOMEM) {
+		*err = why;
+	} else {
+		str_fmt_cut(line, sizeof(line), "the server's JWT cannot be read: %s",
+			why.msg);
+		rc = strlist_add(differences, line, err);
+	}
+	mint_account_release(&seen);
+	return rc;
+}
+
+static int
+show(struct service *service, int64_t seq,
+	int (*fn)(void *ctx, const struct quarantined *account, struct err *err),
+	void *ctx, struct err *err)
+{
+	struct showing showing = { .seq = seq };
+	struct strlist differences = { 0 };
+	const struct look *look = &showing.look;
+	int rc = service_read(service, read_showing, &showing, err);
+	if (rc == 0 && look->found) {
+		struct quarantined shown = {
+			.name = look->account.name,
+			.deleted = look->deleted != 0,
+			.cause = look->quarantine.cause,
+			.server = look->quarantine.server,
+			.found_at = look->quarantine.found_at,
+			.generation_here = look->publish.generation,
+			.differences = &differences,
+		};
+		memcpy(shown.id, look->account.head.id, sizeof(shown.id));
+		nkey_text_encode(NKEY_ACCOUNT, &look->account.public_key, shown.key);
+		rc = compare(service, &showing, &shown, &differences, err);
+		if (rc == 0) {
+			rc = fn(ctx, &shown, err);
+		}
+	}
+	strlist_release(&differences);
+	mint_account_release(&showing.ours);
+	look_release(&showing.look);
+	return rc;
+}
+
+int
+service_quarantine_list(struct service *service, const struct actor *actor,
+	int (*fn)(void *ctx, const struct quarantined *account, struct err *err),
+	void *ctx, struct err *err)
+{
+	struct listing listing = { 0 };
+	if (authorise(actor, VERB_LIST, &account_collection, NULL, err) != 0) {
+		return -1;
+	}
+	int rc = service_read(service, read_listing, &listing, err);
+	for (size_t i = 0; rc == 0 && i < listing.len; i++) {
+		rc = show(service, listing.accounts[i], fn, ctx, err);
+		if (rc != 0 && err->code == ERR_NOT_FOUND) {
+			err_clear(err); /* gone meanwhile */
+			rc = 0;
+		}
+	}
+	free(listing.accounts);
+	return rc;
+}
+
+/* ---- choosing ---- */
+
+struct choosing {
+	struct service *service;
+	const struct actor *actor;
+	bool adopt;
+	struct look look;
+	struct mint_account seen; /* zeroed where it cannot be read */
+	int64_t iat; /* that ours must be later than */
+	struct quarantine_choice choice;
+};
+
+static bool
+revokes_key(const struct jwt_revocation *entry, struct nkey_public *out)
+{
+	struct err ignored = { 0 };
+	return nkey_text_decode(
+		       NKEY_USER, entry->key, strlen(entry->key), out, &ignored) == 0;
+}
+
+/* Entries of what is no user refuse nobody. */
+static int
+adopt_entry(struct store_tx *tx, struct choosing *choosing,
+	const struct jwt_revocation *entry, int64_t *latest, struct err *err)
+{
+	struct nkey_public key;
+	bool all = str_equal(entry->key, "*");
+	int64_t at = entry->at < TIME_MAX_S ? entry->at : TIME_MAX_S;
+	if (!all && !revokes_key(entry, &key)) {
+		return 0;
+	}
+	choosing->choice.revocations++;
+	*latest = at > *latest ? at : *latest;
+	return store_revocation_adopt(
+		tx, choosing->look.account.head.seq, all ? NULL : &key, at, err);
+}
+
+/* There is always room for one entry, and it refuses at least as much. */
+static int
+make_room(struct store_tx *tx, struct choosing *choosing, int64_t latest, struct err *err)
+{
+	int64_t seq = choosing->look.account.head.seq;
+	int64_t bytes = 0;
+	struct err full = { 0 };
+	if (store_budget_account(store_tx_conn(tx), seq, &bytes, err) != 0) {
+		return -1;
+	}
+	if (latest == 0 || budget_check(bytes, BUDGET_SUSPENSIONS, &full) == 0) {
+		return 0;
+	}
+	choosing->choice.revoked_up_to = latest;
+	return store_revocation_adopt(tx, seq, NULL, latest, err);
+}
+
+static int
+adopt_revocations(struct store_tx *tx, struct choosing *choosing, struct err *err)
+{
+	const struct jwt_account *seen = &choosing->seen.claims.as.account;
+	int64_t latest = 0;
+	for (size_t i = 0; i < seen->revocations_len; i++) {
+		if (adopt_entry(tx, choosing, &seen->revocations[i], &latest, err) != 0) {
+			return -1;
+		}
+	}
+	return make_room(tx, choosing, latest, err);
+}
+
+static int
+suspend(struct store_tx *tx, struct choosing *choosing, struct err *err)
+{
+	struct account *row = &choosing->look.account;
+	const struct field *refused = NULL;
+	if (!row->active) {
+		return 0;
+	}
+	if (row->is_system) {
+		return err_set(err, ERR_CONFLICT,
+			"On the server the system account lets nobody in. It cannot be "
+			"suspended: natsid itself connects through it. Use override.");
+	}
+	row->active = false;
+	choosing->choice.suspended = true;
+	return store_record_update(tx, &account_collection, row, &refused, err);
+}
+
+/* A tombstone's entry for all is what makes it one: it is lifted when the account is. */
+static int
+take_over(struct store_tx *tx, struct choosing *choosing, struct err *err)
+{
+	if (!choosing->adopt || choosing->look.deleted != 0) {
+		return 0;
+	}
+	return choosing->seen.tombstone ? suspend(tx, choosing, err)
+					: adopt_revocations(tx, choosing, err);
+}
+
+/* What was decided by is still what is there. */
+static int
+check_unchanged(struct store_conn *conn, const struct look *look, struct err *err)
+{
+	struct store_quarantine now = { 0 };
+	int rc = store_quarantine_find(conn, look->account.head.seq, &now, err);
+	if (rc < 0) {
+		return -1;
+	}
+	bool same = (rc > 0) == look->found &&
+		(!look->found || str_equal(now.jwt, look->quarantine.jwt));
+	store_quarantine_release(&now);
+	return same
+		? 0
+		: err_set(err, ERR_STALE, "another JWT was found on a server meanwhile");
+}
+
+/* The clock may say anything; what counts is that the next JWT is later than the last. */
+static int64_t
+offset_of(const struct choosing *choosing)
+{
+	int64_t last = choosing->look.publish.last_iat;
+	int64_t next = (choosing->iat > last ? choosing->iat : last) + 1;
+	int64_t ahead = next - clock_wall_s(choosing->service->clock);
+	return ahead > AHEAD_S ? ahead : 0;
+}
+
+static int
+write_choice(struct store_tx *tx, void *ctx, struct err *err)
+{
+	struct choosing *choosing = ctx;
+	struct quarantine_choice *choice = &choosing->choice;
+	const struct account *account = &choosing->look.account;
+	choice->iat_offset = offset_of(choosing);
+	if (check_unchanged(store_tx_conn(tx), &choosing->look, err) != 0 ||
+		take_over(tx, choosing, err) != 0) {
+		return -1;
+	}
+	int rc = choosing->look.found
+		? store_quarantine_lift(tx, account->head.seq, choice->generation,
+			  choosing->iat, choice->iat_offset, err)
+		: store_publish_redate(tx, account->head.seq, choice->iat_offset, err);
+	if (rc != 0) {
+		return -1;
+	}
+	return service_audit(tx, choosing->actor, choosing->adopt ? "adopt" : "override",
+		&account_collection, account->head.id, NULL, err);
+}
+
+/* As minting judges it. */
+static bool
+is_held_by_clock(const struct choosing *choosing)
+{
+	const struct store_publish *publish = &choosing->look.publish;
+	int64_t now_ms = clock_wall_ms(choosing->service->clock);
+	return publish->minted_at > now_ms + CLOCK_BEHIND_MS ||
+		publish->last_iat + 1 > now_ms / 1000 + CLOCK_AHEAD_S;
+}
+
+static int
+check_needed(const struct choosing *choosing, struct err *err)
+{
+	if (choosing->look.found) {
+		return 0;
+	}
+	if (choosing->adopt) {
+		return err_set(err, ERR_CONFLICT, "The account is not in quarantine.");
+	}
+	return is_held_by_clock(choosing)
+		? 0
+		: err_set(err, ERR_CONFLICT,
+			  "The account is neither in quarantine nor held because of the "
+			  "clock.");
+}
+
+/* Of what cannot be read nothing is known but that it must go. */
+static int
+read_seen(struct choosing *choosing, struct err *err)
+{
+	struct err why = { 0 };
+	if (!choosing->look.found) {
+		return 0;
+	}
+	if (mint_seen_read(choosing->look.quarantine.jwt, &choosing->seen, &why) == 0) {
+		choosing->choice.generation =
+			generation_of(choosing->service, choosing->look.quarantine.jwt);
+		choosing->iat = choosing->seen.claims.iat;
+	} else if (why.code == ERR_NOMEM) {
+		*err = why;
+		return -1;
+	} else if (choosing->adopt) {
+		return err_set(err, ERR_CONFLICT,
+			"The server's JWT cannot be read (%.100s), so nothing can be "
+			"taken over. Use override.",
+			why.msg);
+	}
+	if (choosing->iat >= TIME_MAX_S) {
+		return err_set(err, ERR_CONFLICT,
+			"The server's JWT is dated so far ahead that none can be later. "
+			"Remove the account from the servers first.");
+	}
+	return 0;
+}
+
+static int
+choose_once(struct choosing *choosing, struct err *err)
+{
+	struct look *look = &choosing->look;
+	if (service_read(choosing->service, read_look, look, err) != 0 ||
+		authorise(choosing->actor, VERB_UPDATE, &account_collection,
+			&look->account, err) != 0 ||
+		check_needed(choosing, err) != 0 || read_seen(choosing, err) != 0) {
+		return -1;
+	}
+	nkey_text_encode(NKEY_ACCOUNT, &look->account.public_key, choosing->choice.key);
+	return store_write(choosing->service->store, write_choice, choosing, err);
+}
+
+static int
+choose(struct service *service, const struct actor *actor, const char *id, bool adopt,
+	struct quarantine_choice *out, struct err *err)
+{
+	if (authorise(actor, VERB_UPDATE, &account_collection, NULL, err) != 0) {
+		return -1;
+	}
+	for (int race = 0; race < RACES_MAX; race++) {
+		struct choosing choosing = { .service = service,
+			.actor = actor,
+			.adopt = adopt,
+			.look = { .id = id } };
+		err_clear(err);
+		int rc = choose_once(&choosing, err);
+		mint_account_release(&choosing.seen);
+		look_release(&choosing.look);
+		if (rc == 0) {
+			*out = choosing.choice;
+			return 0;
+		}
+		if (err->code != ERR_STALE) {
+			return -1;
+		}
+	}
+	return err_set(
+		err, ERR_CONFLICT, "Others keep changing this account. Try again.");
+}
+
+int
+service_account_adopt(struct service *service, const struct actor *actor, const char *id,
+	struct quarantine_choice *out, struct err *err)
+{
+	return choose(service, actor, id, true, out, err);
+}
+
+int
+service_account_override(struct service *service, const struct actor *actor,
+	const char *id, struct quarantine_choice *out, struct err *err)
+{
+	return choose(service, actor, id, false, out, err);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Accounts of which a server holds a JWT that natsid must not overwrite unasked, and what
+ * a person chooses for them. */
+#ifndef SERVICE_QUARANTINE_H
+#define SERVICE_QUARANTINE_H
+
+#include "base/strlist.h"
+#include "service/authorise.h"
+#include "service/service.h"
+#include "store/quarantine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One account in quarantine. Times in ms, but where they say otherwise. */
+struct quarantined {
+	char id[RAND_ID_SIZE];
+	char key[NKEY_TEXT_SIZE]; /* A... */
+	const char *name;
+	bool deleted; /* here: what is wanted is a tombstone */
+	enum store_quarantine_cause cause;
+	const char *server; /* its name; "": not known which */
+	int64_t found_at;
+	int64_t generation; /* of ours, that the server's JWT says; 0: none */
+	int64_t generation_here;
+	int64_t iat; /* unix seconds: of the server's JWT; 0: it cannot be read */
+	const struct strlist *differences; /* lines for people */
+};
+
+/* Calls fn for each, in the order of their creation; what it gets is borrowed. */
+int service_quarantine_list(struct service *service, const struct actor *actor,
+	int (*fn)(void *ctx, const struct quarantined *account, struct err *err),
+	void *ctx, struct err *err) MUST_CHECK;
+
+/* The id of the account that somebody means: by id, public key or name. Deleted ones are
+ * found while they are in quarantine. ERR_NOT_FOUND. */
+int service_quarantine_find(struct service *service, const struct actor *actor,
+	const char *text, char out_id[static RAND_ID_SIZE], struct err *err) MUST_CHECK;
+
+/* What came of it. */
+struct quarantine_choice {
+	char key[NKEY_TEXT_SIZE];
+	int64_t generation; /* that ours are later than */
+	size_t revocations; /* taken over */
+	bool suspended; /* as the server's JWT had it */
+	int64_t revoked_up_to; /* unix seconds; not 0: there was no room for the single
+				  revocations, and all JWTs up to then are refused */
+	int64_t iat_offset; /* seconds that the account is dated ahead of the clock */
+};
+
+/* The account leaves the quarantine and goes out again, with all that the server's JWT
+ * took away. What is taken over is refused for good; from a suspended or deleted one the
+ * account is suspended. ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read.
+ */
+int service_account_adopt(struct service *service, const struct actor *actor,
+	const char *id, struct quarantine_choice *out, struct err *err) MUST_CHECK;
+
+/* The same with nothing taken over. It also lets an account go on that is held because
+ * the clock was ahead once. ERR_CONFLICT: neither is so. */
+int service_account_override(struct service *service, const struct actor *actor,
+	const char *id, struct quarantine_choice *out, struct err *err) MUST_CHECK;
+
+#endif
