@@ -36,6 +36,9 @@ enum verb {
 int authorise(const struct actor *actor, enum verb verb,
 	const struct collection *collection, const void *row, struct err *err) MUST_CHECK;
 
+/* ERR_FORBIDDEN: nobody may write that collection. */
+int authorise_refused(const struct collection *collection, struct err *err) MUST_CHECK;
+
 /* "superuser", ...; static storage. */
 const char *actor_name(enum actor_kind kind);
 

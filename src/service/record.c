@@ -28,6 +28,7 @@ ops_of(const struct collection *collection)
 	case COLLECTION_IMPORTS:
 		return &account_import_ops;
 	case COLLECTION_OPERATOR:
+	case COLLECTION_PUBLISH_QUEUE:
 	case COLLECTION_COUNT:
 		break;
 	}
@@ -44,8 +45,7 @@ find_ops(const struct collection *collection, const struct record_ops **out,
 	if (*out != NULL) {
 		return 0;
 	}
-	return err_set(err, ERR_FORBIDDEN, "The %s cannot be changed this way.",
-		collection->noun);
+	return authorise_refused(collection, err);
 }
 
 bool
