@@ -49,6 +49,11 @@ static const struct command commands[] = {
 			OPTION_BIT(OPTION_ASSERT_SERVER_VERSION) |
 			OPTION_BIT(OPTION_STRICT_SIGNING_KEYS) | OPTION_BIT(OPTION_TAGS),
 		0, command_operator_set },
+	{ { "servers", "list" }, "", "list the NATS servers that are known",
+		COMMAND_DATA_OPTIONS, 0, command_servers_list },
+	{ { "servers", "forget" }, "(NAME | CLUSTER/NAME)",
+		"forget a server that has gone for good", COMMAND_DATA_OPTIONS, 1,
+		command_servers_forget },
 	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
 		command_version },
 };

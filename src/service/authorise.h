@@ -14,11 +14,15 @@ enum actor_kind {
 	ACTOR_SYSTEM /* natsid itself */
 };
 
+struct touched;
+
 /* request_id is borrowed, and may be NULL. */
 struct actor {
 	enum actor_kind kind;
 	char id[RAND_ID_SIZE];
 	const char *request_id;
+	struct touched *touched; /* takes what the actor's writes want of accounts;
+				    borrowed; NULL: nobody asks */
 };
 
 enum verb {
