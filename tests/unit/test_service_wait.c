@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Waiting until servers hold what a write wants. */
 #include "base/str.h"
-#include "service/export.h"
+#include "service/internal.h"
 #include "service/touched.h"
 #include "store/proof.h"
 #include "store/publish.h"
@@ -339,32 +339,61 @@ static void
 test_only_so_many_wait(void **state)
 {
 	struct temp_service *t = *state;
-	static struct waiter waiters[SERVICE_WAITING_MAX];
-	struct touched touched = { 0 };
-	struct proof_wait wait = { .waited = true };
+	struct proof_wait wait;
+	static const struct touched nothing;
+	for (size_t i = 0; i < SERVICE_WAITING_MAX; i++) {
+		assert_true(waits_enter(t->service->waits));
+	}
+	service_wait_proven(t->service, &nothing, LONG_S, &wait);
+	assert_false(wait.waited);
+	waits_leave(t->service->waits);
+	/* the one that is free is given back each time */
+	for (size_t i = 0; i < 2; i++) {
+		service_wait_proven(t->service, &nothing, LONG_S, &wait);
+		assert_true(wait.waited);
+	}
+}
+
+static void
+test_the_end_sends_them_away(void **state)
+{
+	struct temp_service *t = *state;
+	struct waiter waiters[2] = { 0 };
 	char id[RAND_ID_SIZE];
 	temp_make_account(t, "acme", id);
-	change_account(t, id, 5, &touched, NULL);
-	for (size_t i = 0; i < SERVICE_WAITING_MAX; i++) {
-		waiters[i].touched = touched;
+	for (size_t i = 0; i < 2; i++) {
+		change_account(t, id, 5 + (int64_t)i, &waiters[i].touched, NULL);
 		wait_begin(t, &waiters[i], LONG_S);
 	}
-	/* as soon as all of them are in, there is no room */
-	for (int64_t until = clock_mono_ms(&clock_system) + SOON_MS;
-		wait.waited && clock_mono_ms(&clock_system) < until;) {
-		struct touched nothing = { 0 };
-		service_wait_proven(t->service, &nothing, 1, &wait);
-	}
-	assert_false(wait.waited);
-	/* the end of the process sends them away */
 	service_stop_waiting(t->service);
-	for (size_t i = 0; i < SERVICE_WAITING_MAX; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		wait_end(&waiters[i]);
 		assert_string_equal(
 			waiters[i].result.unproven, "natsid: is being stopped");
 		assert_true(waiters[i].took_ms < SOON_MS);
+		touched_release(&waiters[i].touched);
 	}
-	touched_release(&touched);
+}
+
+/* What is committed between the look and the sleep is not slept over; many commits are
+ * looked at once in a while, and a deadline ends it all. */
+static void
+test_sleep(void **state)
+{
+	struct temp_service *t = *state;
+	struct waits *waits = t->service->waits;
+	int64_t now = clock_mono_ms(&clock_system);
+	uint64_t seen = waits_commits(waits);
+	waits_wake(waits);
+	assert_true(waits_sleep(waits, seen, 0, now + SOON_MS));
+	assert_true(clock_mono_ms(&clock_system) < now + SOON_MS);
+	now = clock_mono_ms(&clock_system);
+	assert_true(waits_sleep(waits, seen, now + 50, now + SOON_MS));
+	assert_true(clock_mono_ms(&clock_system) >= now + 50);
+	now = clock_mono_ms(&clock_system);
+	assert_false(waits_sleep(waits, waits_commits(waits), 0, now + 50));
+	assert_true(clock_mono_ms(&clock_system) >= now + 50);
+	assert_false(waits_sleep(waits, seen, 0, now));
 }
 
 static void
@@ -396,6 +425,8 @@ main(void)
 		WAIT_TEST(test_missing_servers_are_named_and_not_waited_for),
 		WAIT_TEST(test_what_is_missing_is_told),
 		WAIT_TEST(test_only_so_many_wait),
+		WAIT_TEST(test_the_end_sends_them_away),
+		WAIT_TEST(test_sleep),
 		WAIT_TEST(test_proof_look),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
