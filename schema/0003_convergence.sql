@@ -49,6 +49,13 @@ CREATE VIEW unconfirmed AS
 	LEFT JOIN account_servers c ON c.account = p.account AND c.server = s.seq
 	WHERE s.absent = 0 AND (c.generation IS NULL OR c.generation < p.generation OR c.incarnation < s.incarnation);
 
+-- What is not proven yet, tombstones of deleted accounts too: what nats_publish_queue shows.
+CREATE VIEW publish_queue AS
+	SELECT p.account AS seq, a.version AS version, a.id AS id, a.public_key AS public_key, a.name AS name,
+		a.deleted AS deleted, a.created AS created, a.updated AS updated
+	FROM account_publish p JOIN accounts a ON a.seq = p.account
+	WHERE p.generation > p.proven_generation OR EXISTS (SELECT 1 FROM unconfirmed u WHERE u.account = p.account);
+
 -- A server holds a JWT of the account that natsid must not overwrite unasked.
 CREATE TABLE quarantine (
 	account INTEGER PRIMARY KEY REFERENCES accounts (seq) ON DELETE CASCADE,

@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/call.h"
+#include "api/prefer.h"
 #include "api/preview.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -107,10 +108,14 @@ run(struct api_call *call, struct err *err)
 {
 	const struct http_request *req = call->req;
 	if (api_route_find(req->method, req->path, &call->match, err) != 0 ||
-		find_actor(call, err) != 0 || api_preview_check(call, err) != 0 ||
-		call->match.route->handler(call, err) != 0) {
+		find_actor(call, err) != 0 || api_preview_check(call, err) != 0) {
 		return -1;
 	}
+	api_prefer_begin(call);
+	if (call->match.route->handler(call, err) != 0) {
+		return -1;
+	}
+	api_prefer_wait(call);
 	return call->res->body.failed ? buf_finish(&call->res->body, err) : 0;
 }
 
@@ -170,6 +175,7 @@ api_handle(void *ctx, const struct http_request *req, struct http_response *res)
 	if (run(&call, &err) != 0) {
 		answer_error(&call, &err);
 	}
+	touched_release(&call.touched);
 }
 
 size_t

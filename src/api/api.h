@@ -56,6 +56,16 @@ struct api_connection {
 	bool bearer;
 };
 
+/* What the publisher is at, for the list of servers. Times are wall ms; 0: not yet. */
+struct api_convergence {
+	char blocked[200]; /* why nothing is pushed at all; "": nothing is in the way */
+	bool sweeping;
+	int64_t looked; /* accounts of this sweep, or of the last one, */
+	int64_t accounts; /* of so many */
+	int64_t started_ms;
+	int64_t finished_ms;
+};
+
 /* All borrowed for the API's life. */
 struct api_params {
 	struct service *service;
@@ -74,6 +84,11 @@ struct api_params {
 	int (*streams)(void *ctx, const char *account_key,
 		int (*fn)(void *fn_ctx, const char *stream, struct err *err),
 		void *fn_ctx, bool *out_complete, struct err *err);
+	/* Fills *out, which comes zeroed; called by any worker thread. NULL: no NATS. */
+	void (*convergence)(void *ctx, struct api_convergence *out);
+	/* Has all accounts looked at on all servers, soon and at full speed; only begins
+	 * it. NULL: no NATS. */
+	void (*reconcile)(void *ctx);
 	void *nats_ctx;
 	const char *version;
 };

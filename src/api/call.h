@@ -7,6 +7,7 @@
 #include "api/route.h"
 #include "model/violations.h"
 #include "service/authorise.h"
+#include "service/touched.h"
 
 struct api {
 	struct api_params params;
@@ -20,6 +21,8 @@ struct api_call {
 	struct api_route_match match;
 	struct actor actor; /* a guest where the audience is anyone */
 	struct violations violations; /* an error takes them along */
+	struct touched touched; /* for prefer.h */
+	int64_t wait_s;
 };
 
 /* How it stands with NATS now; all is set. */
@@ -44,6 +47,11 @@ int api_native_operator_jwt(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_nats_conf(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_export_revoke(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_export_allow(struct api_call *call, struct err *err) MUST_CHECK;
+
+int api_native_servers(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_drift(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_reconcile(struct api_call *call, struct err *err) MUST_CHECK;
+int api_native_account_state(struct api_call *call, struct err *err) MUST_CHECK;
 
 int api_creds_download(struct api_call *call, struct err *err) MUST_CHECK;
 int api_native_keys_list(struct api_call *call, struct err *err) MUST_CHECK;

@@ -43,16 +43,6 @@ count(const struct api_call *call, struct account_key_list *list, bool *out_coun
 }
 
 static void
-emit_date(struct emit *emit, const char *key, int64_t ms)
-{
-	char text[CLOCK_TEXT_MAX] = "";
-	if (ms != 0) {
-		clock_format(ms, text);
-	}
-	emit_kv_text(emit, key, text);
-}
-
-static void
 emit_count(struct emit *emit, const char *key, bool counted, int64_t connections)
 {
 	emit_key(emit, key);
@@ -71,8 +61,8 @@ emit_signing_key(struct emit *emit, const struct account_key *key, bool counted)
 	emit_kv_text(emit, "role_id", key->role_id);
 	emit_kv_int(emit, "key_set", key->key_set);
 	emit_kv_bool(emit, "signs", key->signs);
-	emit_date(emit, "created", key->created);
-	emit_date(emit, "retire_at", key->retire_at);
+	emit_kv_date(emit, "created", key->created);
+	emit_kv_date(emit, "retire_at", key->retire_at);
 	emit_kv_int(emit, "retire_below_percent", key->retire_below);
 	emit_count(emit, "connections", counted, key->connections);
 	emit_object_end(emit);

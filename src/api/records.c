@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "api/body.h"
+#include "api/prefer.h"
 #include "api/preview.h"
 #include "api/query.h"
 #include "api/record.h"
@@ -211,6 +212,7 @@ answer_change(struct api_call *call, const struct collection *collection, const 
 				LOG_STR("user", id), LOG_STR("request", call->req->id));
 		}
 	}
+	api_prefer_wait(call);
 	int rc = answer_record(
 		call, collection, id, selection, wanted ? &minted : NULL, err);
 	user_creds_release(&creds);

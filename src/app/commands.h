@@ -51,6 +51,8 @@ enum exit_code command_operator_set(const struct options *options);
 enum exit_code command_account_quarantine(const struct options *options);
 enum exit_code command_account_adopt(const struct options *options);
 enum exit_code command_account_override(const struct options *options);
+enum exit_code command_servers_list(const struct options *options);
+enum exit_code command_servers_forget(const struct options *options);
 enum exit_code command_version(const struct options *options);
 
 /* Opens the data directory of a command that works beside a running natsid serve; -1:

@@ -61,6 +61,11 @@ static const struct command commands[] = {
 		"push the account as it is here",
 		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
 		command_account_override },
+	{ { "servers", "list" }, "", "list the NATS servers that are known",
+		COMMAND_DATA_OPTIONS, 0, command_servers_list },
+	{ { "servers", "forget" }, "(NAME | CLUSTER/NAME)",
+		"forget a server that has gone for good", COMMAND_DATA_OPTIONS, 1,
+		command_servers_forget },
 	{ { "version", NULL }, "", "print the versions of natsid and its libraries", 0, 0,
 		command_version },
 };

@@ -15,6 +15,7 @@
 #include "publish/publisher.h"
 #include "service/login.h"
 #include "service/operator.h"
+#include "service/touched.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -159,6 +160,14 @@ on_bus(void *ctx, const struct bus_event *event)
 	}
 }
 
+static void
+on_commit(void *ctx, const struct store_change *changes, size_t n)
+{
+	struct daemon *daemon = ctx;
+	publisher_on_commit(daemon->publisher, changes, n);
+	service_on_commit(daemon->dir.service);
+}
+
 static int
 start_nats(struct daemon *daemon, const struct options *options,
 	const struct nats_options *nats, struct err *err)
@@ -192,7 +201,7 @@ start_nats(struct daemon *daemon, const struct options *options,
 	}
 	live_set_bus(daemon->live, daemon->bus);
 	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->bus));
-	store_on_commit(daemon->dir.store, publisher_on_commit, daemon->publisher);
+	store_on_commit(daemon->dir.store, on_commit, daemon);
 	if (publisher_subscribe(daemon->bus, err) != 0 ||
 		publisher_start(daemon->publisher, daemon->bus, err) != 0) {
 		return -1;
@@ -484,6 +493,9 @@ static void
 daemon_stop(struct daemon *daemon)
 {
 	janitor_stop(daemon->janitor);
+	if (daemon->dir.service != NULL) {
+		service_stop_waiting(daemon->dir.service);
+	}
 	http_server_stop(daemon->http);
 	api_free(daemon->api);
 	if (daemon->publisher != NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/emit.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <assert.h>
@@ -262,6 +263,16 @@ emit_kv_bool(struct emit *emit, const char *key, bool value)
 {
 	emit_key(emit, key);
 	emit_bool(emit, value);
+}
+
+void
+emit_kv_date(struct emit *emit, const char *key, int64_t ms)
+{
+	char text[CLOCK_TEXT_MAX] = "";
+	if (ms != 0) {
+		clock_format(ms, text);
+	}
+	emit_kv_text(emit, key, text);
 }
 
 void

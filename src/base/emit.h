@@ -47,6 +47,9 @@ void emit_kv_text(struct emit *emit, const char *key, const char *text);
 void emit_kv_int(struct emit *emit, const char *key, int64_t value);
 void emit_kv_bool(struct emit *emit, const char *key, bool value);
 
+/* A time in ms as clock_format has it; "" for 0. */
+void emit_kv_date(struct emit *emit, const char *key, int64_t ms);
+
 /* With Go's omitempty: nothing at all for NULL, "", 0, false. */
 void emit_opt_text(struct emit *emit, const char *key, const char *text);
 void emit_opt_int(struct emit *emit, const char *key, int64_t value);

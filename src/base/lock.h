@@ -19,9 +19,10 @@
  *  9. service: struct throttle.lock      failed logins
  * 10. service: struct hashing.lock       password hashes under way
  * 11. service: struct turn.lock          whose turn it is to try again
- * 12. store: struct store.write_lock     queue of the group commit
- * 13. store: struct store.pool_lock      free read connections
- * 14. base/rand.c                        counter of ids
+ * 12. service: struct waits.lock         who waits for a commit
+ * 13. store: struct store.write_lock     queue of the group commit
+ * 14. store: struct store.pool_lock      free read connections
+ * 15. base/rand.c                        counter of ids
  *
  * The leader of a group commit runs the others' writes without any of them: it is the
  * only one that touches the write connection. Callbacks of nats.c and the store's list of

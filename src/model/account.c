@@ -190,18 +190,12 @@ static const struct field fields[] = {
 	{ .name = "publish_status",
 		.type = FIELD_TEXT,
 		.flags = FIELD_READ_ONLY,
-		.read = "CASE WHEN p.proven_generation < p.generation THEN p.state "
-			"ELSE coalesce((SELECT iif(max(missing_since) > 0, 'partial', "
-			"'pending') FROM unconfirmed u WHERE u.account = t.seq "
-			"HAVING count(*) > 0), 'proven') END",
+		.read = ACCOUNT_READ_PUBLISH_STATUS,
 		.offset = FIELD_NO_OFFSET },
 	{ .name = "publish_message",
 		.type = FIELD_TEXT,
 		.flags = FIELD_READ_ONLY,
-		.read = "CASE WHEN p.proven_generation < p.generation THEN p.message "
-			"ELSE (SELECT coalesce(group_concat(name || iif(missing_since > "
-			"0, ' does not answer', ' is being checked'), ', '), '') "
-			"FROM unconfirmed u WHERE u.account = t.seq) END",
+		.read = ACCOUNT_READ_PUBLISH_MESSAGE,
 		.offset = FIELD_NO_OFFSET },
 	{ .name = "created",
 		.type = FIELD_DATE,

@@ -61,6 +61,18 @@ struct account {
 
 extern const struct collection account_collection;
 
+/* SQL: what the API says of the convergence of account t.seq, whose row of
+ * account_publish is p. */
+#define ACCOUNT_READ_PUBLISH_STATUS \
+	"CASE WHEN p.proven_generation < p.generation THEN p.state " \
+	"ELSE coalesce((SELECT iif(max(missing_since) > 0, 'partial', 'pending') " \
+	"FROM unconfirmed u WHERE u.account = t.seq HAVING count(*) > 0), 'proven') END"
+#define ACCOUNT_READ_PUBLISH_MESSAGE \
+	"CASE WHEN p.proven_generation < p.generation THEN p.message " \
+	"ELSE (SELECT coalesce(group_concat(name || iif(missing_since > 0, " \
+	"' does not answer', ' is being checked'), ', '), '') " \
+	"FROM unconfirmed u WHERE u.account = t.seq) END"
+
 int account_init(void *row, struct err *err) MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "model/account_import.h"
 #include "model/limits.h"
 #include "model/operator.h"
+#include "model/publish_queue.h"
 #include "model/role.h"
 #include "model/superuser.h"
 #include "model/user.h"
@@ -25,6 +26,7 @@ static const struct collection *const collections[COLLECTION_COUNT] = {
 	[COLLECTION_USERS] = &user_collection,
 	[COLLECTION_EXPORTS] = &account_export_collection,
 	[COLLECTION_IMPORTS] = &account_import_collection,
+	[COLLECTION_PUBLISH_QUEUE] = &publish_queue_collection,
 	[COLLECTION_SUPERUSERS] = &superuser_collection,
 };
 
@@ -103,6 +105,7 @@ record_init(const struct collection *collection, void *row, struct err *err)
 	case COLLECTION_SUPERUSERS:
 		return superuser_init(row, err);
 	case COLLECTION_OPERATOR:
+	case COLLECTION_PUBLISH_QUEUE:
 	case COLLECTION_COUNT:
 		break;
 	}

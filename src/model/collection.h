@@ -20,6 +20,7 @@ enum collection_kind {
 	COLLECTION_USERS,
 	COLLECTION_EXPORTS,
 	COLLECTION_IMPORTS,
+	COLLECTION_PUBLISH_QUEUE,
 	COLLECTION_SUPERUSERS,
 	COLLECTION_COUNT
 };
@@ -33,6 +34,8 @@ struct collection {
 		id; /* "pbc_" and the CRC-32 of type and name, as PocketBase derives it */
 	bool is_auth;
 	const char *noun; /* "account", for messages */
+	const char *why_read_only; /* a sentence, where nobody may write; NULL: some may
+				    */
 	const char *table; /* SQL; read under the alias t */
 	const char *joins; /* what .read expressions need beside t, or "" */
 	const char *where; /* rows that the API sees, or NULL for all */

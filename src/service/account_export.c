@@ -596,7 +596,7 @@ run_verb(struct service *service, const struct actor *actor, const char *id,
 	if (authorise(actor, VERB_UPDATE, &account_export_collection, NULL, err) != 0) {
 		return -1;
 	}
-	int rc = preview_write(service->store, fn, &verb, preview, err);
+	int rc = service_write(service, actor, fn, &verb, preview, err);
 	verb_release(&verb);
 	return rc;
 }

@@ -156,7 +156,7 @@ note_plan(struct service *service, const struct actor *actor,
 	if (authorise(actor, VERB_UPDATE, &account_collection, NULL, err) != 0) {
 		return -1;
 	}
-	return preview_write(service->store, write_plan, &plan, preview, err);
+	return service_write(service, actor, write_plan, &plan, preview, err);
 }
 
 /* As a change of the account that says remove_signing_key. */

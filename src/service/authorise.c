@@ -14,6 +14,7 @@ static const unsigned superuser_may[COLLECTION_COUNT] = {
 	[COLLECTION_USERS] = READ | WRITE | BIT(VERB_DOWNLOAD),
 	[COLLECTION_EXPORTS] = READ | WRITE,
 	[COLLECTION_IMPORTS] = READ | WRITE,
+	[COLLECTION_PUBLISH_QUEUE] = READ,
 	[COLLECTION_SUPERUSERS] = READ | WRITE,
 };
 
@@ -34,6 +35,16 @@ actor_name(enum actor_kind kind)
 }
 
 int
+authorise_refused(const struct collection *collection, struct err *err)
+{
+	if (collection->why_read_only != NULL) {
+		return err_set(err, ERR_FORBIDDEN, "%s", collection->why_read_only);
+	}
+	return err_set(err, ERR_FORBIDDEN, "The %s cannot be changed this way.",
+		collection->noun);
+}
+
+int
 authorise(const struct actor *actor, enum verb verb, const struct collection *collection,
 	const void *row, struct err *err)
 {
@@ -47,8 +58,7 @@ authorise(const struct actor *actor, enum verb verb, const struct collection *co
 		if ((superuser_may[collection->kind] & BIT(verb)) != 0) {
 			return 0;
 		}
-		return err_set(err, ERR_FORBIDDEN, "The %s cannot be changed this way.",
-			collection->noun);
+		return authorise_refused(collection, err);
 	case ACTOR_GUEST:
 		break;
 	}

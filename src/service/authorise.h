@@ -14,11 +14,15 @@ enum actor_kind {
 	ACTOR_SYSTEM /* natsid itself */
 };
 
+struct touched;
+
 /* request_id is borrowed, and may be NULL. */
 struct actor {
 	enum actor_kind kind;
 	char id[RAND_ID_SIZE];
 	const char *request_id;
+	struct touched *touched; /* takes what the actor's writes want of accounts;
+				    borrowed; NULL: nobody asks */
 };
 
 enum verb {
@@ -35,6 +39,9 @@ enum verb {
  * NULL when the verb has none yet (list, create). */
 int authorise(const struct actor *actor, enum verb verb,
 	const struct collection *collection, const void *row, struct err *err) MUST_CHECK;
+
+/* ERR_FORBIDDEN: nobody may write that collection. */
+int authorise_refused(const struct collection *collection, struct err *err) MUST_CHECK;
 
 /* "superuser", ...; static storage. */
 const char *actor_name(enum actor_kind kind);

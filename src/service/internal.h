@@ -15,6 +15,7 @@
 #include "service/service.h"
 #include "service/throttle.h"
 #include "service/turn.h"
+#include "service/waits.h"
 #include "store/revocation.h"
 #include "store/settings.h"
 #include "store/signing_key.h"
@@ -32,6 +33,7 @@ struct service {
 	struct throttle *throttle;
 	struct hashing *hashing;
 	struct turn *turn;
+	struct waits *waits;
 };
 
 struct account_keys;
@@ -147,6 +149,11 @@ struct vault_seed sealed_seed(const struct store_vault_seed *stored);
 int service_read(struct service *service,
 	int (*fn)(struct store_conn *conn, void *ctx, struct err *err), void *ctx,
 	struct err *err) MUST_CHECK;
+
+/* store_write, or preview_write with a preview; the actor's .touched gets what it wants
+ * of accounts. */
+int service_write(struct service *service, const struct actor *actor, store_write_fn fn,
+	void *ctx, struct preview *preview, struct err *err) MUST_CHECK;
 
 /* One audit row. fields NULL: none named. */
 int service_audit(struct store_tx *tx, const struct actor *actor, const char *action,

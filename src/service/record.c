@@ -28,6 +28,7 @@ ops_of(const struct collection *collection)
 	case COLLECTION_IMPORTS:
 		return &account_import_ops;
 	case COLLECTION_OPERATOR:
+	case COLLECTION_PUBLISH_QUEUE:
 	case COLLECTION_COUNT:
 		break;
 	}
@@ -44,8 +45,7 @@ find_ops(const struct collection *collection, const struct record_ops **out,
 	if (*out != NULL) {
 		return 0;
 	}
-	return err_set(err, ERR_FORBIDDEN, "The %s cannot be changed this way.",
-		collection->noun);
+	return authorise_refused(collection, err);
 }
 
 bool
@@ -198,8 +198,8 @@ work_commit(struct work *work, struct err *err)
 	}
 	int rc = changed_names(work, &write.names, err);
 	if (rc == 0) {
-		rc = preview_write(
-			work->service->store, write_row, &write, work->preview, err);
+		rc = service_write(work->service, work->actor, write_row, &write,
+			work->preview, err);
 	}
 	if (rc != 0 && write.refused != NULL &&
 		(err->code == ERR_CONFLICT || err->code == ERR_INVALID)) {
@@ -410,7 +410,8 @@ delete_once(struct work *work, const struct attempt *attempt, struct err *err)
 	if (read_before(work, attempt->id, VERB_DELETE, err) != 0) {
 		return -1;
 	}
-	return preview_write(work->service->store, remove_row, work, work->preview, err);
+	return service_write(
+		work->service, work->actor, remove_row, work, work->preview, err);
 }
 
 static int

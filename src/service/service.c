@@ -44,6 +44,7 @@ service_new(const struct service_params *params, struct service **out, struct er
 	if (throttle_new(params->clock, &service->throttle, err) != 0 ||
 		hashing_new(&service->hashing, err) != 0 ||
 		turn_new(&service->turn, err) != 0 ||
+		waits_new(&service->waits, err) != 0 ||
 		service_read(service, read_uuid, service, err) != 0) {
 		service_free(service);
 		return -1;
@@ -59,6 +60,7 @@ service_free(struct service *service)
 		throttle_free(service->throttle);
 		hashing_free(service->hashing);
 		turn_free(service->turn);
+		waits_free(service->waits);
 		free(service);
 	}
 }

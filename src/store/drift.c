@@ -88,6 +88,25 @@ store_drift_foreign_gone(
 	return store_stmt_run(&stmt, NULL, err);
 }
 
+int
+store_drift_foreign(
+	struct store_conn *conn, const char *server, int64_t *out_count, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_DRIFT_FOREIGN,
+		    "SELECT count(*) FROM drift WHERE repaired_at = 0 AND "
+		    "kind = 'foreign' AND server = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_text(&stmt, 1, server);
+	if (store_stmt_step(&stmt, err) < 0) {
+		return -1;
+	}
+	*out_count = store_stmt_int(&stmt, 0);
+	return 0;
+}
+
 static int
 read_kind(const struct store_stmt *stmt, int column, enum store_drift_kind *out,
 	struct err *err)

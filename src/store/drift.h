@@ -37,6 +37,10 @@ int store_drift_repaired(
 int store_drift_foreign_gone(struct store_tx *tx, const char *server, int64_t before,
 	struct err *err) MUST_CHECK;
 
+/* How many foreign accounts the server of that name holds. */
+int store_drift_foreign(struct store_conn *conn, const char *server, int64_t *out_count,
+	struct err *err) MUST_CHECK;
+
 /* The newest first, at most limit; the caller frees *out. */
 int store_drift_list(struct store_conn *conn, int64_t limit, struct store_drift **out,
 	size_t *out_len, struct err *err) MUST_CHECK;

@@ -192,7 +192,7 @@ store_operator_reissue(struct store_tx *tx, struct err *err)
 		    "UPDATE account_publish SET generation = generation + 1, "
 		    "reissue_generation = generation + 1, state = 'pending', attempts = "
 		    "0, message = '' RETURNING account, (SELECT id FROM accounts WHERE "
-		    "seq = account)",
+		    "seq = account), generation",
 		    err) != 0) {
 		return -1;
 	}
@@ -200,7 +200,8 @@ store_operator_reissue(struct store_tx *tx, struct err *err)
 	while (rc > 0) {
 		struct store_change change = { .collection = COLLECTION_ACCOUNTS,
 			.action = STORE_WANTED,
-			.seq = store_stmt_int(&stmt, 0) };
+			.seq = store_stmt_int(&stmt, 0),
+			.generation = store_stmt_int(&stmt, 2) };
 		if (store_stmt_copy(&stmt, 1, change.id, sizeof(change.id), err) != 0 ||
 			store_tx_changed(tx, &change, err) != 0) {
 			return -1;

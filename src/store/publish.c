@@ -168,8 +168,8 @@ store_publish_keys(struct store_conn *conn,
 	return rc;
 }
 
-/* Adds STORE_WANTED for each row (account, id) that the statement gives; *out_count: how
- * many. */
+/* Adds STORE_WANTED for each row (account, id, generation) that the statement gives;
+ * *out_count: how many. */
 static int
 note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, bool paced,
 	size_t *out_count, struct err *err)
@@ -180,6 +180,7 @@ note_wanted(struct store_tx *tx, struct store_stmt *stmt, bool urgent, bool pace
 		struct store_change change = { .collection = COLLECTION_ACCOUNTS,
 			.action = STORE_WANTED,
 			.seq = store_stmt_int(stmt, 0),
+			.generation = store_stmt_int(stmt, 2),
 			.urgent = urgent,
 			.paced = paced };
 		if (store_stmt_copy(stmt, 1, change.id, sizeof(change.id), err) != 0 ||
@@ -202,7 +203,8 @@ store_publish_insert(struct store_tx *tx, int64_t account, struct err *err)
 		    "INSERT INTO account_publish (account, generation, "
 		    "urgent_generation) "
 		    "VALUES (?1, 1, 1) "
-		    "RETURNING account, (SELECT id FROM accounts WHERE seq = account)",
+		    "RETURNING account, (SELECT id FROM accounts WHERE seq = account), "
+		    "generation",
 		    err) != 0) {
 		return -1;
 	}
@@ -214,7 +216,8 @@ store_publish_insert(struct store_tx *tx, int64_t account, struct err *err)
 	"UPDATE account_publish SET generation = generation + 1, urgent_generation = " \
 	"iif(?2, generation + 1, urgent_generation), state = 'pending', attempts = 0, " \
 	"message = '' WHERE account "
-#define PUBLISH_BUMPED " RETURNING account, (SELECT id FROM accounts WHERE seq = account)"
+#define PUBLISH_BUMPED \
+	" RETURNING account, (SELECT id FROM accounts WHERE seq = account), generation"
 
 int
 store_publish_bump(struct store_tx *tx, int64_t account, bool urgent, struct err *err)

@@ -36,6 +36,7 @@ struct store_change {
 	enum store_action action;
 	int64_t seq;
 	char id[RAND_ID_SIZE];
+	int64_t generation; /* STORE_WANTED: that is wanted now */
 	/* STORE_WANTED: must not wait for the debounce; one of many accounts that need
 	 * not go all at once. Never both. */
 	bool urgent;

@@ -3,6 +3,7 @@
  * needs the use cases is tested over HTTP in tests/integration. */
 #include "api/api.h"
 #include "api/body.h"
+#include "api/prefer.h"
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/record.h"
@@ -73,6 +74,63 @@ check_body_holds(struct http_response *res, const char *part)
 	assert_int_equal(buf_finish(&res->body, &err), 0);
 	if (strstr(res->body.data, part) == NULL) {
 		fail_msg("no %s in %s", part, res->body.data);
+	}
+}
+
+/* ---- preferences ------------------------------------------------------------------- */
+
+static void
+test_prefer(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *first; /* the values of two headers */
+		const char *second;
+		int64_t seconds; /* 0: none */
+	} cases[] = {
+		{ "wait=10", NULL, 10 },
+		{ "Wait = 10", NULL, 10 },
+		{ "wait=\"10\"", NULL, 10 },
+		{ "wait=60", NULL, 60 },
+		{ "wait=1", NULL, 1 },
+		{ "respond-async, wait=5", NULL, 5 },
+		{ "handling=lenient; strict=\"a,;\\\"b\"; x, wait=5;", NULL, 5 },
+		{ ",, wait=5 ,", NULL, 5 },
+		{ "wait=5, wait=9", NULL, 5 },
+		{ "return=minimal", "wait=7", 7 },
+		{ "wait=5", "wait=9", 5 },
+		{ "wait=0", NULL, 0 },
+		{ "wait=61", NULL, 0 },
+		{ "wait=0, wait=5", NULL, 0 },
+		{ "wait=-1", NULL, 0 },
+		{ "wait=+5", NULL, 0 },
+		{ "wait=5.5", NULL, 0 },
+		{ "wait=5s", NULL, 0 },
+		{ "wait", NULL, 0 },
+		{ "wait=", NULL, 0 },
+		{ "wait=5 6", NULL, 0 },
+		{ "wait:5", NULL, 0 },
+		{ "waiting=5", NULL, 0 },
+		{ "wait=\"5", NULL, 0 },
+		{ "a=\"\\", NULL, 0 },
+		{ "=5, wait=5", NULL, 0 },
+		{ "wait=999999999999999999999999999999999999999999", NULL, 0 },
+		{ "wait=\"555555555555555555555555555555555555555555\"", NULL, 0 },
+		{ "", NULL, 0 },
+		{ ";", NULL, 0 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct http_request req = make_request("POST", "/", "");
+		const struct http_header headers[] = { { "PREFER", cases[i].first },
+			{ "prefer", cases[i].second } };
+		int64_t seconds = 0;
+		req.headers = headers;
+		req.header_count = cases[i].second != NULL ? 2 : 1;
+		bool found = api_prefer_read(&req, &seconds);
+		if (found != (cases[i].seconds > 0) ||
+			(found && seconds != cases[i].seconds)) {
+			fail_msg("%s: %d, %d s", cases[i].first, found, (int)seconds);
+		}
 	}
 }
 
@@ -1634,6 +1692,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_prefer),
 		cmocka_unit_test(test_routes_are_complete),
 		cmocka_unit_test(test_routes_open_to_anyone),
 		cmocka_unit_test(test_route_find),

@@ -131,7 +131,8 @@ check_columns(const struct collection *collection, void *ctx)
 		bool may_be = (field->flags & FIELD_NULLABLE) != 0 ||
 			(field->type == FIELD_EMAIL &&
 				(field->flags & FIELD_REQUIRED) == 0);
-		if (nullable != may_be) {
+		bool is_view = collection->why_read_only != NULL;
+		if (nullable != may_be && !is_view) {
 			fail_msg("%s.%s: NOT NULL is wrong", collection->table, name);
 		}
 		found += field->column != NULL ? 1 : 0;
@@ -275,6 +276,7 @@ test_ids(void **state)
 		[COLLECTION_USERS] = "nats_users",
 		[COLLECTION_EXPORTS] = "nats_account_exports",
 		[COLLECTION_IMPORTS] = "nats_account_imports",
+		[COLLECTION_PUBLISH_QUEUE] = "nats_publish_queue",
 		[COLLECTION_SUPERUSERS] = "_superusers",
 	};
 	(void)state; /* unused */
@@ -455,6 +457,7 @@ valid_row(const struct collection *collection, union any_row *row)
 		temp_import(&row->account_import, "orders", "a00000000000000");
 		break;
 	case COLLECTION_OPERATOR:
+	case COLLECTION_PUBLISH_QUEUE:
 	case COLLECTION_COUNT:
 		memset(row, 0, sizeof(*row));
 		break;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The servers that natsid knows, and where they differed from what is recorded. */
+#ifndef SERVICE_SERVERS_H
+#define SERVICE_SERVERS_H
+
+#include "service/authorise.h"
+#include "service/service.h"
+#include "store/drift.h"
+#include "store/server.h"
+
+/* Times in ms. */
+struct server_item {
+	struct store_server server;
+	int64_t foreign; /* accounts on it that are not natsid's */
+};
+
+struct server_list {
+	struct server_item *items; /* by cluster and name */
+	size_t len;
+	int64_t now; /* when it was read */
+};
+
+int service_servers(struct service *service, const struct actor *actor,
+	struct server_list *out, struct err *err) MUST_CHECK;
+void server_list_release(struct server_list *list);
+
+/* "present", "missing", "absent": an absent one is missing for so long that nothing waits
+ * for it. */
+const char *server_state(const struct store_server *server);
+
+/* It answered lately: whoever asks the servers has seen it. */
+bool server_answers(const struct store_server *server, int64_t now);
+
+/* Forgets a server that has gone, by its name or CLUSTER/NAME ("/NAME": of no cluster);
+ * an actor of the command line's only. ERR_NOT_FOUND; ERR_CONFLICT while it answers, or
+ * with the servers that the name fits. */
+int service_server_forget(struct service *service, const struct actor *actor,
+	const char *name, struct err *err) MUST_CHECK;
+
+/* The newest first, at most limit; the caller frees *out. */
+int service_drift(struct service *service, const struct actor *actor, int64_t limit,
+	struct store_drift **out, size_t *out_len, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/proof.h"
+
+#include "store/conn.h"
+
+/* As the view `unconfirmed`, for a generation that need not be the newest: whoever waits
+ * for one must not wait for all that others want after it. */
+#define PROOF_UNCONFIRMED \
+	"FROM servers s LEFT JOIN account_servers c ON c.account = ?1 AND " \
+	"c.server = s.seq WHERE s.absent = 0 AND (c.generation IS NULL OR " \
+	"c.generation < ?2 OR c.incarnation < s.incarnation)"
+
+int
+store_proof_look(struct store_conn *conn, int64_t account, int64_t generation,
+	enum store_proof *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PROOF_LOOK,
+		    "SELECT CASE WHEN p.proven_generation < ?2 THEN 0 ELSE "
+		    "coalesce((SELECT min(s.missing_since > 0) " PROOF_UNCONFIRMED
+		    "), 2) END FROM account_publish p WHERE p.account = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, generation);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc < 0) {
+		return -1;
+	}
+	*out = rc == 0 ? STORE_PROOF_WHOLE : (enum store_proof)store_stmt_int(&stmt, 0);
+	return 0;
+}
+
+static int
+read_gap(const struct store_stmt *stmt, void *out, struct err *err)
+{
+	struct store_proof_gap *gap = out;
+	*gap = (struct store_proof_gap){
+		.missing = store_stmt_int(stmt, 1) != 0,
+		.unchecked = store_stmt_int(stmt, 2) != 0,
+	};
+	return store_stmt_copy(stmt, 0, gap->name, sizeof(gap->name), err) != 0
+		? -1
+		: store_stmt_copy(stmt, 3, gap->words, sizeof(gap->words), err);
+}
+
+int
+store_proof_gaps(struct store_conn *conn, int64_t account, int64_t generation,
+	struct store_proof_gap **out, size_t *out_len, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	void *items = NULL;
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PROOF_GAPS,
+		    "SELECT s.name, s.missing_since > 0, "
+		    "coalesce(c.generation >= ?2, 0), "
+		    "coalesce(c.words, '') " PROOF_UNCONFIRMED
+		    " ORDER BY s.cluster, s.name",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	store_stmt_bind_int(&stmt, 2, generation);
+	if (store_stmt_collect(&stmt, sizeof(**out), read_gap, &items, out_len, err) !=
+		0) {
+		return -1;
+	}
+	*out = items;
+	return 0;
+}
