@@ -30,6 +30,7 @@ struct item {
 struct pipeline {
 	struct data_dir dir;
 	struct nats_auth *auth;
+	void *login; /* of the one connect */
 	natsConnection *nc;
 	natsSubscription *sub;
 	struct item *items;
@@ -85,8 +86,9 @@ read_jwts(struct pipeline *p, struct err *err)
 static natsStatus
 give_jwt(char **user_jwt, char **error_text, void *ctx)
 {
+	struct pipeline *p = ctx;
 	struct err err = { 0 };
-	if (nats_auth_user_jwt(ctx, user_jwt, &err) != 0) {
+	if (nats_auth_user_jwt(p->auth, &p->login, user_jwt, &err) != 0) {
 		*error_text = strdup(err.msg);
 		return NATS_ERR;
 	}
@@ -97,10 +99,12 @@ static natsStatus
 give_signature(char **error_text, unsigned char **signature, int *len, const char *nonce,
 	void *ctx)
 {
+	struct pipeline *p = ctx;
 	struct err err = { 0 };
 	*len = BUS_SIGNATURE_LEN;
 	*signature = malloc(BUS_SIGNATURE_LEN);
-	if (*signature == NULL || nats_auth_sign(ctx, nonce, *signature, &err) != 0) {
+	if (*signature == NULL ||
+		nats_auth_sign(p->login, nonce, *signature, &err) != 0) {
 		*error_text = strdup(err.msg);
 		return NATS_ERR;
 	}
@@ -136,7 +140,7 @@ connect_nats(struct pipeline *p, const char *url, struct err *err)
 	}
 	if (status == NATS_OK) {
 		status = natsOptions_SetUserCredentialsCallbacks(
-			options, give_jwt, p->auth, give_signature, p->auth);
+			options, give_jwt, p, give_signature, p);
 	}
 	if (status == NATS_OK) {
 		status = natsConnection_Connect(&p->nc, options);
@@ -224,6 +228,7 @@ release(struct pipeline *p)
 	natsSubscription_Destroy(p->sub);
 	natsConnection_Destroy(p->nc);
 	nats_Close();
+	nats_auth_login_free(p->login);
 	nats_auth_free(p->auth);
 	for (size_t i = 0; i < p->len; i++) {
 		free(p->items[i].jwt);
