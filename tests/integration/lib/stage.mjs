@@ -9,7 +9,7 @@ import { freePort, NatsServer, serverVersion } from './nats.mjs';
 import { initDataDir, must, startNatsid } from './natsid.mjs';
 import { until } from './processes.mjs';
 
-class Stage {
+export class Stage {
   servers = [];
   clients = [];
   isBroken = false;
@@ -38,13 +38,16 @@ class Stage {
     let { stdout: configuration } = await must(args);
     const leafPort = this.options.leafnodes ? await freePort() : null;
     if (leafPort) configuration += `\nleafnodes: { listen: "127.0.0.1:${leafPort}" }\n`;
-    if (routes.length > 0) {
-      const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
-      configuration += `\ncluster: { name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }\n`;
-    }
+    if (routes.length > 0) configuration += `\ncluster: ${this.cluster(index, routes)}\n`;
     configuration += this.options.more?.(index) ?? '';
     const store = join(this.data, 'nats', name, 'jwt');
     return new NatsServer({ which, name, port, leafPort, directory: this.directory, configuration, store });
+  }
+
+  /** What the configuration of the server says of its cluster. routes: the ports on which servers take each other. */
+  cluster(index, routes) {
+    const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
+    return `{ name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }`;
   }
 
   get urls() {
@@ -52,7 +55,7 @@ class Stage {
   }
 
   async startDaemon({ nats = this.urls.join(',') } = {}) {
-    this.daemon = await startNatsid({ dataDir: this.data, nats });
+    this.daemon = await startNatsid({ dataDir: this.data, nats, args: this.options.daemonArgs });
   }
 
   async stopDaemon() {
@@ -60,6 +63,13 @@ class Stage {
     this.#logs += this.daemon.log();
     await this.daemon.stop();
     this.daemon = null;
+  }
+
+  async killDaemon() {
+    const killed = this.daemon;
+    this.daemon = null;
+    await killed.kill();
+    this.#logs += killed.log();
   }
 
   /** Asks the API; fails unless the answer is 200 or 204. */
@@ -196,11 +206,12 @@ class Stage {
 
 /**
  * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, what servers do
- * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's.
+ * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's, daemonArgs: more arguments of
+ * natsid, type: a kind of Stage.
  * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
  */
 export function onStage(title, options, define) {
-  const stage = new Stage(options);
+  const stage = new (options.type ?? Stage)(options);
   describe(title, () => {
     before(async () => {
       try {
