@@ -192,15 +192,16 @@ export class Stage {
       throw error;
     } finally {
       await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
-      if (this.isBroken) this.printLogs();
+      if (this.isBroken) process.stdout.write(this.logs);
       await rm(this.directory, { recursive: true, force: true });
     }
   }
 
-  printLogs() {
+  /** All that natsid and the servers wrote. */
+  get logs() {
     const lines = [`== natsid\n${this.#logs}${this.daemon?.log() ?? ''}`];
     for (const server of this.servers) lines.push(`== ${server.name}\n${server.log}`);
-    process.stdout.write(`${lines.join('\n')}\n`);
+    return `${lines.join('\n')}\n`;
   }
 }
 
