@@ -9,6 +9,7 @@ import { NetworkStage } from './network.mjs';
 import { Observer } from './observer.mjs';
 import { until } from './processes.mjs';
 import { random } from './random.mjs';
+import { stampOf } from './stamp.mjs';
 import { Writer } from './writer.mjs';
 
 const WRITERS = 2;
@@ -132,21 +133,31 @@ class Load {
 
 // ---- the judgement ----
 
-const keyOf = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).sub;
+/** A JWT in a few words. */
+function nameOf(jwt) {
+  if (!jwt) return 'nothing';
+  const stamp = stampOf(jwt);
+  return stamp ? `generation ${stamp.generation}, iat ${stamp.iat}` : `${jwt.length} bytes that are no JWT of natsid's`;
+}
+
+function assertSame(found, wanted, where) {
+  if (found !== wanted) assert.fail(`${where}: ${nameOf(found)}, and not ${nameOf(wanted)}`);
+}
 
 /** Every account, the deleted ones too, is proven, and each server holds and shows just the JWT of the database. */
 async function assertEqual(stage, observer) {
-  const { accounts } = await inspect(stage.data);
-  for (const account of accounts) {
-    const { generation, minted_generation: minted, proven_generation: proven, jwt, name } = account;
-    assert.deepEqual({ minted, proven }, { minted: generation, proven: generation }, `${name} is minted and proven`);
-    for (const server of stage.servers) {
-      assert.equal(await server.stored(keyOf(jwt)), jwt, `the file of ${name} on ${server.name}`);
-      for (const answer of await observer.lookup(server, keyOf(jwt))) assert.equal(answer, jwt, `an answer through ${server.name} for ${name}`);
-    }
+  const said = new Map((await stage.accounts()).map((account) => [account.name, account]));
+  for (const { name, publish_status: status, publish_message: message } of said.values()) {
+    assert.equal(status, 'proven', `${name} is ${status}: ${message}`);
   }
-  for (const { name, publish_status: status, publish_message: message } of await stage.accounts()) {
-    assert.equal(status, 'proven', `${name}: ${message}`);
+  const { accounts } = await inspect(stage.data);
+  for (const { generation, minted_generation: minted, proven_generation: proven, jwt, name } of accounts) {
+    assert.ok(minted === generation && proven === generation, `${name}: generation ${generation}, minted ${minted}, proven ${proven}`);
+    const { key } = stampOf(jwt);
+    for (const server of stage.servers) {
+      assertSame(await server.stored(key), jwt, `${name}, in the file on ${server.name}`);
+      for (const answer of await observer.lookup(server, key)) assertSame(answer, jwt, `${name}, in an answer through ${server.name}`);
+    }
   }
   return accounts.length;
 }
@@ -188,13 +199,13 @@ export async function runSchedule({ seed, which = 'newest', nodes = 1, duration 
     });
     Object.assign(result, { settled: performance.now() - healed, acknowledged: load.acknowledged });
   } catch (error) {
-    result.problems.push(error.stack);
+    result.problems.push(error.stack.replace(/\n {4}at node:.*/g, ''));
   }
   try {
     await observer?.stop();
     await stage.down();
   } catch (error) {
-    result.problems.push(error.stack);
+    result.problems.push(error.stack.replace(/\n {4}at node:.*/g, ''));
   }
   for (const { what, words } of observer?.violations ?? []) result.problems.push(`${what}: ${words}`);
   if (stage.disorder) result.problems.push(stage.disorder);

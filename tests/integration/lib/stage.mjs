@@ -19,10 +19,15 @@ export class Stage {
     this.options = { which: 'newest', servers: 1, ...options };
   }
 
-  async up() {
+  /** A data directory of its own. */
+  async prepare() {
     this.directory = await mkdtemp(join(tmpdir(), 'natsid-stage-'));
     this.data = join(this.directory, 'data');
     await initDataDir(this.data);
+  }
+
+  async up() {
+    await this.prepare();
     const { which, servers } = this.options;
     const routes = [];
     for (let i = 0; servers > 1 && i < servers; i += 1) routes.push(await freePort());
