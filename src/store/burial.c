@@ -38,6 +38,8 @@ int
 store_burial_due(struct store_conn *conn, int64_t before, int64_t limit,
 	struct store_burial **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_burial };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_BURIAL_DUE,
@@ -51,8 +53,7 @@ store_burial_due(struct store_conn *conn, int64_t before, int64_t limit,
 	}
 	store_stmt_bind_int(&stmt, 1, before);
 	store_stmt_bind_int(&stmt, 2, limit);
-	if (store_stmt_collect(&stmt, sizeof(**out), read_burial, &items, out_len, err) !=
-		0) {
+	if (store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;

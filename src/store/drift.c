@@ -142,6 +142,8 @@ int
 store_drift_list(struct store_conn *conn, int64_t limit, struct store_drift **out,
 	size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_drift };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_DRIFT_LIST,
@@ -151,8 +153,7 @@ store_drift_list(struct store_conn *conn, int64_t limit, struct store_drift **ou
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, limit);
-	if (store_stmt_collect(&stmt, sizeof(**out), read_drift, &items, out_len, err) !=
-		0) {
+	if (store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;

@@ -49,6 +49,8 @@ int
 store_proof_gaps(struct store_conn *conn, int64_t account, int64_t generation,
 	struct store_proof_gap **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_gap };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PROOF_GAPS,
@@ -61,8 +63,7 @@ store_proof_gaps(struct store_conn *conn, int64_t account, int64_t generation,
 	}
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, generation);
-	if (store_stmt_collect(&stmt, sizeof(**out), read_gap, &items, out_len, err) !=
-		0) {
+	if (store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;

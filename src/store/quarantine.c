@@ -148,12 +148,13 @@ int
 store_quarantine_list(
 	struct store_conn *conn, int64_t **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_account };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_QUARANTINE_LIST,
 		    "SELECT account FROM quarantine ORDER BY account", err) != 0 ||
-		store_stmt_collect(
-			&stmt, sizeof(**out), read_account, &items, out_len, err) != 0) {
+		store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;

@@ -66,6 +66,8 @@ int
 store_server_list(struct store_conn *conn, struct store_server **out, size_t *out_len,
 	struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_server };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_SERVER_LIST,
@@ -80,8 +82,7 @@ store_server_list(struct store_conn *conn, struct store_server **out, size_t *ou
 		    "first_seen, since, last_seen, missing_since, absent "
 		    "FROM servers s ORDER BY cluster, name",
 		    err) != 0 ||
-		store_stmt_collect(
-			&stmt, sizeof(**out), read_server, &items, out_len, err) != 0) {
+		store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;
@@ -333,6 +334,8 @@ int
 store_account_server_list(struct store_conn *conn, int64_t account,
 	struct store_account_server **out, size_t *out_len, struct err *err)
 {
+	static const struct store_items kind = { .size = sizeof(**out),
+		.read = read_account_server };
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_ACCOUNT_SERVER_LIST,
@@ -345,8 +348,7 @@ store_account_server_list(struct store_conn *conn, int64_t account,
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
-	if (store_stmt_collect(&stmt, sizeof(**out), read_account_server, &items, out_len,
-		    err) != 0) {
+	if (store_stmt_collect(&stmt, &kind, &items, out_len, err) != 0) {
 		return -1;
 	}
 	*out = items;

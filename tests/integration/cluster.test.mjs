@@ -4,7 +4,7 @@ import { assertRefused } from './lib/client.mjs';
 import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
 
-onStage('a cluster of three', { servers: 3, args: ['--nats-initial-backoff', '100ms'] }, (stage, test) => {
+onStage('a cluster of three', { servers: 3, daemonArgs: ['--nats-initial-backoff', '100ms'] }, (stage, test) => {
   let account, role, user, creds;
 
   const formed = (count) => until(`natsid sees ${count} servers`, async () => (await stage.nats()).servers === count, { deadline: 30_000 });

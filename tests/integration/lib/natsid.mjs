@@ -100,6 +100,9 @@ export async function startNatsid({ args = [], dataDir, nats = nowhere } = {}) {
     log,
     api: (method, path, body, options = {}) => request(url, method, path, body, { token, ...options }),
     kill: () => end('SIGKILL'),
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     /** Ends it, which must go well and leave a sound database; removes the data directory if it was made here, unless keep. */
     stop: async ({ keep = false } = {}) => {
       const { code, signal } = await end('SIGTERM');

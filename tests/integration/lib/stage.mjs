@@ -9,7 +9,7 @@ import { freePort, NatsServer, serverVersion } from './nats.mjs';
 import { initDataDir, must, startNatsid } from './natsid.mjs';
 import { until } from './processes.mjs';
 
-class Stage {
+export class Stage {
   servers = [];
   clients = [];
   isBroken = false;
@@ -19,10 +19,15 @@ class Stage {
     this.options = { which: 'newest', servers: 1, ...options };
   }
 
-  async up() {
+  /** A data directory of its own. */
+  async prepare() {
     this.directory = await mkdtemp(join(tmpdir(), 'natsid-stage-'));
     this.data = join(this.directory, 'data');
     await initDataDir(this.data);
+  }
+
+  async up() {
+    await this.prepare();
     const { which, servers } = this.options;
     const routes = [];
     for (let i = 0; servers > 1 && i < servers; i += 1) routes.push(await freePort());
@@ -38,20 +43,23 @@ class Stage {
     let { stdout: configuration } = await must(args);
     const leafPort = this.options.leafnodes ? await freePort() : null;
     if (leafPort) configuration += `\nleafnodes: { listen: "127.0.0.1:${leafPort}" }\n`;
-    if (routes.length > 0) {
-      const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
-      configuration += `\ncluster: { name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }\n`;
-    }
+    if (routes.length > 0) configuration += `\ncluster: ${this.cluster(index, routes)}\n`;
     configuration += this.options.more?.(index) ?? '';
     const store = join(this.data, 'nats', name, 'jwt');
     return new NatsServer({ which, name, port, leafPort, directory: this.directory, configuration, store });
+  }
+
+  /** What the configuration of the server says of its cluster. routes: the ports on which servers take each other. */
+  cluster(index, routes) {
+    const urls = routes.map((route) => `"nats://127.0.0.1:${route}"`);
+    return `{ name: "c", listen: "127.0.0.1:${routes[index]}", routes: [${urls}] }`;
   }
 
   get urls() {
     return this.servers.map((server) => server.url);
   }
 
-  async startDaemon({ nats = this.urls.join(','), args = this.options.args } = {}) {
+  async startDaemon({ nats = this.urls.join(','), args = this.options.daemonArgs } = {}) {
     this.daemon = await startNatsid({ dataDir: this.data, nats, args });
   }
 
@@ -60,6 +68,13 @@ class Stage {
     this.#logs += this.daemon.log();
     await this.daemon.stop();
     this.daemon = null;
+  }
+
+  async killDaemon() {
+    const killed = this.daemon;
+    this.daemon = null;
+    await killed.kill();
+    this.#logs += killed.log();
   }
 
   /** Asks the API; fails unless the answer is 200 or 204. */
@@ -190,25 +205,27 @@ class Stage {
       throw error;
     } finally {
       await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
-      if (this.isBroken) this.printLogs();
+      if (this.isBroken) process.stdout.write(this.logs);
       await rm(this.directory, { recursive: true, force: true });
     }
   }
 
-  printLogs() {
+  /** All that natsid and the servers wrote. */
+  get logs() {
     const lines = [`== natsid\n${this.#logs}${this.daemon?.log() ?? ''}`];
     for (const server of this.servers) lines.push(`== ${server.name}\n${server.log}`);
-    process.stdout.write(`${lines.join('\n')}\n`);
+    return `${lines.join('\n')}\n`;
   }
 }
 
 /**
  * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, what servers do
- * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's, args: more options of serve.
+ * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's, daemonArgs: more arguments of
+ * natsid, type: a kind of Stage.
  * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
  */
 export function onStage(title, options, define) {
-  const stage = new Stage(options);
+  const stage = new (options.type ?? Stage)(options);
   describe(title, () => {
     before(async () => {
       try {

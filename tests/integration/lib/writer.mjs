@@ -258,7 +258,7 @@ export class Writer {
     return kind < 5 ? this.nextRoleChange() : this.nextUserChange();
   }
 
-  /** Writes until the daemon is gone. onAcknowledged may kill it. */
+  /** Writes until the daemon is gone. onAcknowledged may kill it, and is waited for. */
   async write(daemon, isDead, onAcknowledged) {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     try {
@@ -274,7 +274,7 @@ export class Writer {
         const { method, path, body } = this.pending;
         assert.ok(answer.status < 300, `${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${answer.text}`);
         this.acknowledge(answer.id);
-        onAcknowledged();
+        await onAcknowledged();
       }
     } finally {
       agent.destroy();
