@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/publish_stage.h"
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "jwt/decode.h"
+#include "store/publish.h"
+#include "store/signing_key.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The bus that the publisher holds is never looked into. */
+static struct stage *the_stage;
+
+/* ---- the servers ---- */
+
+static struct held *
+find_held(struct fake_server *server, const char *key)
+{
+	for (size_t i = 0; i < server->held_len; i++) {
+		if (str_equal(server->held[i].key, key)) {
+			return &server->held[i];
+		}
+	}
+	return NULL;
+}
+
+static void
+keep(struct fake_server *server, const char *key, const char *jwt)
+{
+	struct held *held = find_held(server, key);
+	if (held == NULL) {
+		if (server->held_len == ACCOUNTS_MAX) {
+			abort();
+		}
+		held = &server->held[server->held_len++];
+		*held = (struct held){ 0 };
+		str_fmt_cut(held->key, sizeof(held->key), "%s", key);
+	}
+	free(held->jwt);
+	held->jwt = str_dup(jwt);
+	if (held->jwt == NULL) {
+		abort();
+	}
+}
+
+static void
+wipe(struct fake_server *server)
+{
+	for (size_t i = 0; i < server->held_len; i++) {
+		free(server->held[i].jwt);
+	}
+	server->held_len = 0;
+	server->incarnation++;
+}
+
+static void
+reply(uint64_t request, const char *text)
+{
+	struct bus_event event = { .kind = BUS_EVENT_REPLY,
+		.epoch = 1,
+		.request = request,
+		.subject = "inbox",
+		.data = text,
+		.len = strlen(text) };
+	publisher_on_bus(the_stage->publisher, &event);
+}
+
+static void
+answer_ping(int index, const struct fake_server *server, uint64_t request)
+{
+	char text[256];
+	int active = 0;
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		active +=
+			the_stage->servers[i].up && !the_stage->servers[i].hidden ? 1 : 0;
+	}
+	str_fmt_cut(text, sizeof(text),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\","
+		"\"ver\":\"2.15\"},"
+		"\"statsz\":{\"active_servers\":%d}}",
+		index, server->incarnation, index, active);
+	reply(request, text);
+}
+
+/* Whom it trusts. */
+static void
+answer_varz(int index, const struct fake_server *server, uint64_t request)
+{
+	char text[384];
+	str_fmt_cut(text, sizeof(text),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\"},"
+		"\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
+		"\"signing_keys\":[\"%s\"]}}]}}",
+		index, server->incarnation, index, the_stage->signing_key,
+		server->distrusts ? "" : the_stage->signing_key);
+	reply(request, text);
+}
+
+static void
+answer_list(int index, const struct fake_server *server, uint64_t request)
+{
+	struct buf text;
+	buf_init(&text, 64 * 1024);
+	char head[128];
+	str_fmt_cut(head, sizeof(head),
+		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},\"data\":[", index,
+		server->incarnation, index);
+	buf_put_str(&text, head);
+	for (size_t i = 0; i < server->held_len; i++) {
+		buf_put_str(&text, i > 0 ? ",\"" : "\"");
+		buf_put_str(&text, server->held[i].key);
+		buf_put_char(&text, '"');
+	}
+	buf_put_str(&text, "]}");
+	if (buf_finish(&text, &(struct err){ 0 }) != 0) {
+		abort();
+	}
+	reply(request, text.data);
+	buf_release(&text);
+}
+
+static void
+answer_update(int index, struct fake_server *server, uint64_t request, const char *jwt)
+{
+	static const char *const words[] = {
+		[STORES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
+		[SILENT] = "",
+		[SKIPS] = "\"data\":{\"code\":200,\"message\":\"jwt update cache "
+			  "skipped\"}",
+		[REFUSES] = "\"error\":{\"code\":500,\"description\":\"jwt validation "
+			    "failed - x\"}",
+		[FAILS] = "\"error\":{\"code\":500,\"description\":\"disk trouble\"}",
+		[LIES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
+	};
+	struct err err = { 0 };
+	struct jwt_claims claims = { 0 };
+	char text[256];
+	server->updates++;
+	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
+		abort();
+	}
+	if (index == 0 && the_stage->pushed < ACCOUNTS_MAX * 4) {
+		str_fmt_cut(the_stage->order[the_stage->pushed], NKEY_TEXT_SIZE, "%s",
+			claims.sub);
+		the_stage->pushed_at[the_stage->pushed++] = clock_mono_ms(&clock_system);
+		temp_signal_raise(&the_stage->update);
+	}
+	if (server->answer == STORES) {
+		keep(server, claims.sub, jwt);
+	}
+	jwt_claims_release(&claims);
+	if (server->answer != SILENT) {
+		str_fmt_cut(text, sizeof(text),
+			"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},%s}", index,
+			server->incarnation, index, words[server->answer]);
+		reply(request, text);
+	}
+}
+
+static void
+answer_lookup(struct fake_server *server, uint64_t request, const char *subject)
+{
+	char key[NKEY_TEXT_SIZE];
+	str_fmt_cut(key, sizeof(key), "%s", subject + strlen("$SYS.REQ.ACCOUNT."));
+	const struct held *held = find_held(server, key);
+	server->lookups++;
+	if (server->answer != SILENT) {
+		reply(request, held != NULL ? held->jwt : "");
+	}
+}
+
+/* By the publisher's own thread: the news of it comes before any answer. */
+static void
+change_under_way(struct stage *s)
+{
+	struct account row = { .max_connections = 77 };
+	char account[RAND_ID_SIZE];
+	memcpy(account, s->meddle, sizeof(account));
+	s->meddle[0] = '\0';
+	temp_service_advance(&s->t, 1000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "max_connections");
+}
+
+int
+bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
+	size_t len, int64_t timeout_ms, struct err *err)
+{
+	struct stage *s = the_stage;
+	struct bus_event expired = {
+		.kind = BUS_EVENT_EXPIRED, .epoch = 1, .request = request
+	};
+	(void)bus;
+	(void)timeout_ms;
+	pthread_mutex_lock(&s->lock);
+	if (s->down) {
+		pthread_mutex_unlock(&s->lock);
+		return err_set(err, ERR_UNAVAILABLE, "not connected");
+	}
+	if (s->meddle[0] != '\0' && str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
+		change_under_way(s);
+	}
+	if (s->flap && strstr(subject, "LOOKUP") != NULL) {
+		struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
+		struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = 2 };
+		s->flap = false;
+		publisher_on_bus(s->publisher, &down);
+		publisher_on_bus(s->publisher, &up);
+	}
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		struct fake_server *server = &s->servers[i];
+		if (!server->up) {
+			continue;
+		}
+		if (str_equal(subject, "$SYS.REQ.SERVER.PING.VARZ")) {
+			answer_varz(i, server, request);
+		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
+			answer_list(i, server, request);
+		} else if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
+			if (!server->hidden) {
+				answer_ping(i, server, request);
+			}
+		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
+			if (strlen(data) != len) {
+				abort();
+			}
+			answer_update(i, server, request, data);
+		} else {
+			answer_lookup(server, request, subject);
+		}
+	}
+	publisher_on_bus(s->publisher, &expired);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int
+bus_subscribe(struct bus *bus, const char *subject, struct err *err)
+{
+	(void)bus; /* what is published the tests say themselves */
+	(void)subject;
+	(void)err;
+	return 0;
+}
+
+void
+bus_cancel(struct bus *bus, uint64_t request)
+{
+	(void)bus; /* what comes for it afterwards is to be passed over */
+	(void)request;
+}
+
+void
+bus_status(struct bus *bus, struct bus_status *out)
+{
+	struct stage *s = the_stage;
+	(void)bus;
+	*out = (struct bus_status){ 0 };
+	pthread_mutex_lock(&s->lock);
+	out->state = s->down ? BUS_DOWN : BUS_UP;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- the stage ---- */
+
+static int64_t
+read_wall(void *ctx)
+{
+	struct stage *s = ctx;
+	return clock_wall_ms(&s->t.clock);
+}
+
+static int64_t
+read_mono(void *ctx)
+{
+	struct stage *s = ctx;
+	__atomic_add_fetch(&s->looks, 1, __ATOMIC_RELAXED);
+	return clock_mono_ms(&clock_system);
+}
+
+void
+stage_say(struct stage *s, enum bus_event_kind kind)
+{
+	struct bus_event event = { .kind = kind, .epoch = 1 };
+	publisher_on_bus(s->publisher, &event);
+}
+
+static void
+read_signing_key(struct stage *s)
+{
+	struct store_conn *conn = NULL;
+	struct store_signing_key key;
+	struct err err = { 0 };
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_signing_key_plain(conn, 0, &key, &err), 0);
+	store_read_end(s->t.temp.store, conn);
+	nkey_text_encode(NKEY_OPERATOR, &key.public_key, s->signing_key);
+}
+
+int
+stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+	struct err err = { 0 };
+	assert_non_null(s);
+	temp_service_init(&s->t);
+	assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
+	temp_signal_init(&s->update);
+	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
+	s->servers[0].up = true;
+	read_signing_key(s);
+	the_stage = s;
+	struct publisher_params params = {
+		.store = s->t.temp.store,
+		.service = s->t.service,
+		.clock = &s->clock,
+		.debounce_quiet_ms = quiet_ms,
+		.debounce_max_ms = 5 * quiet_ms,
+		.request_ms = 1000,
+		.role_pace = role_pace,
+	};
+	assert_int_equal(publisher_new(&params, &s->publisher, &err), 0);
+	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
+	assert_int_equal(publisher_start(s->publisher, NULL, &err), 0);
+	*state = s;
+	return 0;
+}
+
+int
+stage_set_up_slow(void **state, int64_t quiet_ms)
+{
+	return stage_set_up_with(state, quiet_ms, 0);
+}
+
+int
+stage_set_up(void **state)
+{
+	return stage_set_up_slow(state, 20);
+}
+
+int
+stage_tear_down(void **state)
+{
+	struct stage *s = *state;
+	publisher_stop(s->publisher);
+	publisher_free(s->publisher);
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		wipe(&s->servers[i]);
+	}
+	temp_service_release(&s->t);
+	temp_signal_release(&s->update);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return 0;
+}
+
+/* Looks again and again until check says so, or the deadline has passed. That it has
+ * nothing left to do the publisher tells nobody: it comes after the proof's commit. */
+bool
+stage_eventually(
+	struct stage *s, bool (*check)(struct stage *s, const void *ctx), const void *ctx)
+{
+	int64_t end = clock_mono_ms(&clock_system) + DEADLINE_MS;
+	while (!check(s, ctx)) {
+		struct timespec pause = { .tv_nsec = 3000000 };
+		if (clock_mono_ms(&clock_system) > end) {
+			return false;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+bool
+stage_is_quiet(struct stage *s, const void *ctx)
+{
+	struct publisher_status status;
+	(void)ctx;
+	publisher_status(s->publisher, &status);
+	return status.open == 0 &&
+		temp_ask(&s->t,
+			"SELECT count(*) FROM account_publish WHERE proven_generation < "
+			"generation",
+			NULL) == 0;
+}
+
+/* The servers that are up hold, of every account, the bytes that are in force. */
+static bool
+is_converged(struct stage *s, const void *ctx)
+{
+	bool same = true;
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	int64_t accounts = temp_ask(&s->t, "SELECT count(*) FROM accounts", NULL);
+	if (!stage_is_quiet(s, ctx)) {
+		return false;
+	}
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	for (int64_t seq = 1; same && seq <= accounts; seq++) {
+		struct jwt_claims claims = { 0 };
+		char *jwt = NULL;
+		int64_t generation = 0;
+		assert_int_equal(
+			store_publish_jwt(conn, seq, &jwt, &generation, &err), 0);
+		assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+		pthread_mutex_lock(&s->lock);
+		for (int i = 0; i < SERVERS_MAX; i++) {
+			const struct held *held = find_held(&s->servers[i], claims.sub);
+			same = same &&
+				(!s->servers[i].up ||
+					(held != NULL && str_equal(held->jwt, jwt)));
+		}
+		pthread_mutex_unlock(&s->lock);
+		jwt_claims_release(&claims);
+		free(jwt);
+	}
+	store_read_end(s->t.temp.store, conn);
+	return same;
+}
+
+void
+stage_assert_converges(struct stage *s)
+{
+	if (!stage_eventually(s, is_converged, NULL)) {
+		fail_msg("not converged: %ld open",
+			(long)temp_ask(&s->t,
+				"SELECT count(*) FROM account_publish WHERE "
+				"proven_generation < "
+				"generation",
+				NULL));
+	}
+}
+
+bool
+stage_has_state(struct stage *s, const void *ctx)
+{
+	char sql[256];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM account_publish WHERE generation > "
+		"proven_generation AND %s",
+		(const char *)ctx);
+	return temp_ask(&s->t, sql, NULL) > 0;
+}
+
+unsigned
+stage_updates(struct stage *s, int server)
+{
+	pthread_mutex_lock(&s->lock);
+	unsigned n = s->servers[server].updates;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+void
+stage_set_connections(struct stage *s, const char *account, int64_t n)
+{
+	struct account row = { .max_connections = n };
+	temp_service_advance(&s->t, 1000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "max_connections");
+}
+
+/* Takes nothing from anybody, so it waits for the debounce. */
+void
+stage_describe(struct stage *s, const char *account, const char *text)
+{
+	struct account row = { .description = (char *)(uintptr_t)text };
+	temp_service_advance(&s->t, 1000);
+	temp_change_ok(&s->t, &account_collection, account, &row, "description");
+}
+
+void
+stage_set_answer(struct stage *s, int server, enum answer answer)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].answer = answer;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+stage_set_server(struct stage *s, int server, bool up)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].up = up;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+stage_wipe_server(struct stage *s, int server)
+{
+	pthread_mutex_lock(&s->lock);
+	wipe(&s->servers[server]);
+	pthread_mutex_unlock(&s->lock);
+}
+
+size_t
+stage_pushed(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	size_t n = s->pushed;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+int64_t
+stage_pushed_at(struct stage *s, size_t index)
+{
+	pthread_mutex_lock(&s->lock);
+	int64_t at = s->pushed_at[index];
+	pthread_mutex_unlock(&s->lock);
+	return at;
+}
+
+int64_t
+stage_open_accounts(struct stage *s)
+{
+	return temp_ask(&s->t,
+		"SELECT count(*) FROM account_publish WHERE generation > "
+		"proven_generation",
+		NULL);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The publisher against servers that this file plays: its bus_request and bus_cancel
+ * stand in for the bus (the linker takes them before the library's). Answers come at
+ * once, and a request expires as soon as all have answered that will. */
+#ifndef SUPPORT_PUBLISH_STAGE_H
+#define SUPPORT_PUBLISH_STAGE_H
+
+#include "publish/publisher.h"
+#include "support/temp_service.h"
+#include "support/temp_signal.h"
+
+#include <pthread.h>
+
+enum { SERVERS_MAX = 3, ACCOUNTS_MAX = 64, DEADLINE_MS = 20000 };
+
+enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES };
+
+struct held {
+	char key[NKEY_TEXT_SIZE];
+	char *jwt;
+};
+
+struct fake_server {
+	bool up;
+	bool hidden; /* does not answer PING yet */
+	bool distrusts; /* our operator's signing key */
+	int incarnation;
+	enum answer answer;
+	struct held held[ACCOUNTS_MAX];
+	size_t held_len;
+	unsigned updates; /* it was asked to store */
+	unsigned lookups;
+};
+
+struct stage {
+	struct temp_service t;
+	struct clock clock; /* the service's wall, the system's monotonic time */
+	struct publisher *publisher;
+	pthread_mutex_t lock;
+	struct fake_server servers[SERVERS_MAX];
+	bool down; /* requests fail */
+	char meddle[RAND_ID_SIZE]; /* an account that changes while the next push is out
+				    */
+	char order[ACCOUNTS_MAX * 4][NKEY_TEXT_SIZE]; /* in which accounts were pushed to
+							 the first */
+	int64_t pushed_at[ACCOUNTS_MAX * 4];
+	size_t pushed;
+	struct temp_signal update; /* a push came to the first */
+	unsigned looks; /* at the monotonic clock */
+	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
+	bool flap; /* at the next lookup: a new connection, before its answers */
+};
+
+/* quiet_ms: of the debounce. */
+int stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace);
+int stage_set_up_slow(void **state, int64_t quiet_ms);
+int stage_set_up(void **state);
+int stage_tear_down(void **state);
+
+/* The news of the bus. */
+void stage_say(struct stage *s, enum bus_event_kind kind);
+
+/* Looks again and again until check says so, or the deadline has passed. */
+bool stage_eventually(struct stage *s, bool (*check)(struct stage *s, const void *ctx),
+	const void *ctx);
+
+/* Nothing is left to do. */
+bool stage_is_quiet(struct stage *s, const void *ctx);
+
+/* ctx: a condition on account_publish that an open account fulfils. */
+bool stage_has_state(struct stage *s, const void *ctx);
+
+/* The servers that are up come to hold, of every account, the bytes that are in force. */
+void stage_assert_converges(struct stage *s);
+
+/* How often the server was asked to store. */
+unsigned stage_updates(struct stage *s, int server);
+
+/* Of the pushes to the first server. */
+size_t stage_pushed(struct stage *s);
+int64_t stage_pushed_at(struct stage *s, size_t index);
+
+int64_t stage_open_accounts(struct stage *s);
+
+/* Changes of an account: one that waits for nothing, and one that takes nothing from
+ * anybody, so it waits for the debounce. */
+void stage_set_connections(struct stage *s, const char *account, int64_t n);
+void stage_describe(struct stage *s, const char *account, const char *text);
+
+void stage_set_answer(struct stage *s, int server, enum answer answer);
+void stage_set_server(struct stage *s, int server, bool up);
+void stage_wipe_server(struct stage *s, int server);
+
+#endif
