@@ -6,6 +6,7 @@
 #include "model/limits.h"
 #include "model/template.h"
 #include "service/account_rules.h"
+#include "store/budget.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
