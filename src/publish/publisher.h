@@ -61,7 +61,7 @@ void publisher_reconcile(struct publisher *publisher);
 struct publisher_sweep {
 	bool running;
 	int64_t looked; /* accounts so far */
-	int64_t accounts; /* that there were at its begin */
+	int64_t accounts; /* that it came to so far */
 	int64_t started_ms; /* wall clock; 0: none yet */
 	int64_t finished_ms; /* of the last one that came to its end; 0: none yet */
 };

@@ -47,7 +47,7 @@ write_checked(struct store_tx *tx, void *ctx, struct err *err)
 	const struct publisher *p = ctx;
 	for (size_t i = 0; i < p->roster.len; i++) {
 		const struct member *member = &p->members[i];
-		if (member->seq != 0 && !member->checked &&
+		if (member->seq != 0 &&
 			store_server_checked(tx, member->seq, member->incarnation, err) !=
 				0) {
 			return -1;
@@ -120,6 +120,7 @@ sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
 	struct publisher *p = ctx;
 	bool open = p->pass.stage == SWEEP_OPEN;
 	p->pass.after = item->account;
+	p->pass.told.accounts += open ? 0 : 1;
 	struct job *waiting = jobs_find(&p->jobs, item->account);
 	if (waiting != NULL) {
 		return open ? 0 : sweep_waiting(p, waiting);

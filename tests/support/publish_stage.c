@@ -5,7 +5,9 @@
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "store/publish.h"
+#include "store/quarantine.h"
 #include "store/signing_key.h"
+#include "support/jwt_samples.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +21,11 @@
 
 /* The bus that the publisher holds is never looked into. */
 static struct stage *the_stage;
+
+int64_t stage_sweep_pause_ms = 0;
+
+/* Some operator that is not ours. */
+#define OTHER_OPERATOR "OALTEWE2AUBXGYOEWFLFS7ALBBGOCGNYW3DCS7LGLBIX2BFPXAUFB6TY"
 
 /* ---- the servers ---- */
 
@@ -74,20 +81,33 @@ reply(uint64_t request, const char *text)
 	publisher_on_bus(the_stage->publisher, &event);
 }
 
+/* What every answer begins with. */
+static void
+put_server(int index, const struct fake_server *server, char *out, size_t size)
+{
+	char id[32];
+	char name[32];
+	str_fmt_cut(id, sizeof(id), "N%d-%d", index, server->incarnation);
+	str_fmt_cut(name, sizeof(name), "s%d", server->twin ? 0 : index);
+	str_fmt_cut(out, size,
+		"{\"server\":{\"id\":\"%s\",\"name\":\"%s\",\"cluster\":\"c\",\"ver\":"
+		"\"2.15\"},",
+		id, server->unnamed ? id : name);
+}
+
 static void
 answer_ping(int index, const struct fake_server *server, uint64_t request)
 {
+	char head[160];
 	char text[256];
 	int active = 0;
 	for (int i = 0; i < SERVERS_MAX; i++) {
 		active +=
 			the_stage->servers[i].up && !the_stage->servers[i].hidden ? 1 : 0;
 	}
-	str_fmt_cut(text, sizeof(text),
-		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\","
-		"\"ver\":\"2.15\"},"
-		"\"statsz\":{\"active_servers\":%d}}",
-		index, server->incarnation, index, active);
+	put_server(index, server, head, sizeof(head));
+	str_fmt_cut(text, sizeof(text), "%s\"statsz\":{\"active_servers\":%d}}", head,
+		active);
 	reply(request, text);
 }
 
@@ -95,13 +115,14 @@ answer_ping(int index, const struct fake_server *server, uint64_t request)
 static void
 answer_varz(int index, const struct fake_server *server, uint64_t request)
 {
-	char text[384];
+	char head[160];
+	char text[512];
+	put_server(index, server, head, sizeof(head));
 	str_fmt_cut(text, sizeof(text),
-		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\",\"cluster\":\"c\"},"
-		"\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
+		"%s\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
 		"\"signing_keys\":[\"%s\"]}}]}}",
-		index, server->incarnation, index, the_stage->signing_key,
-		server->distrusts ? "" : the_stage->signing_key);
+		head, OTHER_OPERATOR,
+		server->distrusts ? OTHER_OPERATOR : the_stage->signing_key);
 	reply(request, text);
 }
 
@@ -110,11 +131,10 @@ answer_list(int index, const struct fake_server *server, uint64_t request)
 {
 	struct buf text;
 	buf_init(&text, 64 * 1024);
-	char head[128];
-	str_fmt_cut(head, sizeof(head),
-		"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},\"data\":[", index,
-		server->incarnation, index);
+	char head[160];
+	put_server(index, server, head, sizeof(head));
 	buf_put_str(&text, head);
+	buf_put_str(&text, "\"data\":[");
 	for (size_t i = 0; i < server->held_len; i++) {
 		buf_put_str(&text, i > 0 ? ",\"" : "\"");
 		buf_put_str(&text, server->held[i].key);
@@ -143,7 +163,7 @@ answer_update(int index, struct fake_server *server, uint64_t request, const cha
 	};
 	struct err err = { 0 };
 	struct jwt_claims claims = { 0 };
-	char text[256];
+	char text[384];
 	server->updates++;
 	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
 		abort();
@@ -159,9 +179,9 @@ answer_update(int index, struct fake_server *server, uint64_t request, const cha
 	}
 	jwt_claims_release(&claims);
 	if (server->answer != SILENT) {
-		str_fmt_cut(text, sizeof(text),
-			"{\"server\":{\"id\":\"N%d-%d\",\"name\":\"s%d\"},%s}", index,
-			server->incarnation, index, words[server->answer]);
+		char head[160];
+		put_server(index, server, head, sizeof(head));
+		str_fmt_cut(text, sizeof(text), "%s%s}", head, words[server->answer]);
 		reply(request, text);
 	}
 }
@@ -326,6 +346,7 @@ stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 		.debounce_max_ms = 5 * quiet_ms,
 		.request_ms = 1000,
 		.role_pace = role_pace,
+		.sweep_pause_ms = stage_sweep_pause_ms,
 	};
 	assert_int_equal(publisher_new(&params, &s->publisher, &err), 0);
 	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
@@ -525,4 +546,158 @@ stage_open_accounts(struct stage *s)
 		"SELECT count(*) FROM account_publish WHERE generation > "
 		"proven_generation",
 		NULL);
+}
+
+/* ---- what others do ---- */
+
+char *
+stage_jwt(struct stage *s, const char *account)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	char *jwt = NULL;
+	int64_t generation = 0;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_jwt(conn, temp_account_seq(&s->t, account), &jwt,
+				 &generation, &err),
+		0);
+	store_read_end(s->t.temp.store, conn);
+	return jwt;
+}
+
+char *
+stage_foreign_jwt(struct stage *s, const char *account, const char *tag)
+{
+	struct err err = { 0 };
+	struct jwt_claims claims = { 0 };
+	struct buf out;
+	struct sample_key key = sample_key_make(NKEY_OPERATOR, 7);
+	struct jwt_signer signer = sample_signer(&key);
+	char *jwt = stage_jwt(s, account);
+	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+	free(jwt);
+	struct strlist *tags = &claims.as.account.tags;
+	assert_int_equal(tags->len, 1);
+	/* natsid:<uuid>:<generation> */
+	char uuid[40];
+	char text[96] = "elsewhere";
+	str_fmt_cut(uuid, sizeof(uuid), "%.36s", tags->items[0] + strlen("natsid:"));
+	if (tag != NULL) {
+		str_fmt_cut(text, sizeof(text), "natsid:%s:9", uuid);
+	}
+	strlist_release(tags);
+	assert_int_equal(strlist_add(tags, text, &err), 0);
+	claims.iat += 1000;
+	buf_init(&out, 64 * 1024);
+	assert_int_equal(jwt_encode(&claims, &signer, &out, &err), 0);
+	assert_int_equal(buf_finish(&out, &err), 0);
+	char *copy = str_dup(out.data);
+	assert_non_null(copy);
+	buf_release(&out);
+	jwt_claims_release(&claims);
+	return copy;
+}
+
+void
+stage_store(struct stage *s, int server, const char *jwt)
+{
+	struct err err = { 0 };
+	struct jwt_claims claims = { 0 };
+	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
+	pthread_mutex_lock(&s->lock);
+	keep(&s->servers[server], claims.sub, jwt);
+	pthread_mutex_unlock(&s->lock);
+	jwt_claims_release(&claims);
+}
+
+static void
+find_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE])
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct store_publish_work work;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(
+		store_publish_work(conn, temp_account_seq(&s->t, account), &work, &err),
+		0);
+	store_read_end(s->t.temp.store, conn);
+	memcpy(out, work.public_key, NKEY_TEXT_SIZE);
+	free(work.jwt);
+}
+
+void
+stage_lose(struct stage *s, int server, const char *account)
+{
+	char key[NKEY_TEXT_SIZE];
+	find_key(s, account, key);
+	pthread_mutex_lock(&s->lock);
+	struct fake_server *fake = &s->servers[server];
+	struct held *held = find_held(fake, key);
+	assert_non_null(held);
+	free(held->jwt);
+	*held = fake->held[--fake->held_len];
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+stage_damage(struct stage *s, int server, const char *account)
+{
+	char key[NKEY_TEXT_SIZE];
+	find_key(s, account, key);
+	pthread_mutex_lock(&s->lock);
+	struct held *held = find_held(&s->servers[server], key);
+	assert_non_null(held);
+	held->jwt[strlen(held->jwt) / 2] = '\0';
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+stage_put_stranger(struct stage *s, int server)
+{
+	struct sample_key key = sample_key_make(NKEY_ACCOUNT, 99);
+	pthread_mutex_lock(&s->lock);
+	keep(&s->servers[server], key.text, "whatever");
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool
+holds_newest(struct stage *s, const void *ctx)
+{
+	const char *account = ctx;
+	char key[NKEY_TEXT_SIZE];
+	bool same = stage_is_quiet(s, NULL);
+	char *jwt = stage_jwt(s, account);
+	find_key(s, account, key);
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		const struct held *held = find_held(&s->servers[i], key);
+		same = same &&
+			(!s->servers[i].up ||
+				(held != NULL && str_equal(held->jwt, jwt)));
+	}
+	pthread_mutex_unlock(&s->lock);
+	free(jwt);
+	return same;
+}
+
+void
+stage_assert_holds_newest(struct stage *s, const char *account)
+{
+	assert_true(stage_eventually(s, holds_newest, account));
+}
+
+static int
+lift(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const int64_t *account = ctx;
+	return store_quarantine_lift(tx, *account, 100, 0, 0, err);
+}
+
+void
+stage_lift(struct stage *s, const char *account)
+{
+	struct err err = { 0 };
+	int64_t seq = temp_account_seq(&s->t, account);
+	temp_service_advance(&s->t, 2000 * 1000);
+	assert_int_equal(store_write(s->t.temp.store, lift, &seq, &err), 0);
 }

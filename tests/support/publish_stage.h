@@ -24,6 +24,8 @@ struct fake_server {
 	bool up;
 	bool hidden; /* does not answer PING yet */
 	bool distrusts; /* our operator's signing key */
+	bool unnamed; /* its name is its id */
+	bool twin; /* it is called as the first one */
 	int incarnation;
 	enum answer answer;
 	struct held held[ACCOUNTS_MAX];
@@ -90,5 +92,31 @@ void stage_describe(struct stage *s, const char *account, const char *text);
 void stage_set_answer(struct stage *s, int server, enum answer answer);
 void stage_set_server(struct stage *s, int server, bool up);
 void stage_wipe_server(struct stage *s, int server);
+
+/* ---- what others do ---- */
+
+/* The bytes in force; free() is the caller's. */
+char *stage_jwt(struct stage *s, const char *account) MUST_CHECK;
+
+/* A JWT of the account that another hand signed, dated in the future; tag: NULL, or a
+ * format with the uuid of our database. free() is the caller's. */
+char *stage_foreign_jwt(struct stage *s, const char *account, const char *tag) MUST_CHECK;
+
+/* The server's file of the account becomes another, goes, or is cut in half. */
+void stage_store(struct stage *s, int server, const char *jwt);
+void stage_lose(struct stage *s, int server, const char *account);
+void stage_damage(struct stage *s, int server, const char *account);
+
+/* An account that natsid does not know. */
+void stage_put_stranger(struct stage *s, int server);
+
+/* All servers that are up come to hold what is in force for this account. */
+void stage_assert_holds_newest(struct stage *s, const char *account);
+
+/* A person says that the account in quarantine may be overwritten. */
+void stage_lift(struct stage *s, const char *account);
+
+/* Of the publishers that are made from now on; 0: as it is by default. */
+extern int64_t stage_sweep_pause_ms;
 
 #endif

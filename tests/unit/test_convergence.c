@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The publisher and what is not its own doing: other hands, servers that come and go,
+ * that lose files, or that trust somebody else. */
+#include "base/str.h"
+#include "jwt/claims.h"
+#include "store/drift.h"
+#include "store/publish.h"
+#include "store/quarantine.h"
+#include "store/server.h"
+#include "support/publish_stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_true(struct stage *s, const void *ctx)
+{
+	return temp_ask(&s->t, (const char *)ctx, NULL) > 0;
+}
+
+#define ASSERT_SOON(s, sql) \
+	do { \
+		if (!stage_eventually((s), is_true, (sql))) { \
+			fail_msg("never true: %s", (sql)); \
+		} \
+	} while (0)
+
+static int64_t
+ask(struct stage *s, const char *sql)
+{
+	return temp_ask(&s->t, sql, NULL);
+}
+
+/* What the API says of the account. */
+static int64_t
+count_status(struct stage *s, const char *status)
+{
+	char sql[512];
+	assert_int_equal(str_fmt(sql, sizeof(sql),
+				 "SELECT count(*) FROM accounts t JOIN account_publish p "
+				 "ON p.account = t.seq WHERE '%s' = (CASE WHEN "
+				 "p.proven_generation < p.generation THEN p.state ELSE "
+				 "coalesce((SELECT iif(max(missing_since) > 0, "
+				 "'partial', 'pending') FROM unconfirmed u WHERE "
+				 "u.account = t.seq HAVING count(*) > 0), 'proven') END)",
+				 status),
+		0);
+	return ask(s, sql);
+}
+
+/* Two servers that hold all of two accounts (the system's is the third). */
+static void
+converge_two(struct stage *s, char account[static RAND_ID_SIZE])
+{
+	char other[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	temp_make_account(&s->t, "two", other);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
+/* ---- who holds what ---- */
+
+static void
+test_confirmations(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	assert_int_equal(ask(s, "SELECT count(*) FROM servers WHERE incarnation = 1"), 2);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 6 FROM account_servers c JOIN account_publish p ON "
+		"p.account = c.account AND c.generation = p.generation");
+	assert_int_equal(count_status(s, "proven"), 3);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation AND resolver = 'full'");
+	/* a server's own words stay with it until it stores */
+	stage_set_answer(s, 1, FAILS);
+	stage_set_connections(s, account, 7);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_servers c JOIN servers v ON v.seq = "
+		"c.server WHERE v.name = 's1' AND c.words = 'disk trouble' AND "
+		"c.tried_at > 0 AND c.generation = 1");
+	assert_int_equal(
+		ask(s, "SELECT count(*) FROM account_servers WHERE words <> ''"), 1);
+	stage_set_answer(s, 1, STORES);
+	stage_assert_converges(s);
+	assert_int_equal(
+		ask(s, "SELECT count(*) FROM account_servers WHERE words <> ''"), 0);
+}
+
+/* One that does not answer keeps its accounts from being proven, until it is back or has
+ * been away for so long that it is absent. */
+static void
+test_missing_server(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_set_server(s, 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM servers WHERE name = 's1' AND "
+		"missing_since > 0 AND absent = 0");
+	/* what it held is not in doubt, what it missed is */
+	assert_int_equal(count_status(s, "proven"), 3);
+	stage_set_connections(s, account, 9);
+	stage_assert_converges(s);
+	assert_int_equal(count_status(s, "proven"), 2);
+	assert_int_equal(count_status(s, "partial"), 1);
+	/* an hour later nobody waits for it */
+	temp_service_advance(&s->t, INT64_C(3601) * 1000);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE name = 's1' AND absent = 1");
+	assert_int_equal(count_status(s, "proven"), 3);
+	/* back under a new id: everything is in doubt until it was looked at */
+	stage_wipe_server(s, 1);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	assert_int_equal(ask(s,
+				 "SELECT count(*) FROM servers WHERE name = 's1' AND "
+				 "absent = 0 AND missing_since = 0 AND incarnation = 2"),
+		1);
+	assert_int_equal(count_status(s, "proven"), 3);
+	assert_int_equal(ask(s, "SELECT count(*) FROM servers"), 2);
+}
+
+/* Nobody waits for what can never come back: a server without a name of its own. */
+static void
+test_unnamed_server(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].unnamed = true;
+	pthread_mutex_unlock(&s->lock);
+	converge_two(s, account);
+	assert_int_equal(
+		ask(s, "SELECT count(*) FROM servers WHERE name = server_id"), 1);
+	stage_set_server(s, 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	temp_service_advance(&s->t, INT64_C(61) * 1000);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) = 1 FROM servers");
+}
+
+/* ---- trust ---- */
+
+/* It would acknowledge every push and lock the tenants out. */
+static void
+test_distrust(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	struct publisher_status status;
+	converge_two(s, account);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].distrusts = true;
+	s->servers[1].incarnation++;
+	pthread_mutex_unlock(&s->lock);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM servers WHERE name = 's1' AND incarnation = "
+		"2 AND trust_incarnation = 2");
+	unsigned before = stage_updates(s, 0);
+	stage_set_connections(s, account, 5);
+	/* a round goes by in which it might have been pushed */
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM servers WHERE name = 's1' AND "
+		"missing_since = 0");
+	publisher_status(s->publisher, &status);
+	assert_non_null(strstr(status.blocked, "s1 does not trust"));
+	assert_int_equal(stage_updates(s, 0), before);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].distrusts = false;
+	s->servers[1].incarnation++;
+	pthread_mutex_unlock(&s->lock);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	publisher_status(s->publisher, &status);
+	assert_string_equal(status.blocked, "");
+}
+
+/* ---- other hands ---- */
+
+/* Another client pushes this to the server, and natsid hears of it. */
+static void
+push_by_other_hand(struct stage *s, int server, const char *jwt)
+{
+	stage_store(s, server, jwt);
+	struct bus_event event = { .kind = BUS_EVENT_MESSAGE,
+		.epoch = 1,
+		.subject = "$SYS.REQ.CLAIMS.UPDATE",
+		.data = jwt,
+		.len = strlen(jwt) };
+	publisher_on_bus(s->publisher, &event);
+}
+
+/* An older JWT of ours: put right at once. */
+static void
+test_older_by_other_hand(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *old = stage_jwt(s, account);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	push_by_other_hand(s, 1, old);
+	stage_assert_holds_newest(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM drift WHERE kind = 'older' AND repaired_at "
+		"> 0");
+	assert_int_equal(ask(s, "SELECT count(*) FROM quarantine"), 0);
+	/* the same again is no news */
+	unsigned before = stage_updates(s, 0);
+	char *newest = stage_jwt(s, account);
+	push_by_other_hand(s, 1, newest);
+	assert_true(stage_eventually(s, stage_is_quiet, NULL));
+	assert_int_equal(stage_updates(s, 0), before);
+	free(newest);
+	free(old);
+}
+
+/* What another hand signed is never overwritten before a person says so. */
+static void
+test_foreign(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *foreign = stage_foreign_jwt(s, account, NULL);
+	push_by_other_hand(s, 0, foreign);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM quarantine q JOIN account_publish p ON p.account = "
+		"q.account WHERE q.cause = 'foreign' AND p.state = 'held'");
+	assert_int_equal(count_status(s, "held"), 1);
+	unsigned before = stage_updates(s, 0);
+	stage_set_connections(s, account, 5);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish p JOIN quarantine q ON q.account = "
+		"p.account WHERE p.state = 'held' AND p.generation > p.minted_generation "
+		"AND p.message LIKE '%natsid account adopt%'");
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation");
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_lift(s, account);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(count_status(s, "proven"), 3);
+	free(foreign);
+}
+
+/* The database was restored from a backup: the server has what it never minted. */
+static void
+test_restored(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_say(s, BUS_EVENT_DOWN);
+	assert_true(stage_eventually(s, stage_is_quiet, NULL));
+	/* as it would be: the rows of then, and the servers of now */
+	char *newer = stage_foreign_jwt(s, account, "natsid:%s:9");
+	stage_store(s, 0, newer);
+	unsigned before = stage_updates(s, 0);
+	stage_set_connections(s, account, 3); /* and somebody writes at once */
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'newer'");
+	assert_true(stage_eventually(s, is_true,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation"));
+	assert_int_equal(stage_updates(s, 0), before);
+	assert_int_equal(count_status(s, "held"), 1);
+	free(newer);
+}
+
+/* ---- files ---- */
+
+/* LIST names the server that lost one; a pass finds what LIST cannot know. */
+static void
+test_lost_and_damaged_files(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	temp_service_advance(&s->t, 10000); /* not minted just now */
+	stage_lose(s, 1, account);
+	publisher_reconcile(s->publisher);
+	stage_assert_holds_newest(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM drift WHERE kind = 'missing' AND server = "
+		"'s1' AND repaired_at > 0");
+	stage_damage(s, 0, account);
+	publisher_reconcile(s->publisher);
+	stage_assert_holds_newest(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM drift WHERE kind = 'different' AND "
+		"repaired_at > 0");
+}
+
+/* The slow pass needs nobody's word. */
+static void
+test_slow_pass(void **state)
+{
+	void *own = NULL;
+	char account[RAND_ID_SIZE];
+	(void)state;
+	stage_sweep_pause_ms = 50;
+	stage_set_up(&own);
+	stage_sweep_pause_ms = 0;
+	struct stage *s = own;
+	converge_two(s, account);
+	temp_service_advance(&s->t, 10000);
+	stage_damage(s, 0, account);
+	stage_assert_holds_newest(s, account);
+	stage_tear_down(&own);
+}
+
+/* Accounts that are not ours are told of, and left alone. */
+static void
+test_foreign_accounts(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_put_stranger(s, 1);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM drift WHERE kind = 'foreign' AND server = "
+		"'s1' AND repaired_at = 0");
+	stage_wipe_server(s, 1);
+	temp_service_advance(&s->t, 1000);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM drift WHERE kind = 'foreign'");
+}
+
+/* ---- names ---- */
+
+static void
+test_twins(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].twin = true;
+	pthread_mutex_unlock(&s->lock);
+	temp_make_account(&s->t, "one", account);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	assert_true(stage_eventually(s, stage_has_state,
+		"state = 'held' AND message LIKE 'two servers are both called s0%'"));
+	/* what is to be taken away is taken away all the same */
+	assert_true(stage_updates(s, 1) > 0);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].twin = false;
+	pthread_mutex_unlock(&s->lock);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, stage_set_up, stage_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_confirmations),
+		TEST(test_missing_server),
+		TEST(test_unnamed_server),
+		TEST(test_distrust),
+		TEST(test_older_by_other_hand),
+		TEST(test_foreign),
+		TEST(test_restored),
+		TEST(test_lost_and_damaged_files),
+		cmocka_unit_test(test_slow_pass),
+		TEST(test_foreign_accounts),
+		TEST(test_twins),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
