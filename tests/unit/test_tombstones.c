@@ -494,27 +494,26 @@ test_may_have_streams(void **state)
 	assert_int_equal(err.code, ERR_FORBIDDEN);
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_whole_way, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_not_due, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_no_servers, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_one_is_silent, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_one_is_unknown, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_incomplete, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_one_refuses, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_one_fails, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_one_removes_fewer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_one_still_shows_it, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_one_leaves_meanwhile, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_unavailable, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_is_not_pushed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_may_have_streams, set_up, tear_down),
+		TEST(test_whole_way),
+		TEST(test_not_due),
+		TEST(test_no_servers),
+		TEST(test_one_is_silent),
+		TEST(test_one_is_unknown),
+		TEST(test_incomplete),
+		TEST(test_one_refuses),
+		TEST(test_one_fails),
+		TEST(test_one_removes_fewer),
+		TEST(test_one_still_shows_it),
+		TEST(test_one_leaves_meanwhile),
+		TEST(test_unavailable),
+		TEST(test_is_not_pushed),
+		TEST(test_may_have_streams),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
