@@ -68,6 +68,9 @@ CREATE TABLE quarantine (
 -- Seconds that a person let the JWTs of the account be dated ahead of the clock.
 ALTER TABLE account_publish ADD COLUMN iat_offset INTEGER NOT NULL DEFAULT 0 CHECK (iat_offset >= 0);
 
+-- Hash of a JWT that a person overruled: what a server shows of it is to be overwritten.
+ALTER TABLE account_publish ADD COLUMN overruled BLOB CHECK (overruled IS NULL OR length(overruled) = 32);
+
 -- Where servers differed from what is recorded here.
 CREATE TABLE drift (
 	seq INTEGER PRIMARY KEY,

@@ -53,11 +53,11 @@ static const struct command commands[] = {
 		"list the accounts of which a server holds what natsid must not "
 		"overwrite",
 		COMMAND_DATA_OPTIONS, 0, command_account_quarantine },
-	{ { "account", "adopt" }, "(NAME | ID)... | --all",
+	{ { "account", "adopt" }, "NAME|ID... | --all",
 		"take over what the server's JWT takes away, and push the account",
 		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
 		command_account_adopt },
-	{ { "account", "override" }, "(NAME | ID)... | --all",
+	{ { "account", "override" }, "NAME|ID... | --all",
 		"push the account as it is here",
 		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
 		command_account_override },

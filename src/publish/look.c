@@ -165,6 +165,7 @@ judge_answer(const struct publisher *p, const struct job *job, const struct note
 		.jwt_len = job->jwt_len,
 		.minted_generation = job->generation,
 		.last_iat = job->last_iat,
+		.overruled = job->has_overruled ? job->overruled : NULL,
 	};
 	return service_judge(p->params.service, &ours, note->data, note->len);
 }

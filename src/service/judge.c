@@ -8,6 +8,17 @@
 
 #include <string.h>
 
+static bool
+is_overruled(const struct judge_ours *ours, const char *data, size_t len)
+{
+	uint8_t hash[STORE_HASH_LEN];
+	if (ours->overruled == NULL) {
+		return false;
+	}
+	vault_hash(data, len, hash);
+	return memcmp(hash, ours->overruled, sizeof(hash)) == 0;
+}
+
 /* Ours are told by their tag. A tool that edits a JWT of ours keeps the tag and gives a
  * newer iat. */
 enum verdict
@@ -22,6 +33,9 @@ service_judge(const struct service *service, const struct judge_ours *ours,
 	if (ours->jwt != NULL && len == ours->jwt_len &&
 		memcmp(data, ours->jwt, len) == 0) {
 		return VERDICT_EQUAL;
+	}
+	if (is_overruled(ours, data, len)) {
+		return VERDICT_OLDER;
 	}
 	if (mint_account_read_origin(data, len, &origin, &odd) != 0 ||
 		!str_equal(origin.account, ours->key)) {

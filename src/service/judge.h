@@ -24,6 +24,8 @@ struct judge_ours {
 	size_t jwt_len;
 	int64_t minted_generation;
 	int64_t last_iat; /* unix seconds */
+	const uint8_t *overruled; /* hash of a JWT that a person overruled: it is an
+				     older one; NULL: none */
 };
 
 /* data is not NULL. */

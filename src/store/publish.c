@@ -36,7 +36,7 @@ no_account(struct err *err)
 #define PUBLISH_COLUMNS \
 	"p.generation, p.urgent_generation, p.minted_generation, p.proven_generation, " \
 	"p.last_iat, p.minted_at, p.claims_hash, p.state, p.attempts, p.message, " \
-	"p.iat_offset "
+	"p.iat_offset, p.overruled "
 
 static int
 read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *out,
@@ -53,10 +53,14 @@ read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *o
 		.has_claims_hash = !store_stmt_is_null(stmt, 6),
 		.attempts = store_stmt_int(stmt, 8),
 		.iat_offset = store_stmt_int(stmt, 10),
+		.has_overruled = !store_stmt_is_null(stmt, 11),
 	};
 	if ((row.has_claims_hash &&
 		    store_stmt_blob(stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
 			    0) ||
+		(row.has_overruled &&
+			store_stmt_blob(stmt, 11, row.overruled, STORE_HASH_LEN, err) !=
+				0) ||
 		read_state(stmt, 7, &row.state, err) != 0 ||
 		store_stmt_copy(stmt, 9, row.message, sizeof(row.message), err) != 0) {
 		return -1;
@@ -107,14 +111,14 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	}
 	struct nkey_public key;
 	if (read_row(&stmt, account, &work.row, err) != 0 ||
-		store_stmt_blob(&stmt, 11, key.bytes, sizeof(key.bytes), err) != 0) {
+		store_stmt_blob(&stmt, 12, key.bytes, sizeof(key.bytes), err) != 0) {
 		return -1;
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
-	work.quarantined = store_stmt_int(&stmt, 13) != 0;
-	work.buried = store_stmt_int(&stmt, 14) != 0;
-	if (!store_stmt_is_null(&stmt, 12)) {
-		const char *text = store_stmt_text(&stmt, 12, &work.jwt_len);
+	work.quarantined = store_stmt_int(&stmt, 14) != 0;
+	work.buried = store_stmt_int(&stmt, 15) != 0;
+	if (!store_stmt_is_null(&stmt, 13)) {
+		const char *text = store_stmt_text(&stmt, 13, &work.jwt_len);
 		work.jwt = str_dup_n(text, work.jwt_len);
 		if (work.jwt == NULL) {
 			return err_nomem(err);

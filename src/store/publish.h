@@ -28,6 +28,8 @@ struct store_publish {
 	int64_t iat_offset; /* seconds that a person let it be ahead of the clock */
 	bool has_claims_hash;
 	uint8_t claims_hash[STORE_HASH_LEN];
+	bool has_overruled;
+	uint8_t overruled[STORE_HASH_LEN]; /* hash of a JWT that a person overruled */
 	enum store_publish_state state;
 	int64_t attempts;
 	char message[STORE_PUBLISH_MESSAGE_MAX];

@@ -7,6 +7,7 @@
 #include "store/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const cause_names[] = {
 	[STORE_QUARANTINE_NEWER] = "newer",
@@ -95,6 +96,12 @@ store_quarantine_release(struct store_quarantine *quarantine)
 }
 
 static int
+not_there(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "the account is not in quarantine");
+}
+
+static int
 forget(struct store_tx *tx, int64_t account, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
@@ -107,9 +114,21 @@ forget(struct store_tx *tx, int64_t account, struct err *err)
 	if (store_stmt_run(&stmt, &changes, err) != 0) {
 		return -1;
 	}
-	return changes > 0
-		? 0
-		: err_set(err, ERR_NOT_FOUND, "the account is not in quarantine");
+	return changes > 0 ? 0 : not_there(err);
+}
+
+static int
+hash_found(struct store_tx *tx, int64_t account, uint8_t out[static STORE_HASH_LEN],
+	struct err *err)
+{
+	struct store_quarantine found = { 0 };
+	int rc = store_quarantine_find(store_tx_conn(tx), account, &found, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : not_there(err);
+	}
+	tx->store->hash(found.jwt, strlen(found.jwt), out);
+	store_quarantine_release(&found);
+	return 0;
 }
 
 int
@@ -117,14 +136,19 @@ store_quarantine_lift(struct store_tx *tx, int64_t account, int64_t generation,
 	int64_t iat, int64_t iat_offset, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	if (forget(tx, account, err) != 0 ||
+	uint8_t overruled[STORE_HASH_LEN];
+	/* What it says counts as minted: a server that shows as much is not ahead. */
+	if (hash_found(tx, account, overruled, err) != 0 ||
+		forget(tx, account, err) != 0 ||
 		store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_QUARANTINE_LIFT,
 			"UPDATE account_publish SET generation = max(generation, ?2), "
+			"minted_generation = max(minted_generation, ?2), "
 			"last_iat = max(last_iat, ?3), iat_offset = ?4, minted_at = 0, "
-			"claims_hash = NULL WHERE account = ?1",
+			"claims_hash = NULL, overruled = ?5 WHERE account = ?1",
 			err) != 0) {
 		return -1;
 	}
+	store_stmt_bind_blob(&stmt, 5, overruled, sizeof(overruled));
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, generation);
 	store_stmt_bind_int(&stmt, 3, iat);

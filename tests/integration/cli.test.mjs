@@ -14,10 +14,13 @@ const natsOfServe = [...nats, 'nats-max-primary-retries', 'nats-initial-backoff'
 
 const commands = {
   init: ['data', 'key-file', 'config', 'operator'],
-  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'log-level', 'jwt-lifetime', 'role-pace', ...natsOfServe],
+  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'log-level', 'jwt-lifetime', 'role-pace', 'tombstone-ttl', ...natsOfServe],
   'superuser upsert': ['data', 'key-file', 'config'],
   'export operator-jwt': ['data', 'key-file', 'config', 'output'],
   'export nats-conf': ['data', 'key-file', 'config', 'output', 'server-name', 'port', 'jetstream'],
+  'account quarantine': ['data', 'key-file', 'config'],
+  'account adopt': ['data', 'key-file', 'config', 'all'],
+  'account override': ['data', 'key-file', 'config', 'all'],
   version: [],
 };
 
@@ -70,6 +73,7 @@ test('an unknown option, one of another command, one without a value and a stray
   await refused(['version', '--data', 'x'], /unknown option --data/);
   await refused(['init', '--data'], /--data needs a value: DIR/);
   await refused(['serve', '--role-pace', '-1'], /--role-pace: "-1" is not a number of accounts \(0 to 100000\)/);
+  await refused(['serve', '--tombstone-ttl', '-1'], /--tombstone-ttl: "-1": use days, from 0 to 36500/);
   await refused(['serve', '--log-level', 'loud'], /--log-level "loud": use debug, info, warn or error/);
   await refused(['serve', '--jwt-lifetime', 'soon'], /--jwt-lifetime "soon": use seconds, from 0/);
   await refused(['serve', '--jwt-lifetime', '-1'], /--jwt-lifetime "-1": use seconds, from 0/);

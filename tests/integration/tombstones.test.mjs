@@ -1,0 +1,241 @@
+// Deleted accounts: refused while they have streams, tombstones for as long as it takes, and then gone for good.
+import assert from 'node:assert/strict';
+import { Hand } from './lib/hand.mjs';
+import { JetStream } from './lib/jetstream.mjs';
+import { sql } from './lib/operator.mjs';
+import { until } from './lib/processes.mjs';
+import { onStage } from './lib/stage.mjs';
+
+const AT_ONCE = ['--tombstone-ttl', '0'];
+const path = (record, query = '') => `/api/collections/nats_accounts/records/${record.id}${query}`;
+const rows = (stage, account) => Number(sql(stage.data, `SELECT count(*) FROM accounts WHERE id = '${account.id}'`));
+const proven = (stage, account) => sql(stage.data, `SELECT proven_generation = generation FROM account_publish p
+  JOIN accounts a ON a.seq = p.account WHERE a.id = '${account.id}'`) === '1';
+
+const isTombstone = ({ nats }) => nats.revocations?.['*'] > 0 && (nats.limits.conn ?? 0) === 0;
+
+/** All servers hold the tombstone. */
+const entombed = async (stage, account, servers = stage.servers) => {
+  for (const server of servers) await stage.storedClaims(server, account, isTombstone);
+};
+
+const buried = (stage, account) => until('all rows are gone', () => rows(stage, account) === 0, { deadline: 40_000, every: 200 });
+
+for (const [which, servers] of [['newest', 1], ['newest', 3], ['oldest', 3]]) {
+  onStage(`burial on ${servers} of the ${which}`, { which, servers, daemonArgs: AT_ONCE }, (stage, test) => {
+    let account, role, creds, hand, old;
+
+    const formed = () => until('all servers are there', async () => (await stage.nats()).servers === servers, { deadline: 30_000 });
+
+    test('an account that is used is deleted', async () => {
+      await formed();
+      account = await stage.createAccount('doomed');
+      role = await stage.createRole('sensor', ['data.>'], ['data.>']);
+      const user = await stage.createUser('last', account, role);
+      creds = user.creds_file;
+      old = (await stage.proven(account)).jwt;
+      const client = await stage.connect(creds);
+      hand = await Hand.join(stage);
+      await stage.remove(user);
+      await stage.remove(account);
+      await client.event('disconnect');
+      await stage.assertRefused(creds);
+    });
+
+    test('it leaves all servers and the database, and another of its name may come', async () => {
+      await buried(stage, account);
+      for (const server of stage.servers) assert.equal(await server.stored(account.public_key), null, server.name);
+      const answers = await hand.ask(`$SYS.REQ.ACCOUNT.${account.public_key}.CLAIMS.LOOKUP`, '');
+      assert.deepEqual(answers, Array(servers).fill(''));
+      assert.equal(sql(stage.data, `SELECT count(*) FROM audit WHERE action = 'bury' AND record_id = '${account.id}'`), '1');
+      await stage.assertRefused(creds);
+      await stage.proven(await stage.createAccount('doomed'));
+      await stage.converged();
+      // Nothing of the request, with which everybody could remove accounts, is in the log.
+      assert.doesNotMatch(stage.daemon.log(), /eyJ/);
+    });
+
+    test('a server that returns with its old JWT is shown, and left alone', async () => {
+      const [server] = stage.servers;
+      const since = stage.daemon.log().length;
+      await hand.push(old);
+      const found = await until('it is drift', () => sql(stage.data,
+        `SELECT kind FROM drift WHERE account_key = '${account.public_key}' AND repaired_at = 0 LIMIT 1`), { deadline: 50_000, every: 200 });
+      assert.equal(found, 'foreign');
+      assert.equal(await server.stored(account.public_key), old);
+      assert.doesNotMatch(stage.daemon.log().slice(since), /ERROR|level=error/);
+    });
+
+    if (servers > 1) {
+      test('while a server is down the tombstone stays', async () => {
+        const second = await stage.createAccount('second');
+        await stage.proven(second);
+        const [down, ...others] = [...stage.servers].reverse();
+        await down.stop();
+        await stage.remove(second);
+        await entombed(stage, second, others);
+        // A new natsid looks at once, and as soon as it is connected.
+        await stage.stopDaemon();
+        await stage.startDaemon();
+        await stage.proven(await stage.createAccount('third'));
+        assert.equal(rows(stage, second), 1);
+        assert.equal(sql(stage.data, 'SELECT count(*) FROM burials'), '0');
+        for (const server of others) assert.ok(await server.stored(second.public_key), server.name);
+        await down.start();
+        await buried(stage, second);
+        for (const server of stage.servers) assert.equal(await server.stored(second.public_key), null, server.name);
+      });
+    }
+
+    test('killed at any step it comes to the same end', async () => {
+      const doomed = [];
+      for (let i = 0; i < 4; i += 1) doomed.push(await stage.createAccount(`killed-${i}`));
+      for (const one of doomed) await stage.proven(one);
+      for (const one of doomed) await stage.remove(one);
+      for (let i = 0; i < 6; i += 1) {
+        const state = () => sql(stage.data, 'SELECT count(*) || total(removed_at > 0) FROM burials');
+        const before = state();
+        await until('it has begun, or ended', () => state() !== before || doomed.every((one) => rows(stage, one) === 0), {
+          deadline: 12_000, every: 1,
+        }).catch(() => {});
+        await stage.daemon.kill();
+        await stage.startDaemon();
+      }
+      for (const one of doomed) {
+        await buried(stage, one);
+        for (const server of stage.servers) assert.equal(await server.stored(one.public_key), null, server.name);
+      }
+      await stage.converged();
+    });
+  });
+}
+
+for (const which of ['newest', 'oldest']) {
+  onStage(`a ${which} server that removes no accounts`, { which, daemonArgs: AT_ONCE }, (stage, test) => {
+    test('the tombstone stays for good, and the log says so once', async () => {
+      const [server] = stage.servers;
+      await server.stop();
+      server.configuration = server.configuration.replace('allow_delete: true', 'allow_delete: false');
+      await server.start();
+      const account = await stage.createAccount('doomed');
+      const role = await stage.createRole('sensor', ['data.>'], ['data.>']);
+      const user = await stage.createUser('last', account, role);
+      await stage.proven(account);
+      await stage.remove(user);
+      await stage.remove(account);
+      await entombed(stage, account);
+      const line = () => stage.daemon.log().match(/deleted accounts stay on the servers.*/g) ?? [];
+      await until('the log says why', () => line().length > 0, { deadline: 40_000 });
+      assert.match(line()[0], /server=s1/);
+      assert.match(line()[0], /delete must be enabled/);
+      await until('it is proven', () => proven(stage, account), { deadline: 20_000 });
+      assert.equal(sql(stage.data, 'SELECT count(*) FROM burials'), '0');
+      await stage.assertRefused(user.creds_file);
+      // Nothing else is worse for it.
+      const other = await stage.createAccount('other');
+      await stage.proven(other);
+      assert.equal(line().length, 1);
+    });
+  });
+}
+
+for (const [which, servers] of [['newest', 1], ['newest', 3], ['oldest', 3]]) {
+  onStage(`streams on ${servers} of the ${which}`, { which, servers, jetstream: true }, (stage, test) => {
+    let account, plain, role, user;
+
+    test('an account has streams', async () => {
+      plain = await stage.createAccount('plain');
+      account = await stage.createAccount('acme', { max_jetstream_disk_storage: 10_000_000 });
+      role = await stage.createRole('all', ['>'], ['>']);
+      user = await stage.createUser('one', account, role);
+      await stage.proven(account);
+      const js = new JetStream(await stage.connect(user.creds_file));
+      await js.info('JetStream', (info) => !info.error);
+      for (const name of ['ORDERS', 'EVENTS']) {
+        await until(`the stream ${name}`, async () => {
+          const { error } = await js.ask(`$JS.API.STREAM.CREATE.${name}`, {
+            name, subjects: [`${name}.>`], storage: 'file', num_replicas: 1, max_bytes: 1_000_000,
+          });
+          if (error) throw new Error(JSON.stringify(error));
+          return true;
+        }, { deadline: 30_000 });
+      }
+    });
+
+    test('it is not deleted, and the answer names them', async () => {
+      await stage.remove(user);
+      for (const query of ['', '?dry_run=1', '?force=0']) {
+        const { status, body } = await stage.daemon.api('DELETE', path(account, query));
+        assert.equal(status, 400);
+        assert.match(body.message, /has streams: (ORDERS, EVENTS|EVENTS, ORDERS)\./);
+        assert.match(body.message, /force=1/);
+      }
+      assert.equal((await stage.daemon.api('DELETE', path(account, '?force=yes'))).status, 400);
+      assert.equal((await stage.daemon.api('DELETE', `/api/collections/nats_roles/records/${role.id}?force=1`)).status, 400);
+      assert.equal((await stage.read(account)).id, account.id);
+    });
+
+    test('without them it is', async () => {
+      const empty = await stage.createAccount('empty', { max_jetstream_disk_storage: 10_000_000 });
+      await stage.proven(empty);
+      await stage.remove(empty);
+    });
+
+    test('while NATS is away it is not known', async () => {
+      await Promise.all(stage.servers.map((server) => server.stop()));
+      await until('natsid knows', async () => !(await stage.nats()).connected);
+      const { status, body } = await stage.daemon.api('DELETE', path(account));
+      assert.equal(status, 400);
+      assert.match(body.message, /NATS does not answer.*force=1/);
+      await stage.remove(plain); // has no JetStream: nobody is asked
+      await Promise.all(stage.servers.map((server) => server.start()));
+      await until('they are back', async () => (await stage.nats()).servers === servers, { deadline: 30_000 });
+    });
+
+    if (servers > 1) {
+      test('a server that does not answer may have some', async () => {
+        const bare = await stage.createAccount('bare', { max_jetstream_disk_storage: 10_000_000 });
+        await stage.proven(bare);
+        const [, , down] = stage.servers;
+        await down.stop();
+        const refused = await until('natsid misses it', async () => {
+          const { status, body } = await stage.daemon.api('DELETE', path(bare, '?dry_run=1'));
+          return status === 400 && body.message;
+        }, { deadline: 20_000 });
+        assert.match(refused, /The server s3 does not answer|Not all servers answer/);
+        await down.start();
+        await until('it is deleted now', async () => (await stage.daemon.api('DELETE', path(bare))).status === 204, { deadline: 30_000 });
+      });
+    }
+
+    test('force deletes it all the same, and lets nobody reach them', async () => {
+      const { status } = await stage.daemon.api('DELETE', path(account, '?force=1'));
+      assert.equal(status, 204);
+      await entombed(stage, account);
+      await stage.assertRefused(user.creds_file);
+    });
+  });
+}
+
+for (const which of ['newest', 'oldest']) {
+  onStage(`resuming on the ${which} server`, { which }, (stage, test) => {
+    test('a resumed account comes back with new bytes, also where another hand removed it', async () => {
+      const account = await stage.createAccount('acme');
+      const role = await stage.createRole('sensor', ['data.>'], ['data.>']);
+      const user = await stage.createUser('one', account, role);
+      const hand = await Hand.join(stage);
+      const before = (await stage.proven(account)).jwt;
+      const client = await stage.connect(user.creds_file);
+      await stage.change(account, { active: false });
+      await client.event('disconnect');
+      await stage.proven(account);
+      await hand.remove(account.public_key);
+      assert.equal(await stage.servers[0].stored(account.public_key), null);
+      await stage.change(account, { active: true });
+      const { jwt } = await stage.proven(account);
+      assert.notEqual(jwt, before);
+      const again = await stage.connect(user.creds_file);
+      await again.reaches(again, 'data.x');
+    });
+  });
+}

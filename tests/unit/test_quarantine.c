@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Quarantine: what a person takes over of a server's JWT, what there is no room for, and
+ * how ours are later than it. */
+#include "base/str.h"
+#include "mint/account.h"
+#include "service/account_claims.h"
+#include "service/internal.h"
+#include "service/judge.h"
+#include "service/minting.h"
+#include "service/quarantine.h"
+#include "store/publish.h"
+#include "store/record.h"
+#include "support/temp_service.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OTHER_UUID "00000000-0000-4000-8000-000000000000"
+
+struct world {
+	struct temp_service t;
+	char id[RAND_ID_SIZE];
+	int64_t seq;
+	struct vault_seed operator_; /* another hand's */
+	struct nkey_public users[3];
+};
+
+/* What a server holds. */
+struct seen {
+	const char *uuid; /* of the tag; NULL: ours */
+	int64_t generation;
+	int64_t iat;
+	bool tombstone;
+	const struct nkey_public *revoked;
+	size_t revoked_len;
+	int64_t revoked_at;
+	int64_t all_at; /* 0: not all */
+	size_t many; /* further keys that nobody has */
+};
+
+static int64_t
+now_s(const struct world *w)
+{
+	return w->t.temp.clock.wall / 1000;
+}
+
+static char *
+make_jwt(struct world *w, const struct seen *seen)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct account row = { 0 };
+	struct mint_account mint = { 0 };
+	struct buf token;
+	const struct mint_account_stamp stamp = {
+		.database_uuid = seen->uuid != NULL ? seen->uuid : w->t.service->uuid,
+		.generation = seen->generation,
+		.iat = seen->iat,
+	};
+	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
+	assert_int_equal(
+		store_record_get_seq(conn, &account_collection, w->seq, &row, &err), 0);
+	store_read_end(w->t.temp.store, conn);
+	assert_int_equal(mint_account_begin(&row, seen->tombstone, &mint, &err), 0);
+	for (size_t i = 0; i < seen->revoked_len; i++) {
+		assert_int_equal(mint_account_add_revocation(&mint, &seen->revoked[i],
+					 seen->revoked_at, &err),
+			0);
+	}
+	for (size_t i = 0; i < seen->many; i++) {
+		struct nkey_public key = { 0 };
+		memcpy(key.bytes, &i, sizeof(i));
+		key.bytes[31] = 1;
+		assert_int_equal(
+			mint_account_add_revocation(&mint, &key, seen->revoked_at, &err),
+			0);
+	}
+	if (seen->all_at != 0) {
+		assert_int_equal(
+			mint_account_add_revocation(&mint, NULL, seen->all_at, &err), 0);
+	}
+	buf_init(&token, 1024 * 1024);
+	assert_int_equal(
+		mint_account_sign(&mint, &stamp, w->t.vault, &w->operator_, &token, &err),
+		0);
+	assert_int_equal(buf_finish(&token, &err), 0);
+	mint_account_release(&mint);
+	record_release(&account_collection, &row);
+	return buf_take(&token);
+}
+
+struct found {
+	struct world *w;
+	const char *jwt;
+};
+
+static int
+write_found(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct found *found = ctx;
+	const struct store_quarantine quarantine = {
+		.cause = STORE_QUARANTINE_NEWER,
+		.server = "s1",
+		.jwt = (char *)(uintptr_t)found->jwt,
+	};
+	return store_quarantine_put(tx, found->w->seq, &quarantine, err);
+}
+
+static void
+put(struct world *w, const char *jwt)
+{
+	struct err err = { 0 };
+	struct found found = { .w = w, .jwt = jwt };
+	assert_int_equal(store_write(w->t.temp.store, write_found, &found, &err), 0);
+}
+
+static void
+put_seen(struct world *w, const struct seen *seen)
+{
+	char *jwt = make_jwt(w, seen);
+	put(w, jwt);
+	free(jwt);
+}
+
+static struct quarantine_choice
+adopt(struct world *w)
+{
+	struct err err = { 0 };
+	struct quarantine_choice choice = { 0 };
+	if (service_account_adopt(
+		    w->t.service, &temp_superuser_actor, w->id, &choice, &err) != 0) {
+		fail_msg("%s (%s)", err.msg, err.detail);
+	}
+	return choice;
+}
+
+static struct quarantine_choice
+override(struct world *w)
+{
+	struct err err = { 0 };
+	struct quarantine_choice choice = { 0 };
+	if (service_account_override(
+		    w->t.service, &temp_console_actor, w->id, &choice, &err) != 0) {
+		fail_msg("%s (%s)", err.msg, err.detail);
+	}
+	return choice;
+}
+
+static void
+check_refused(struct world *w, bool adopts, enum err_code code, const char *words)
+{
+	struct err err = { 0 };
+	struct quarantine_choice choice;
+	assert_int_equal(
+		(adopts ? service_account_adopt : service_account_override)(
+			w->t.service, &temp_superuser_actor, w->id, &choice, &err),
+		-1);
+	assert_int_equal(err.code, code);
+	assert_non_null(strstr(err.msg, words));
+}
+
+static int64_t
+publish_value(const struct world *w, const char *column)
+{
+	char sql[160];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT %s FROM account_publish p JOIN accounts a ON a.seq = p.account "
+		"WHERE a.id = '%%s'",
+		column);
+	return temp_ask(&w->t, sql, w->id);
+}
+
+static int64_t
+revocations(const struct world *w, const char *condition)
+{
+	char sql[256];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM revocations WHERE account = %" PRId64 " AND %s",
+		w->seq, condition);
+	return temp_ask(&w->t, sql, NULL);
+}
+
+static int
+set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct err err = { 0 };
+	assert_non_null(w);
+	temp_service_init(&w->t);
+	temp_make_account(&w->t, "acme", w->id);
+	w->seq = temp_account_seq(&w->t, w->id);
+	w->operator_ = (struct vault_seed){ .owner_table = "test",
+		.owner_column = "k",
+		.owner_id = "o",
+		.role = NKEY_OPERATOR };
+	assert_int_equal(vault_generate(w->t.vault, &w->operator_, &err), 0);
+	for (size_t i = 0; i < 3; i++) {
+		memset(w->users[i].bytes, (int)i + 1, sizeof(w->users[i].bytes));
+	}
+	struct minting minting;
+	assert_int_equal(
+		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	*state = w;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct world *w = *state;
+	temp_service_release(&w->t);
+	free(w);
+	return 0;
+}
+
+/* ---- taking over ---- */
+
+static void
+test_adopts_revocations(void **state)
+{
+	struct world *w = *state;
+	int64_t at = now_s(w) - 10;
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 3,
+			.revoked_at = at });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.revocations, 3);
+	assert_int_equal(choice.generation, 40);
+	assert_int_equal(choice.revoked_up_to, 0);
+	assert_int_equal(choice.iat_offset, 0);
+	assert_false(choice.suspended);
+	assert_int_equal(
+		revocations(w, "cause = 'adopted' AND expires = 0 AND key_set = 0"), 3);
+	assert_int_equal(publish_value(w, "generation"), 41);
+	assert_int_equal(publish_value(w, "urgent_generation"), 41);
+	assert_true(publish_value(w, "last_iat") >= now_s(w));
+	assert_int_equal(temp_ask(&w->t, "SELECT count(*) FROM quarantine", NULL), 0);
+	assert_int_equal(
+		temp_ask(&w->t,
+			"SELECT count(*) FROM audit WHERE action = 'adopt' AND record_id "
+			"= '%s' AND actor = 'superuser'",
+			w->id),
+		1);
+	check_refused(w, true, ERR_CONFLICT, "not in quarantine");
+
+	/* the next JWT is later in everything, and has them */
+	struct minting minting;
+	struct err err = { 0 };
+	w->t.temp.clock.wall += 5000;
+	assert_int_equal(
+		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	assert_int_equal(minting.result, MINTING_DONE);
+	assert_true(minting.new_bytes);
+	assert_int_equal(minting.generation, 41);
+}
+
+/* Again, earlier, later, and what is no user at all. */
+static void
+test_unites(void **state)
+{
+	struct world *w = *state;
+	int64_t at = now_s(w) - 10;
+	for (int round = 0; round < 3; round++) {
+		static const int64_t later[] = { 0, -5, 5 };
+		put_seen(w,
+			&(struct seen){ .generation = 40 + round,
+				.iat = now_s(w),
+				.revoked = w->users,
+				.revoked_len = 2,
+				.revoked_at = at + later[round] });
+		adopt(w);
+	}
+	assert_int_equal(revocations(w, "1"), 2);
+	char latest[64];
+	str_fmt_cut(latest, sizeof(latest), "at = %" PRId64, at + 5);
+	assert_int_equal(revocations(w, latest), 2);
+
+	/* for all: covers what is older, and never goes back */
+	put_seen(
+		w, &(struct seen){ .generation = 50, .iat = now_s(w), .all_at = at + 6 });
+	adopt(w);
+	put_seen(
+		w, &(struct seen){ .generation = 51, .iat = now_s(w), .all_at = at + 2 });
+	adopt(w);
+	str_fmt_cut(latest, sizeof(latest), "cause = 'all' AND at = %" PRId64, at + 6);
+	assert_int_equal(revocations(w, latest), 1);
+	assert_int_equal(revocations(w, "1"), 1);
+}
+
+/* A suspension that may be lifted does not stand for a revocation that may not. */
+static void
+test_suspension_is_not_enough(void **state)
+{
+	struct world *w = *state;
+	char sql[256];
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 1,
+			.revoked_at = now_s(w) });
+	str_fmt_cut(sql, sizeof(sql),
+		"INSERT INTO revocations (account, public_key, cause, at, created) "
+		"VALUES "
+		"(%" PRId64 ", x'%064d', 'suspend', %" PRId64 ", 1)",
+		w->seq, 0, now_s(w) + 100);
+	temp_store_exec(&w->t.temp, sql);
+	temp_store_exec(&w->t.temp,
+		"UPDATE revocations SET public_key = unhex_ FROM (SELECT "
+		"x'0101010101010101010101010101010101010101010101010101010101010101' AS "
+		"unhex_)");
+	adopt(w);
+	assert_int_equal(revocations(w, "cause = 'adopted'"), 1);
+	assert_int_equal(revocations(w, "cause = 'suspend'"), 1);
+}
+
+static void
+test_no_room(void **state)
+{
+	struct world *w = *state;
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked_at = now_s(w) - 7,
+			.many = 8700 });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.revocations, 8700);
+	assert_int_equal(choice.revoked_up_to, now_s(w) - 7);
+	assert_int_equal(revocations(w, "1"), 1);
+	assert_int_equal(revocations(w, "cause = 'all'"), 1);
+	struct minting minting;
+	struct err err = { 0 };
+	w->t.temp.clock.wall += 5000;
+	assert_int_equal(
+		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	assert_int_equal(minting.result, MINTING_DONE);
+}
+
+static void
+test_adopts_tombstone(void **state)
+{
+	struct world *w = *state;
+	const struct seen seen = { .generation = 40, .iat = now_s(w), .tombstone = true };
+	put_seen(w, &seen);
+	struct quarantine_choice choice = adopt(w);
+	assert_true(choice.suspended);
+	assert_int_equal(choice.revocations, 0);
+	assert_int_equal(revocations(w, "1"), 0);
+	assert_int_equal(
+		temp_ask(&w->t, "SELECT active FROM accounts WHERE id = '%s'", w->id), 0);
+	/* it is so already */
+	put_seen(w, &seen);
+	assert_false(adopt(w).suspended);
+	put_seen(w, &seen);
+	struct account row = { .active = true };
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "active");
+	override(w);
+	assert_int_equal(
+		temp_ask(&w->t, "SELECT active FROM accounts WHERE id = '%s'", w->id), 1);
+}
+
+static void
+test_system_account(void **state)
+{
+	struct world *w = *state;
+	w->seq = temp_ask(&w->t, "SELECT seq FROM accounts WHERE is_system", NULL);
+	struct err err = { 0 };
+	assert_int_equal(service_quarantine_find(
+				 w->t.service, &temp_console_actor, "SYS", w->id, &err),
+		0);
+	put_seen(w,
+		&(struct seen){ .generation = 40, .iat = now_s(w), .tombstone = true });
+	check_refused(w, true, ERR_CONFLICT, "Use override");
+	override(w);
+}
+
+static void
+test_deleted_here(void **state)
+{
+	struct world *w = *state;
+	struct err err = { 0 };
+	char id[RAND_ID_SIZE];
+	char *jwt = make_jwt(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 3,
+			.revoked_at = 5 });
+	temp_delete_ok(&w->t, &account_collection, w->id);
+	assert_int_equal(service_quarantine_find(
+				 w->t.service, &temp_console_actor, "acme", id, &err),
+		-1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	check_refused(w, true, ERR_NOT_FOUND, "no such account");
+	check_refused(w, false, ERR_NOT_FOUND, "no such account");
+	put(w, jwt);
+	free(jwt);
+	err_clear(&err);
+	assert_int_equal(service_quarantine_find(
+				 w->t.service, &temp_console_actor, "acme", id, &err),
+		0);
+	assert_string_equal(id, w->id);
+	assert_int_equal(adopt(w).revocations, 0);
+	assert_int_equal(publish_value(w, "generation"), 41);
+}
+
+/* ---- overriding, and what cannot be read ---- */
+
+static void
+test_override_takes_nothing(void **state)
+{
+	struct world *w = *state;
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 3,
+			.revoked_at = 5 });
+	struct quarantine_choice choice = override(w);
+	assert_int_equal(choice.revocations, 0);
+	assert_int_equal(revocations(w, "1"), 0);
+	assert_int_equal(publish_value(w, "generation"), 41);
+	assert_int_equal(temp_ask(&w->t,
+				 "SELECT count(*) FROM audit WHERE action = 'override' "
+				 "AND actor = 'console' AND record_id = '%s'",
+				 w->id),
+		1);
+}
+
+static void
+test_unreadable(void **state)
+{
+	struct world *w = *state;
+	put(w, "eyJ0eXAiOiJKV1QifQ.e30.AA");
+	check_refused(w, true, ERR_CONFLICT, "cannot be read");
+	override(w);
+	assert_int_equal(temp_ask(&w->t, "SELECT count(*) FROM quarantine", NULL), 0);
+}
+
+/* The generations of another database say nothing, and no number breaks ours. */
+static void
+test_generations(void **state)
+{
+	struct world *w = *state;
+	int64_t before = publish_value(w, "generation");
+	put_seen(w,
+		&(struct seen){ .uuid = OTHER_UUID, .generation = 900, .iat = now_s(w) });
+	assert_int_equal(adopt(w).generation, 0);
+	assert_int_equal(publish_value(w, "generation"), before + 1);
+	put_seen(w, &(struct seen){ .generation = INT64_MAX, .iat = now_s(w) });
+	override(w);
+	assert_int_equal(publish_value(w, "generation"), INT64_MAX / 2 + 1);
+}
+
+static void
+test_guests(void **state)
+{
+	struct world *w = *state;
+	struct err err = { 0 };
+	struct quarantine_choice choice;
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
+	assert_int_equal(service_account_adopt(
+				 w->t.service, &temp_guest_actor, w->id, &choice, &err),
+		-1);
+	assert_int_equal(err.code, ERR_FORBIDDEN);
+	assert_int_equal(service_account_override(
+				 w->t.service, &temp_guest_actor, w->id, &choice, &err),
+		-1);
+	assert_int_equal(err.code, ERR_FORBIDDEN);
+	assert_int_equal(temp_ask(&w->t, "SELECT count(*) FROM quarantine", NULL), 1);
+}
+
+/* ---- the clock ---- */
+
+static struct minting
+mint(struct world *w)
+{
+	struct err err = { 0 };
+	struct minting minting = { 0 };
+	assert_int_equal(
+		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	return minting;
+}
+
+static void
+test_future_iat(void **state)
+{
+	struct world *w = *state;
+	int64_t future = now_s(w) + 86400;
+	put_seen(w, &(struct seen){ .uuid = OTHER_UUID, .iat = future });
+	assert_int_equal(override(w).iat_offset, 86401);
+	assert_int_equal(mint(w).result, MINTING_DONE);
+	assert_true(publish_value(w, "last_iat") > future);
+	/* that of a year that no clock will say */
+	put_seen(w, &(struct seen){ .uuid = OTHER_UUID, .iat = INT64_MAX });
+	check_refused(w, false, ERR_CONFLICT, "none can be later");
+	check_refused(w, true, ERR_CONFLICT, "none can be later");
+}
+
+/* What it said in the last minute needs no permission. */
+static void
+test_burst(void **state)
+{
+	struct world *w = *state;
+	put_seen(w, &(struct seen){ .generation = 9, .iat = now_s(w) + 2 });
+	assert_int_equal(adopt(w).iat_offset, 0);
+}
+
+static void
+test_clock_was_ahead(void **state)
+{
+	struct world *w = *state;
+	struct account row = { .max_connections = 5 };
+	check_refused(w, false, ERR_CONFLICT, "neither in quarantine");
+	w->t.temp.clock.wall += 30 * INT64_C(86400000);
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
+	assert_int_equal(mint(w).result, MINTING_DONE);
+	int64_t last = publish_value(w, "last_iat");
+	w->t.temp.clock.wall -= 30 * INT64_C(86400000);
+	row.max_connections = 6;
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
+	assert_int_equal(mint(w).result, MINTING_HELD);
+	check_refused(w, true, ERR_CONFLICT, "not in quarantine");
+	assert_true(override(w).iat_offset >= 30 * 86400);
+	assert_int_equal(mint(w).result, MINTING_DONE);
+	assert_true(publish_value(w, "last_iat") > last);
+	/* and on it goes */
+	w->t.temp.clock.wall += 2000;
+	row.max_connections = 7;
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
+	assert_int_equal(mint(w).result, MINTING_DONE);
+}
+
+/* ---- what is shown, and what is judged afterwards ---- */
+
+static int
+note_shown(void *ctx, const struct quarantined *account, struct err *err)
+{
+	struct strlist *lines = ctx;
+	assert_string_equal(account->server, "s1");
+	assert_string_equal(account->name, "acme");
+	assert_int_equal(account->generation, 40);
+	for (size_t i = 0; i < account->differences->len; i++) {
+		if (strlist_add(lines, account->differences->items[i], err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static struct strlist
+shown(struct world *w)
+{
+	struct err err = { 0 };
+	struct strlist lines = { 0 };
+	assert_int_equal(service_quarantine_list(w->t.service, &temp_console_actor,
+				 note_shown, &lines, &err),
+		0);
+	return lines;
+}
+
+static bool
+has_line(const struct strlist *lines, const char *begin)
+{
+	for (size_t i = 0; i < lines->len; i++) {
+		if (str_starts_with(lines->items[i], begin)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+test_differences(void **state)
+{
+	struct world *w = *state;
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 2,
+			.revoked_at = 5 });
+	struct strlist lines = shown(w);
+	assert_true(has_line(&lines, "revocations only on the server: 2 (U"));
+	assert_true(has_line(&lines, "signing keys only here: 1 (A"));
+	assert_false(has_line(&lines, "revocations only here"));
+	assert_false(has_line(&lines, "different: limits"));
+	assert_false(has_line(&lines, "name:"));
+	strlist_release(&lines);
+	struct account row = { .max_connections = 5 };
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
+	lines = shown(w);
+	assert_true(has_line(&lines, "different: limits"));
+	strlist_release(&lines);
+	put_seen(w,
+		&(struct seen){ .generation = 40, .iat = now_s(w), .tombstone = true });
+	lines = shown(w);
+	assert_int_equal(lines.len, 1);
+	assert_non_null(strstr(lines.items[0], "lets nobody in"));
+	strlist_release(&lines);
+}
+
+static enum verdict
+judge(struct world *w, const char *jwt)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct store_publish_work work = { 0 };
+	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_work(conn, w->seq, &work, &err), 0);
+	store_read_end(w->t.temp.store, conn);
+	const struct judge_ours ours = {
+		.key = work.public_key,
+		.jwt = work.jwt,
+		.jwt_len = work.jwt_len,
+		.minted_generation = work.row.minted_generation,
+		.last_iat = work.row.last_iat,
+		.overruled = work.row.has_overruled ? work.row.overruled : NULL,
+	};
+	enum verdict verdict = service_judge(w->t.service, &ours, jwt, strlen(jwt));
+	free(work.jwt);
+	return verdict;
+}
+
+/* What was chosen about is not found again, another of its kind is. */
+static void
+test_overruled(void **state)
+{
+	struct world *w = *state;
+	char *newer =
+		make_jwt(w, &(struct seen){ .generation = 40, .iat = now_s(w) + 2 });
+	char *foreign =
+		make_jwt(w, &(struct seen){ .uuid = OTHER_UUID, .iat = now_s(w) + 2 });
+	char *again =
+		make_jwt(w, &(struct seen){ .uuid = OTHER_UUID, .iat = now_s(w) + 3 });
+	assert_int_equal(judge(w, newer), VERDICT_NEWER);
+	put(w, newer);
+	adopt(w);
+	assert_int_equal(judge(w, newer), VERDICT_OLDER);
+	assert_int_equal(judge(w, foreign), VERDICT_FOREIGN);
+	put(w, foreign);
+	override(w);
+	assert_int_equal(judge(w, foreign), VERDICT_OLDER);
+	assert_int_equal(judge(w, newer), VERDICT_OLDER);
+	assert_int_equal(judge(w, again), VERDICT_FOREIGN);
+	free(again);
+	free(foreign);
+	free(newer);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_adopts_revocations),
+		TEST(test_unites),
+		TEST(test_suspension_is_not_enough),
+		TEST(test_no_room),
+		TEST(test_adopts_tombstone),
+		TEST(test_system_account),
+		TEST(test_deleted_here),
+		TEST(test_override_takes_nothing),
+		TEST(test_unreadable),
+		TEST(test_generations),
+		TEST(test_guests),
+		TEST(test_future_iat),
+		TEST(test_burst),
+		TEST(test_clock_was_ahead),
+		TEST(test_differences),
+		TEST(test_overruled),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
