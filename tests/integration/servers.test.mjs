@@ -14,9 +14,11 @@ onStage('servers', { servers: 3 }, (stage, test) => {
   const forget = (name) => natsid(['servers', 'forget', name, '--data', stage.data]);
 
   test('all are told, as they are', async () => {
+    await stage.proven(await stage.createAccount('first')); // how a server keeps JWTs is told by its answer to one
     const items = await until('all are there and were looked at', async () => {
       const found = (await servers()).items;
-      return found.length === 3 && found.every(({ checked, trusted }) => checked && trusted) && found;
+      if (found.length === 3 && found.every(({ checked, trusted }) => checked && trusted)) return found;
+      throw new Error(JSON.stringify(found));
     }, { deadline: 30_000 });
     assert.deepEqual(items.map(({ cluster, name }) => `${cluster}/${name}`), ['c/s1', 'c/s2', 'c/s3']);
     for (const server of items) {
