@@ -189,7 +189,7 @@ describe('docs/cli.md', () => {
   /** The commands of `natsid --help`: "operator export". */
   async function commands() {
     const { stdout } = await natsid(['--help']);
-    return [...stdout.matchAll(/^ {2}natsid ([a-z]+(?: [a-z-]+)?) {2,}|^ {2}natsid (superuser upsert) /gm)].map((match) => match[1] ?? match[2]);
+    return [...stdout.matchAll(/^ {2}natsid ([a-z]+(?: [a-z-]+)?)(?: {2,}| [A-Z(])/gm)].map((match) => match[1]);
   }
 
   /** {'--port': '4222'} of a command's help; null where it tells no default. */
