@@ -72,6 +72,11 @@ struct api_params {
 	const struct clock *clock;
 	/* Fills *out, which comes empty; called by any worker thread. NULL: no NATS. */
 	void (*nats_status)(void *ctx, struct api_nats_status *out);
+	/* Likewise. */
+	void (*convergence)(void *ctx, struct api_convergence *out);
+	/* Has all accounts looked at on all servers, soon and at full speed; only begins
+	 * it. NULL: no NATS. */
+	void (*reconcile)(void *ctx);
 	void *status_ctx;
 	/* Hands out the live connections of an account (A...), of all servers that answer
 	 * in time; *out_complete: all did. Waits for NATS; ERR_UNAVAILABLE. NULL: no
@@ -84,11 +89,6 @@ struct api_params {
 	int (*streams)(void *ctx, const char *account_key,
 		int (*fn)(void *fn_ctx, const char *stream, struct err *err),
 		void *fn_ctx, bool *out_complete, struct err *err);
-	/* Fills *out, which comes zeroed; called by any worker thread. NULL: no NATS. */
-	void (*convergence)(void *ctx, struct api_convergence *out);
-	/* Has all accounts looked at on all servers, soon and at full speed; only begins
-	 * it. NULL: no NATS. */
-	void (*reconcile)(void *ctx);
 	void *nats_ctx;
 	const char *version;
 };

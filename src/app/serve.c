@@ -371,6 +371,27 @@ start_janitor(struct daemon *daemon, const struct options *options, struct err *
 	return janitor_start(&params, &daemon->janitor, err);
 }
 
+static void
+tell_convergence(void *ctx, struct api_convergence *out)
+{
+	const struct daemon *daemon = ctx;
+	struct publisher_status status;
+	publisher_status(daemon->publisher, &status);
+	str_fmt_cut(out->blocked, sizeof(out->blocked), "%s", status.blocked);
+	out->sweeping = status.sweep.running;
+	out->looked = status.sweep.looked;
+	out->accounts = status.sweep.accounts;
+	out->started_ms = status.sweep.started_ms;
+	out->finished_ms = status.sweep.finished_ms;
+}
+
+static void
+reconcile(void *ctx)
+{
+	const struct daemon *daemon = ctx;
+	publisher_reconcile(daemon->publisher);
+}
+
 static int
 start_http(struct daemon *daemon, const char *listen, struct err *err)
 {
@@ -388,6 +409,8 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		.status_ctx = daemon,
 		.connections = list_connections,
 		.streams = list_streams,
+		.convergence = tell_convergence,
+		.reconcile = reconcile,
 		.nats_ctx = daemon,
 		.version = NATSID_VERSION,
 	};

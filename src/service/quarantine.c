@@ -445,7 +445,8 @@ choose_once(struct choosing *choosing, struct err *err)
 		return -1;
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &look->account.public_key, choosing->choice.key);
-	return store_write(choosing->service->store, write_choice, choosing, err);
+	return service_write(
+		choosing->service, choosing->actor, write_choice, choosing, NULL, err);
 }
 
 static int

@@ -213,16 +213,25 @@ open_list(struct store_stmt *stmt, struct store_conn *conn,
 	return rc;
 }
 
+/* A page that is not full is the last one: nothing needs to be counted. */
+static int
+total_rows(struct store_conn *conn, const struct store_list_query *query, int64_t rows,
+	int64_t *out_total, struct err *err)
+{
+	if (rows < query->limit && (rows > 0 || query->offset == 0)) {
+		*out_total = query->offset + rows;
+		return 0;
+	}
+	return store_record_count(conn, query->collection, out_total, err);
+}
+
 int
 store_record_list(struct store_conn *conn, const struct store_list_query *query,
 	record_fn fn, void *ctx, int64_t *out_total, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	int64_t total = -1;
-	if (!query->skip_total &&
-		store_record_count(conn, query->collection, &total, err) != 0) {
-		return -1;
-	}
+	int64_t rows = 0;
 	if (open_list(&stmt, conn, query, err) != 0) {
 		return -1;
 	}
@@ -236,12 +245,15 @@ store_record_list(struct store_conn *conn, const struct store_list_query *query,
 		if (fn(ctx, &view, err) != 0) {
 			return -1;
 		}
+		rows++;
 		rc = store_stmt_step(&stmt, err);
 	}
-	if (rc == 0) {
-		*out_total = total;
+	if (rc != 0 ||
+		(!query->skip_total && total_rows(conn, query, rows, &total, err) != 0)) {
+		return -1;
 	}
-	return rc;
+	*out_total = total;
+	return 0;
 }
 
 bool
