@@ -486,6 +486,7 @@ test_plan_of_primary_and_backups(void **state)
 
 	/* A primary that was well has its retries again. */
 	bus_plan_primary_is_well(&plan);
+	assert_step(bus_plan_failed(&plan, 0), 0, 1000);
 	step = bus_plan_lost(&plan, 0, true);
 	assert_in_range(step.pause_ms, 0, 1000);
 	assert_step(bus_plan_failed(&plan, 0), 0, 1000);
