@@ -77,7 +77,7 @@ onStage('a primary and two backups', { servers: 3, args }, (stage, test) => {
     assert.deepEqual([said.connects, said.failovers, said.failbacks], [2, 1, 0]);
     const [primary, first, second] = said.urls;
     assert.ok(primary.failures >= 1 + retries, `${primary.failures} failures of the primary`); // and of looks at it since
-    assert.ok(primary.error !== '' && ['failed', 'probing'].includes(primary.state), primary.state);
+    assert.ok(primary.error !== '' && ['failed', 'connecting'].includes(primary.state), primary.state);
     assert.deepEqual([first.failures, first.state], [second.failures + 1, 'failed']); // in order
     assert.equal(second.state, 'connected');
     await stage.converged({ servers: [stage.servers[2]] });
