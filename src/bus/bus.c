@@ -880,7 +880,8 @@ url_state_locked(const struct bus *bus, size_t server)
 	const struct attempt *attempt = &bus->attempt;
 
 	if (attempt->running && attempt->server == server)
-		return attempt->is_probe ? BUS_URL_PROBING : BUS_URL_CONNECTING;
+		return attempt->is_probe && attempt->connected ? BUS_URL_PROBING
+							       : BUS_URL_CONNECTING;
 	if (bus->state == BUS_UP && bus->server == server)
 		return BUS_URL_CONNECTED;
 	return bus->servers[server].error[0] != '\0' ? BUS_URL_FAILED : BUS_URL_STANDBY;

@@ -113,7 +113,8 @@ enum bus_url_state {
 	BUS_URL_STANDBY, /* not needed, or not tried yet */
 	BUS_URL_CONNECTING,
 	BUS_URL_CONNECTED,
-	BUS_URL_PROBING, /* the primary, while a backup is connected */
+	BUS_URL_PROBING, /* the primary: connected beside a backup, to see if it is well
+			  */
 	BUS_URL_FAILED
 };
 

@@ -8,13 +8,13 @@ import { contents, initialised, operatorOf, scratch, serve } from './lib/command
 import { binary, must, natsid, request } from './lib/natsid.mjs';
 import { launch, root } from './lib/processes.mjs';
 
-const nats = ['nats', 'nats-connect-timeout', 'nats-request-timeout', 'nats-ca', 'nats-cert', 'nats-key'];
-const natsOfServe = [...nats, 'nats-max-primary-retries', 'nats-initial-backoff', 'nats-max-backoff',
-  'nats-backoff-multiplier', 'nats-failback-interval', 'nats-publish-timeout'];
+const nats = ['nats-max-primary-retries', 'nats-initial-backoff', 'nats-max-backoff', 'nats-backoff-multiplier',
+  'nats-failback-interval', 'nats-connect-timeout', 'nats-publish-timeout', 'nats-request-timeout', 'nats-ca', 'nats-cert',
+  'nats-key'];
 
 const commands = {
   init: ['data', 'key-file', 'config', 'operator'],
-  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'log-level', 'jwt-lifetime', 'role-pace', 'tombstone-ttl', ...natsOfServe],
+  serve: ['data', 'key-file', 'config', 'operator', 'listen', 'nats', 'log-level', 'jwt-lifetime', 'role-pace', 'tombstone-ttl', ...nats],
   'superuser upsert': ['data', 'key-file', 'config'],
   'export operator-jwt': ['data', 'key-file', 'config', 'output'],
   'export nats-conf': ['data', 'key-file', 'config', 'output', 'server-name', 'port', 'jetstream'],
