@@ -4,13 +4,15 @@
  *
  *   converge all PORT TOKEN DIRECTORY ROLE     changes the role that all accounts use
  *   converge open PORT TOKEN DIRECTORY -       changes nothing
+ *   converge sweep PORT TOKEN DIRECTORY -      looks at all accounts on all servers
  *   converge one PORT TOKEN DIRECTORY SAMPLES  suspends accounts, and changes a limit of
  * others
  *
  * The first two print the seconds until no account is open in the database, which is
- * looked at every few milliseconds. The third prints the median and the 99th percentile
- * of the milliseconds for a suspension, which is urgent, and for the limit, which is
- * debounced: the account is asked for again and again over one connection until its
+ * looked at every few milliseconds; the third the seconds of a pass (POST
+ * /api/v1/reconcile). The last prints the median and the 99th percentile of the
+ * milliseconds for a suspension, which is urgent, and for the limit, which is debounced:
+ * the account is asked for again and again over one connection until its
  * published_generation is its generation. */
 #include "bench/compare.h"
 #include "bench/data.h"
@@ -75,7 +77,7 @@ is_whole(const char *answer, size_t got)
 	return got >= (size_t)(end + 4 - answer) + body;
 }
 
-/* The answer, which must be a 200, is in c->answer. */
+/* The answer, which must be a good one, is in c->answer. */
 static int
 ask(struct converge *c, const char *method, const char *path, const char *body,
 	struct err *err)
@@ -99,7 +101,7 @@ ask(struct converge *c, const char *method, const char *path, const char *body,
 		got += (size_t)n;
 		c->answer[got] = '\0';
 	}
-	return strncmp(c->answer, "HTTP/1.1 200", 12) == 0
+	return strncmp(c->answer, "HTTP/1.1 2", 10) == 0
 		? 0
 		: err_set(err, ERR_INTERNAL, "%s %s: %.100s", method, path, c->answer);
 }
@@ -271,11 +273,54 @@ measure_ones(struct converge *c, const char *samples, struct err *err)
 		"{\"info_url\":\"https://example.org\"}", "url", err);
 }
 
+/* ---- a pass over all ---- */
+
+/* When the last pass ended, as text. */
+static int
+ask_finished(struct converge *c, char out[static CLOCK_TEXT_MAX], struct err *err)
+{
+	static const char key[] = "\"finished\":\"";
+	if (ask(c, "GET", "/api/v1/servers", "", err) != 0) {
+		return -1;
+	}
+	const char *at = strstr(c->answer, key);
+	str_fmt_cut(out, CLOCK_TEXT_MAX, "%s", at == NULL ? "" : at + strlen(key));
+	out[strcspn(out, "\"")] = '\0';
+	return 0;
+}
+
+static int
+measure_sweep(struct converge *c, struct err *err)
+{
+	static const struct timespec pause = { .tv_nsec = LOOK_NS };
+	char before[CLOCK_TEXT_MAX];
+	char now[CLOCK_TEXT_MAX];
+	if (ask_finished(c, before, err) != 0 ||
+		ask(c, "POST", "/api/v1/reconcile", "", err) != 0) {
+		return -1;
+	}
+	double start = bench_now();
+	do {
+		nanosleep(&pause, NULL);
+		if (ask_finished(c, now, err) != 0) {
+			return -1;
+		}
+	} while (str_equal(now, before) && bench_now() - start < SETTLED_S);
+	if (str_equal(now, before)) {
+		return err_set(err, ERR_TIMEOUT, "the pass does not end");
+	}
+	printf("%.1f\n", bench_now() - start);
+	return 0;
+}
+
 static int
 run(struct converge *c, const char *what, const char *argument, struct err *err)
 {
 	if (str_equal(what, "one")) {
 		return measure_ones(c, argument, err);
+	}
+	if (str_equal(what, "sweep")) {
+		return measure_sweep(c, err);
 	}
 	if (str_equal(what, "all") && change_all(c, argument, err) != 0) {
 		return -1;
@@ -290,7 +335,8 @@ main(int argc, char **argv)
 	struct err err = { 0 };
 	int64_t port = 0;
 	if (argc != 6 || str_to_int(argv[2], 1, UINT16_MAX, &port) != 0) {
-		fprintf(stderr, "converge: all|open|one PORT TOKEN DIRECTORY ARGUMENT\n");
+		fprintf(stderr,
+			"converge: all|open|sweep|one PORT TOKEN DIRECTORY ARGUMENT\n");
 		return 2;
 	}
 	c.token = argv[3];

@@ -1,5 +1,5 @@
 # What the scripts that measure have in common; sourced by them. They set $work, a directory of their own, first.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they set $nats_server, too, and use what is set here
 
 pids=()
 rows=()

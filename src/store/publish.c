@@ -353,24 +353,42 @@ store_publish_jwt(struct store_conn *conn, int64_t account, char **out_jwt,
 	return 0;
 }
 
-int
-store_publish_proven(
-	struct store_tx *tx, int64_t account, int64_t generation, struct err *err)
+static int
+run_proven(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t account,
+	int64_t generation, int64_t *out_changes, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	int64_t changes = 0;
-	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_PROVEN,
-		    "UPDATE account_publish SET "
-		    "proven_generation = max(proven_generation, min(?2, generation)), "
-		    "state = iif(generation <= ?2, 'pending', state), "
-		    "attempts = iif(generation <= ?2, 0, attempts), "
-		    "message = iif(generation <= ?2, '', message) WHERE account = ?1",
-		    err) != 0) {
+	if (store_stmt_open(&stmt, store_tx_conn(tx), id, sql, err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, generation);
-	if (store_stmt_run(&stmt, &changes, err) != 0) {
+	return store_stmt_run(&stmt, out_changes, err);
+}
+
+#define PUBLISH_PROVEN \
+	"UPDATE account_publish SET " \
+	"proven_generation = max(proven_generation, min(?2, generation))"
+
+int
+store_publish_proven(
+	struct store_tx *tx, int64_t account, int64_t generation, struct err *err)
+{
+	int64_t changes = 0;
+	/* A state that is written is checked, which costs more than all the rest: most
+	 * accounts have none to clear. */
+	if (run_proven(tx, STORE_STMT_PUBLISH_PROVEN,
+		    PUBLISH_PROVEN
+		    " WHERE account = ?1 AND (generation > ?2 OR "
+		    "(state = 'pending' AND attempts = 0 AND message = ''))",
+		    account, generation, &changes, err) != 0) {
+		return -1;
+	}
+	if (changes == 0 &&
+		run_proven(tx, STORE_STMT_PUBLISH_PROVEN_CLEAR,
+			PUBLISH_PROVEN ", state = 'pending', attempts = 0, message = '' "
+				       "WHERE account = ?1",
+			account, generation, &changes, err) != 0) {
 		return -1;
 	}
 	return changes == 0 ? no_account(err) : 0;
