@@ -55,25 +55,30 @@ export function drawSchedule(seed, { nodes, duration }) {
 
 const describeEvent = ({ at, lasts, kind, target }) => `${(at / 1000).toFixed(1)} s: ${kind} ${target.name} (${lasts} ms)`;
 
-/** Does what the schedule says, and takes it all back. */
+/**
+ * Does what the schedule says, and takes it all back. Where the machine is slow, an event waits until the one before it is
+ * over that does things to the same.
+ */
 async function play(events, faults, stage, log) {
   const start = performance.now();
-  const sleepUntil = (at) => pause(Math.max(0, start + at - performance.now()));
-  const stamp = () => `${((performance.now() - start) / 1000).toFixed(2)} s`;
-  const one = async ({ at, lasts, kind, target, seed }) => {
+  const elapsed = () => `${((performance.now() - start) / 1000).toFixed(2)} s`;
+  const one = async ({ lasts, kind, target, seed }, before) => {
+    await before;
     const subject = target.pair ?? (target.index === undefined ? undefined : stage.servers[target.index]);
-    log(`${stamp()}: ${kind} ${target.name}`);
+    log(`${elapsed()}: ${kind} ${target.name}`);
     const end = await faults[kind](subject, random(seed));
     if (!end) return;
-    await sleepUntil(at + lasts);
+    await pause(lasts);
     await end();
-    log(`${stamp()}: end of ${kind} ${target.name}`);
+    log(`${elapsed()}: end of ${kind} ${target.name}`);
   };
   const running = [];
+  const last = new Map();
   for (const event of events) {
-    await sleepUntil(event.at);
-    const each = one(event);
+    await pause(Math.max(0, start + event.at - performance.now()));
+    const each = one(event, last.get(event.target.name));
     each.catch(() => {}); // it is heard of below, after the others
+    last.set(event.target.name, each);
     running.push(each);
   }
   const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected');
