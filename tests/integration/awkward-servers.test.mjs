@@ -167,11 +167,12 @@ onStage('two servers that are scripts', { type: FakeStage, names: ['f1', 'f2'] }
       test(`${kind}: ${what}`, async () => {
         stage.fake.answer(kind, behaviour);
         for (const member of stage.fake.members) member.restart();
-        const before = stage.fake.count('PING');
+        const before = stage.fake.count(kind);
         await change();
-        await until('natsid asked for its servers', async () => {
+        if (kind === 'LIST') await stage.daemon.api('POST', '/api/v1/reconcile');
+        await until('natsid asked', async () => {
           await judged();
-          return stage.fake.count('PING') > before;
+          return stage.fake.count(kind) > before;
         }, { deadline: 30_000 });
       });
     }

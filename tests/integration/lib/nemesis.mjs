@@ -15,6 +15,10 @@ import { Writer } from './writer.mjs';
 const WRITERS = 2;
 const SETTLE_MS = 30_000;
 
+// With the pauses of every day, natsid would go to another server, and back, in few schedules only.
+const DAEMON_ARGS = ['--nats-initial-backoff', '100ms', '--nats-max-backoff', '1s', '--nats-max-primary-retries', '2',
+  '--nats-failback-interval', '1s'];
+
 /** NEMESIS_SEED, or one of the moment. */
 export const chooseSeed = (text = process.env.NEMESIS_SEED) => (text ? Number(text) : Date.now() % 2 ** 32);
 
@@ -51,25 +55,30 @@ export function drawSchedule(seed, { nodes, duration }) {
 
 const describeEvent = ({ at, lasts, kind, target }) => `${(at / 1000).toFixed(1)} s: ${kind} ${target.name} (${lasts} ms)`;
 
-/** Does what the schedule says, and takes it all back. */
+/**
+ * Does what the schedule says, and takes it all back. Where the machine is slow, an event waits until the one before it is
+ * over that does things to the same.
+ */
 async function play(events, faults, stage, log) {
   const start = performance.now();
-  const sleepUntil = (at) => pause(Math.max(0, start + at - performance.now()));
-  const stamp = () => `${((performance.now() - start) / 1000).toFixed(2)} s`;
-  const one = async ({ at, lasts, kind, target, seed }) => {
+  const elapsed = () => `${((performance.now() - start) / 1000).toFixed(2)} s`;
+  const one = async ({ lasts, kind, target, seed }, before) => {
+    await before;
     const subject = target.pair ?? (target.index === undefined ? undefined : stage.servers[target.index]);
-    log(`${stamp()}: ${kind} ${target.name}`);
+    log(`${elapsed()}: ${kind} ${target.name}`);
     const end = await faults[kind](subject, random(seed));
     if (!end) return;
-    await sleepUntil(at + lasts);
+    await pause(lasts);
     await end();
-    log(`${stamp()}: end of ${kind} ${target.name}`);
+    log(`${elapsed()}: end of ${kind} ${target.name}`);
   };
   const running = [];
+  const last = new Map();
   for (const event of events) {
-    await sleepUntil(event.at);
-    const each = one(event);
+    await pause(Math.max(0, start + event.at - performance.now()));
+    const each = one(event, last.get(event.target.name));
     each.catch(() => {}); // it is heard of below, after the others
+    last.set(event.target.name, each);
     running.push(each);
   }
   const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected');
@@ -163,12 +172,12 @@ async function assertEqual(stage, observer) {
 }
 
 /**
- * One schedule on a system of its own. options: seed, which, nodes, duration (ms), daemonArgs. Resolves to {problems, events,
+ * One schedule on a system of its own. options: seed, which, nodes, duration (ms). Resolves to {problems, events,
  * log, logs, ...}; problems is empty when all went well.
  */
-export async function runSchedule({ seed, which = 'newest', nodes = 1, duration = 20_000, daemonArgs }) {
+export async function runSchedule({ seed, which = 'newest', nodes = 1, duration = 20_000 }) {
   const events = drawSchedule(seed, { nodes, duration });
-  const stage = new NetworkStage({ which, servers: nodes, daemonArgs });
+  const stage = new NetworkStage({ which, servers: nodes, daemonArgs: DAEMON_ARGS });
   const log = [];
   const result = { seed, which, nodes, events: events.map(describeEvent), log, problems: [], logs: '' };
   let observer;
