@@ -54,12 +54,16 @@ static void
 put(struct inbox *inbox, struct note *note)
 {
 	pthread_mutex_lock(&inbox->lock);
+	/* Whoever waits does so for the first one, and then takes all. */
+	bool first = STAILQ_EMPTY(&inbox->notes);
 	if (note == NULL) {
 		inbox->lost = true;
 	} else {
 		STAILQ_INSERT_TAIL(&inbox->notes, note, link);
 	}
-	pthread_cond_signal(&inbox->arrived);
+	if (first) {
+		pthread_cond_signal(&inbox->arrived);
+	}
 	pthread_mutex_unlock(&inbox->lock);
 }
 

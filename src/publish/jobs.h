@@ -58,6 +58,8 @@ struct job {
 	int64_t generation; /* that the bytes say */
 	int64_t proven; /* proven before */
 	int64_t last_iat;
+	size_t current; /* servers that held these bytes since they started, as recorded
+			 */
 	bool has_overruled;
 	uint8_t overruled[STORE_HASH_LEN]; /* see struct store_publish */
 	char *jwt; /* owned; NULL: none was minted yet */

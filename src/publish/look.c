@@ -55,6 +55,9 @@ finish_proof(struct publisher *p, struct job *job)
 			"%zu of %zu servers show the new JWT when they are asked for it",
 			job->equal, want);
 		publish_fail(p, job, STORE_PUBLISH_PARTIAL, words);
+		if (job->missing + job->older + job->damaged > 0) {
+			publish_renew(p, job); /* for the next try */
+		}
 	}
 }
 
@@ -107,6 +110,15 @@ waits_for_more(const struct publisher *p, const struct job *job, bool nobody_lis
 		!job->urgent;
 }
 
+/* A running server lost what it held: it takes the same bytes for known, and says that it
+ * stored them. */
+static bool
+was_lost(const struct job *job)
+{
+	return job->missing + job->damaged > 0 &&
+		job->current > job->equal + job->older;
+}
+
 static void
 finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 {
@@ -128,6 +140,9 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	}
 	if (job->jwt != NULL && job->proven >= job->generation) {
 		note_differences(p, job);
+	}
+	if (was_lost(job)) {
+		publish_renew(p, job);
 	}
 	seq_set_add(&p->seen, job->account);
 	publish_swept(p, job);

@@ -352,7 +352,14 @@ publisher_on_commit(void *ctx, const struct store_change *changes, size_t n)
 	}
 }
 
-/* "$SYS.SERVER.<id>.STATSZ" says who is there; all others hold a JWT. */
+void
+publisher_reconcile(struct publisher *publisher)
+{
+	inbox_put(publisher->inbox, NOTE_RECONCILE, "", 0);
+}
+
+/* "$SYS.SERVER.<id>.STATSZ" says who is there; the others hold the JWT of an account, or
+ * a request to delete some, which is nothing to keep. */
 static void
 put_message(struct publisher *p, const struct bus_event *event)
 {
@@ -360,6 +367,8 @@ put_message(struct publisher *p, const struct bus_event *event)
 	if (str_starts_with(event->subject, server)) {
 		const char *id = event->subject + sizeof(server) - 1;
 		inbox_put(p->inbox, NOTE_SERVER, id, strcspn(id, "."));
+	} else if (str_equal(event->subject, "$SYS.REQ.CLAIMS.DELETE")) {
+		publisher_reconcile(p);
 	} else {
 		inbox_put(p->inbox, NOTE_OTHER_HAND, event->data, event->len);
 	}
@@ -380,19 +389,14 @@ int
 publisher_subscribe(struct bus *bus, struct err *err)
 {
 	static const char *const subjects[] = { "$SYS.SERVER.*.STATSZ",
-		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE" };
+		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+		"$SYS.REQ.CLAIMS.DELETE" };
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
 		if (bus_subscribe(bus, subjects[i], err) != 0) {
 			return -1;
 		}
 	}
 	return 0;
-}
-
-void
-publisher_reconcile(struct publisher *publisher)
-{
-	inbox_put(publisher->inbox, NOTE_RECONCILE, "", 0);
 }
 
 int

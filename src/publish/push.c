@@ -113,6 +113,7 @@ take_work(struct start *start)
 	job->generation = row->minted_generation;
 	job->proven = row->proven_generation;
 	job->last_iat = row->last_iat;
+	job->current = (size_t)start->work.current;
 	job->has_overruled = row->has_overruled;
 	memcpy(job->overruled, row->overruled, sizeof(job->overruled));
 	free(job->jwt);

@@ -212,6 +212,24 @@ publish_trouble(
 	jobs_delay(&p->jobs, job, publish_now_ms(p) + backoff(job->failures++));
 }
 
+static int
+write_renewal(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct job *job = ctx;
+	return store_publish_renew(tx, job->account, err);
+}
+
+void
+publish_renew(struct publisher *p, const struct job *job)
+{
+	struct err err = { 0 };
+	struct job copy = *job;
+	if (store_write(p->params.store, write_renewal, &copy, &err) != 0) {
+		log_err("cannot have an account minted anew", &err,
+			LOG_INT("account", job->account));
+	}
+}
+
 /* ---- what others did ---- */
 
 struct finding {

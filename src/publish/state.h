@@ -207,6 +207,9 @@ void publish_fail(struct publisher *p, struct job *job, enum store_publish_state
  * job ends. */
 void publish_hold(struct publisher *p, struct job *job, const char *message);
 
+/* The account is minted anew, whatever its claims. */
+void publish_renew(struct publisher *p, const struct job *job);
+
 /* Trouble of our own, which says nothing of the servers. */
 void publish_trouble(
 	struct publisher *p, struct job *job, const char *what, const struct err *err);

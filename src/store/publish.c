@@ -97,7 +97,11 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_WORK,
 		    "SELECT " PUBLISH_COLUMNS ", a.public_key, j.jwt, EXISTS (SELECT 1 "
 		    "FROM quarantine q WHERE q.account = p.account), "
-		    "EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
+		    "EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account), "
+		    "(SELECT count(*) FROM account_servers c JOIN servers s ON s.seq = "
+		    "c.server WHERE c.account = p.account AND c.generation >= "
+		    "p.minted_generation AND c.incarnation = s.incarnation AND "
+		    "s.missing_since = 0) "
 		    "FROM account_publish p JOIN accounts a ON a.seq = p.account "
 		    "LEFT JOIN account_jwt j ON j.account = p.account "
 		    "WHERE p.account = ?1",
@@ -117,6 +121,7 @@ store_publish_work(struct store_conn *conn, int64_t account,
 	nkey_text_encode(NKEY_ACCOUNT, &key, work.public_key);
 	work.quarantined = store_stmt_int(&stmt, 14) != 0;
 	work.buried = store_stmt_int(&stmt, 15) != 0;
+	work.current = store_stmt_int(&stmt, 16);
 	if (!store_stmt_is_null(&stmt, 13)) {
 		const char *text = store_stmt_text(&stmt, 13, &work.jwt_len);
 		work.jwt = str_dup_n(text, work.jwt_len);
@@ -395,6 +400,21 @@ store_publish_proven(
 }
 
 int
+store_publish_renew(struct store_tx *tx, int64_t account, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_RENEW,
+		    "UPDATE account_publish SET generation = generation + 1, "
+		    "urgent_generation = generation + 1, claims_hash = NULL "
+		    "WHERE account = ?1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	return store_stmt_run(&stmt, NULL, err);
+}
+
+int
 store_publish_unproven(
 	struct store_tx *tx, int64_t account, int64_t generation, struct err *err)
 {
@@ -453,7 +473,11 @@ store_publish_redate(
 	"SELECT p.account, a.public_key, p.generation, p.urgent_generation, " \
 	"p.minted_generation, p.proven_generation FROM account_publish p " \
 	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 " \
-	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account) " \
+	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account), "
+		    "(SELECT count(*) FROM account_servers c JOIN servers s ON s.seq = "
+		    "c.server WHERE c.account = p.account AND c.generation >= "
+		    "p.minted_generation AND c.incarnation = s.incarnation AND "
+		    "s.missing_since = 0) "
 	"AND NOT EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
 #define PUBLISH_SCAN_ORDER "ORDER BY p.account LIMIT ?2"
 
