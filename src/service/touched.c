@@ -138,7 +138,7 @@ put_plain(char out[static SERVICE_UNPROVEN_SIZE], const char *text)
 {
 	size_t len = strlen(out);
 	for (; *text != '\0' && len + 1 < SERVICE_UNPROVEN_SIZE; text++) {
-		bool plain = *text >= ' ' && *text <= '~' && *text != ',';
+		bool plain = *text >= ' ' && *text <= '~';
 		out[len++] = *text == ',' ? ';' : plain ? *text : '?';
 	}
 	out[len] = '\0';

@@ -397,19 +397,31 @@ test_sleep(void **state)
 }
 
 static void
-test_proof_look(void **state)
+assert_proof(struct temp_service *t, int64_t account, enum store_proof expected)
 {
-	struct temp_service *t = *state;
 	struct store_conn *conn = NULL;
 	struct err err = { 0 };
 	enum store_proof proof = STORE_PROOF_OPEN;
 	ok(store_read_begin_one(t->temp.store, &conn, &err), &err);
-	/* no such account: nothing is wanted of it */
-	ok(store_proof_look(conn, 999, 1, &proof, &err), &err);
-	assert_int_equal(proof, STORE_PROOF_WHOLE);
-	ok(store_proof_look(conn, 1, 1, &proof, &err), &err);
-	assert_int_equal(proof, STORE_PROOF_OPEN);
+	ok(store_proof_look(conn, account, 1, &proof, &err), &err);
 	store_read_end(t->temp.store, conn);
+	assert_int_equal(proof, expected);
+}
+
+static void
+test_proof_look(void **state)
+{
+	struct temp_service *t = *state;
+	assert_proof(t, 999, STORE_PROOF_WHOLE); /* gone: nothing is wanted of it */
+	assert_proof(t, 1, STORE_PROOF_OPEN);
+	write_ok(t, (struct step){ prove, NULL, 1, 1, NULL });
+	assert_proof(t, 1, STORE_PROOF_WHOLE);
+	write_ok(t, (struct step){ meet, "a", .words = "N1" });
+	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+	write_ok(t, (struct step){ miss, "b", 0, 0, NULL });
+	assert_proof(t, 1, STORE_PROOF_OPEN); /* one is missing, but a is there */
+	write_ok(t, (struct step){ hold, "a", 1, 1, NULL });
+	assert_proof(t, 1, STORE_PROOF_PARTIAL);
 }
 
 #define WAIT_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, temp_service_tear_down)
