@@ -130,7 +130,8 @@ mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
 		"$SYS.REQ.SERVER.*.ACCOUNTZ", "$SYS.REQ.SERVER.*.JSZ" };
 	/* What other hands push and delete, and servers that come up. */
 	static const char *const subscribe[] = { "$SYS.REQ.CLAIMS.UPDATE",
-		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.SERVER.*.STATSZ" };
+		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+		"$SYS.SERVER.*.STATSZ" };
 	char inbox[64];
 	struct jwt_claims claims;
 	int rc = start_claims(

@@ -13,7 +13,7 @@ publish_on_other_hand(struct publisher *p, const struct note *note)
 		    p->params.service, note->data, note->len, &account, &err) != 0) {
 		log_err("cannot read of which account a pushed JWT is", &err,
 			LOG_INT("bytes", (int64_t)note->len));
-		publish_restart_sweep(p);
+		publish_restart_sweep(p, false);
 	} else if (account != 0) {
 		publish_want_look(p, account);
 	}

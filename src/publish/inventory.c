@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	LIST_WAIT_MS = 5000,
+	LIST_WAIT_MS = 15000,
 	LIST_MAX = 256 * 1024 * 1024, /* bytes; an account takes 59 */
 	MISSING_MAX = 256, /* jobs that one answer makes */
 	FOREIGN_MAX = 1000, /* of one server, that are written down */
@@ -153,7 +153,7 @@ take_inventory(struct publisher *p, const struct server *server, const json_t *l
 	struct err *err)
 {
 	struct inventory inventory = { .p = p, .server = server };
-	int index = roster_index(&p->roster, server->id);
+	int index = publish_heard(p, server->id);
 	if (index < 0 || list == NULL) {
 		return 0; /* one that came since, or that keeps no accounts */
 	}
@@ -220,6 +220,5 @@ publish_finish_list(struct publisher *p)
 		bus_cancel(p->bus, p->pass.request);
 		p->pass.request = 0;
 	}
-	p->pass.stage = SWEEP_ALL;
-	p->pass.after = 0;
+	publish_listed(p);
 }

@@ -115,8 +115,7 @@ waits_for_more(const struct publisher *p, const struct job *job, bool nobody_lis
 static bool
 was_lost(const struct job *job)
 {
-	return job->missing + job->damaged > 0 &&
-		job->current > job->equal + job->older;
+	return job->missing + job->damaged > 0 && job->current > job->equal + job->older;
 }
 
 static void

@@ -156,7 +156,7 @@ on_note(struct publisher *p, struct note *note)
 		publish_want(p, note->account, note->want);
 		break;
 	case NOTE_RECONCILE:
-		publish_restart_sweep(p);
+		publish_restart_sweep(p, true);
 		break;
 	case NOTE_SERVER:
 		if (roster_index(&p->roster, note->data) < 0) {

@@ -337,7 +337,7 @@ publish_on_update_answer(struct publisher *p, struct job *job, const struct note
 		log_warn("odd answer to an account update", LOG_STR("error", err.msg));
 		return;
 	}
-	int index = roster_index(&p->roster, ack.server_id);
+	int index = publish_heard(p, ack.server_id);
 	if (index < 0) {
 		p->roster_at = 0; /* a server that came after the last round: ask again */
 		return;

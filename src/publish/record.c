@@ -78,7 +78,7 @@ publish_flush_proofs(struct publisher *p)
 			LOG_INT("accounts", p->proof_count));
 		/* They are proven all the same; the sweep finds them open and records
 		 * them then. */
-		publish_restart_sweep(p);
+		publish_restart_sweep(p, false);
 	}
 	p->proof_count = 0;
 }

@@ -55,6 +55,16 @@ log_roster(const struct roster *roster)
 	}
 }
 
+int
+publish_heard(struct publisher *p, const char *server_id)
+{
+	int index = roster_index(&p->roster, server_id);
+	if (index >= 0) {
+		p->heard[index] = publish_now_ms(p);
+	}
+	return index;
+}
+
 /* ---- whom they trust ---- */
 
 /* A server acknowledges what an operator signed that it does not trust, and locks the
@@ -158,12 +168,59 @@ on_trust_answer(struct publisher *p, struct note *note)
 
 /* ---- who is there ---- */
 
+static bool
+has_name_of(const struct roster *roster, const struct server *server)
+{
+	for (size_t i = 0; i < roster->len; i++) {
+		if (str_equal(roster->servers[i].name, server->name) &&
+			str_equal(roster->servers[i].cluster, server->cluster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Servers that did not answer this round and were heard just before stay, unless the
+ * others know that they have gone, or they are back under a new id. */
+static void
+keep_silent(struct publisher *p)
+{
+	int64_t now = publish_now_ms(p);
+	bool complete = roster_is_complete(&p->round_roster);
+	for (size_t i = 0; i < p->roster.len && !complete; i++) {
+		const struct server *server = &p->roster.servers[i];
+		if (now - p->heard[i] < ROSTER_SILENCE_MS &&
+			p->round_roster.len < ROSTER_MAX &&
+			!has_name_of(&p->round_roster, server)) {
+			p->round_roster.servers[p->round_roster.len++] = *server;
+		}
+	}
+}
+
+/* The places of the new roster are others. */
+static void
+carry_heard(struct publisher *p)
+{
+	int64_t heard[ROSTER_MAX] = { 0 };
+	for (size_t i = 0; i < p->round_roster.len; i++) {
+		int was = roster_index(&p->roster, p->round_roster.servers[i].id);
+		heard[i] = was >= 0 ? p->heard[was] : publish_now_ms(p);
+	}
+	memcpy(p->heard, heard, sizeof(heard));
+}
+
 /* Members first, so that what comes next can be recorded. A failed one is like no answer:
  * the next round tries again. */
 static bool
 take_roster(struct publisher *p)
 {
 	struct err err = { 0 };
+	size_t answered = p->round_roster.len;
+	for (size_t i = 0; i < answered; i++) {
+		(void)publish_heard(p, p->round_roster.servers[i].id); /* or it is new */
+	}
+	keep_silent(p);
+	p->silent = p->round_roster.len > answered;
 	bool changed = !same_servers(&p->roster, &p->round_roster);
 	bool grown = false;
 	for (size_t i = 0; i < p->round_roster.len; i++) {
@@ -173,6 +230,7 @@ take_roster(struct publisher *p)
 	if (changed) {
 		publish_flush_proofs(p); /* they count by the old one */
 		publish_restart_active(p);
+		carry_heard(p);
 		p->roster = p->round_roster;
 		log_roster(&p->roster);
 	}
@@ -264,7 +322,10 @@ has_work(const struct publisher *p)
 int64_t
 publish_round_due(const struct publisher *p)
 {
-	int64_t age = has_work(p) ? ROSTER_FRESH_MS : ROSTER_IDLE_MS;
+	int64_t age = has_work(p) || p->silent ? ROSTER_FRESH_MS : ROSTER_IDLE_MS;
+	if (p->pass.request != 0) {
+		return INT64_MAX; /* a server that lists its accounts answers nothing */
+	}
 	int64_t due =
 		p->roster.len == 0 || p->blocked[0] != '\0' ? 0 : p->roster_at + age;
 	return due > p->round_not_before ? due : p->round_not_before;

@@ -28,6 +28,10 @@ struct member {
 	bool checked; /* all accounts were looked at on this incarnation */
 };
 
+/* A server that is silent for less is there all the same: under load answers to PING come
+ * late. */
+enum { ROSTER_SILENCE_MS = 3000 };
+
 /* A round asks who is there, and whom those trust that are new. Its outcome decides whom
  * a push must reach. */
 enum round { ROUND_REST, ROUND_PING, ROUND_TRUST };
@@ -35,9 +39,14 @@ enum round { ROUND_REST, ROUND_PING, ROUND_TRUST };
 /* A pass over all accounts: first the open ones, then every one is looked at. */
 enum sweep { SWEEP_REST, SWEEP_LIST, SWEEP_OPEN, SWEEP_ALL, SWEEP_END };
 
+/* When a pass asks which accounts the servers have: for few it costs them little. */
+enum list_when { LIST_NEVER, LIST_FIRST, LIST_LAST };
+
 struct pass {
 	enum sweep stage;
 	bool slow; /* nobody waits for it: paced */
+	enum list_when list;
+	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
 	int64_t after; /* account */
 	size_t looking; /* its jobs that were not looked at yet */
 	int64_t next; /* monotonic ms: when the next slow one begins */
@@ -73,7 +82,9 @@ struct publisher {
 	uint64_t next_request;
 	struct roster roster;
 	struct member members[ROSTER_MAX];
+	int64_t heard[ROSTER_MAX]; /* monotonic ms: the last answer of the server there */
 	int64_t roster_at;
+	bool silent; /* one of the roster did not answer the last round */
 	int64_t remembered_at;
 	enum round round;
 	uint64_t round_request;
@@ -144,8 +155,9 @@ void publish_finish_job(struct publisher *p, struct job *job);
 
 /* ---- sweep.c: passes over all accounts ---- */
 
-/* All accounts are looked at, as fast as the servers answer. */
-void publish_restart_sweep(struct publisher *p);
+/* All accounts are looked at, as fast as the servers answer; list: and what they have
+ * besides. */
+void publish_restart_sweep(struct publisher *p, bool list);
 
 /* A server may hold anything: what was seen is forgotten, and all looked at. */
 void publish_forget_seen(struct publisher *p);
@@ -157,12 +169,17 @@ int64_t publish_sweep_due(const struct publisher *p);
 /* The job was looked at, or failed. */
 void publish_swept(struct publisher *p, struct job *job);
 
+/* LIST is over: the pass goes on. */
+void publish_listed(struct publisher *p);
+
 /* Tells of an account that a server lacked, within reason. */
 void publish_differs(struct publisher *p, const struct job *job);
 
 /* ---- inventory.c: which accounts a server says it has ---- */
 
-/* Asks all of them; the pass goes on when they have answered, or not. */
+/* Asks all of them; the pass goes on when they have answered, or not. A server reads all
+ * its files for the answer, and reads nothing from our connection meanwhile: a quarter of
+ * a millisecond for each account. */
 void publish_list(struct publisher *p);
 void publish_on_list_answer(struct publisher *p, const struct note *note);
 void publish_finish_list(struct publisher *p);
@@ -219,6 +236,9 @@ void publish_quarantine(
 	struct publisher *p, struct job *job, enum verdict verdict, const char *jwt);
 
 /* ---- round.c: who is there ---- */
+
+/* The server with this id answered something. Its place in the roster, or -1. */
+int publish_heard(struct publisher *p, const char *server_id);
 
 int64_t publish_round_due(const struct publisher *p);
 void publish_begin_round(struct publisher *p);

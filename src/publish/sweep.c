@@ -5,14 +5,74 @@
 #include "store/publish.h"
 #include "store/server.h"
 
-enum { SWEEP_PAGE = 256, DIFFERING_LOGGED = 20 };
+enum {
+	SWEEP_PAGE = 256,
+	DIFFERING_LOGGED = 20,
+	/* LIST comes first up to so many accounts, and not at all beyond so many. Between
+	 * two that nobody asked for the servers rest a thousand times as long as it takes
+	 * them. */
+	LIST_FIRST_MAX = 2000,
+	LIST_ACCOUNTS_MAX = 20000,
+	LIST_PAUSE_MS_EACH = 250,
+	LIST_PAUSE_LEAST_MS = 60 * 1000
+};
 
 /* ---- where a pass begins and ends ---- */
 
 static void
-begin_pass(struct publisher *p, bool slow)
+enter(struct publisher *p, enum sweep stage)
 {
-	p->pass.stage = slow ? SWEEP_LIST : SWEEP_OPEN;
+	p->pass.stage = stage;
+	p->pass.after = 0;
+	if (stage == SWEEP_LIST) {
+		publish_list(p);
+	}
+}
+
+static void
+next_stage(struct publisher *p)
+{
+	switch (p->pass.stage) {
+	case SWEEP_REST:
+	case SWEEP_END:
+		break;
+	case SWEEP_OPEN:
+		enter(p, p->pass.list == LIST_FIRST ? SWEEP_LIST : SWEEP_ALL);
+		break;
+	case SWEEP_ALL:
+		enter(p, p->pass.list == LIST_LAST ? SWEEP_LIST : SWEEP_END);
+		break;
+	case SWEEP_LIST:
+		enter(p, p->pass.list == LIST_FIRST ? SWEEP_ALL : SWEEP_END);
+		break;
+	}
+}
+
+void
+publish_listed(struct publisher *p)
+{
+	next_stage(p);
+}
+
+/* Where LIST stands in a pass. What it names is told better before the looks repair it,
+ * but many accounts keep a server from everything else. */
+static enum list_when
+list_when(struct publisher *p, bool wanted)
+{
+	int64_t accounts = p->pass.told.accounts; /* of the last pass; 0: not known */
+	if (!wanted || accounts > LIST_ACCOUNTS_MAX) {
+		return LIST_NEVER;
+	}
+	int64_t pause = accounts * LIST_PAUSE_MS_EACH;
+	p->pass.next_list = publish_now_ms(p) +
+		(pause > LIST_PAUSE_LEAST_MS ? pause : LIST_PAUSE_LEAST_MS);
+	return accounts > 0 && accounts <= LIST_FIRST_MAX ? LIST_FIRST : LIST_LAST;
+}
+
+static void
+begin_pass(struct publisher *p, bool slow, bool list)
+{
+	p->pass.list = list_when(p, list);
 	p->pass.slow = slow;
 	p->pass.after = 0;
 	p->pass.differing = 0;
@@ -21,24 +81,27 @@ begin_pass(struct publisher *p, bool slow)
 		.started_ms = clock_wall_ms(p->params.clock),
 		.finished_ms = p->pass.told.finished_ms,
 	};
-	if (slow) {
-		publish_list(p);
+	p->pass.stage = SWEEP_OPEN;
+	if (slow) { /* nothing is open */
+		next_stage(p);
 	}
 }
 
 void
-publish_restart_sweep(struct publisher *p)
+publish_restart_sweep(struct publisher *p, bool list)
 {
-	bus_cancel(p->bus, p->pass.request);
-	p->pass.request = 0;
-	begin_pass(p, false);
+	if (p->pass.request != 0) {
+		bus_cancel(p->bus, p->pass.request);
+		p->pass.request = 0;
+	}
+	begin_pass(p, false, list);
 }
 
 void
 publish_forget_seen(struct publisher *p)
 {
 	seq_set_clear(&p->seen);
-	publish_restart_sweep(p);
+	publish_restart_sweep(p, false);
 }
 
 static int
@@ -174,11 +237,7 @@ sweep_page(struct publisher *p)
 		return false;
 	}
 	if (p->pass.after == before) {
-		p->pass.after = 0;
-		p->pass.stage = p->pass.stage == SWEEP_OPEN ? SWEEP_LIST : SWEEP_END;
-		if (p->pass.stage == SWEEP_LIST) {
-			publish_list(p);
-		}
+		next_stage(p);
 	}
 	return true;
 }
@@ -187,7 +246,7 @@ void
 publish_sweep(struct publisher *p)
 {
 	if (p->pass.stage == SWEEP_REST && publish_now_ms(p) >= p->pass.next) {
-		begin_pass(p, true);
+		begin_pass(p, true, publish_now_ms(p) >= p->pass.next_list);
 	}
 	while ((p->pass.stage == SWEEP_OPEN || p->pass.stage == SWEEP_ALL) &&
 		p->jobs.ready_len < p->params.in_flight_max && sweep_page(p)) {

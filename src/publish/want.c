@@ -74,7 +74,7 @@ add_job(struct publisher *p, int64_t account)
 {
 	struct job *job = jobs_add(&p->jobs, account, false);
 	if (job == NULL) {
-		publish_restart_sweep(p);
+		publish_restart_sweep(p, false);
 	}
 	return job;
 }

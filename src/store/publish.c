@@ -473,11 +473,7 @@ store_publish_redate(
 	"SELECT p.account, a.public_key, p.generation, p.urgent_generation, " \
 	"p.minted_generation, p.proven_generation FROM account_publish p " \
 	"CROSS JOIN accounts a ON a.seq = p.account WHERE p.account > ?1 " \
-	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account), "
-		    "(SELECT count(*) FROM account_servers c JOIN servers s ON s.seq = "
-		    "c.server WHERE c.account = p.account AND c.generation >= "
-		    "p.minted_generation AND c.incarnation = s.incarnation AND "
-		    "s.missing_since = 0) "
+	"AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.account = p.account) " \
 	"AND NOT EXISTS (SELECT 1 FROM burials b WHERE b.account = p.account) "
 #define PUBLISH_SCAN_ORDER "ORDER BY p.account LIMIT ?2"
 

@@ -88,6 +88,7 @@ struct store_publish_work {
 	size_t jwt_len;
 	bool quarantined;
 	bool buried; /* on its way off the servers: nothing is pushed */
+	int64_t current; /* servers that were seen to hold these bytes since they started */
 };
 int store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work *out, struct err *err) MUST_CHECK;
