@@ -43,7 +43,7 @@ const tls = (name, verify) =>
 
 for (const which of ['newest', 'oldest']) {
   onStage(`a ${which} server that verifies its clients`, {
-    which, args: [...quick, ...ca, ...own], more: () => tls('server', true),
+    which, daemonArgs: [...quick, ...ca, ...own], more: () => tls('server', true),
   }, (stage, test) => {
     const url = () => `tls://127.0.0.1:${stage.servers[0].port}`;
 
@@ -120,7 +120,7 @@ for (const which of ['newest', 'oldest']) {
 }
 
 onStage("a server with another host's certificate", {
-  args: [...quick, ...ca], more: () => tls('elsewhere', false),
+  daemonArgs: [...quick, ...ca], more: () => tls('elsewhere', false),
 }, (stage, test) => {
   for (const scheme of ['tls', 'nats']) {
     test(`it is not taken, with ${scheme}://`, async (t) => {
@@ -137,7 +137,7 @@ onStage("a server with another host's certificate", {
   }
 });
 
-onStage('a server without TLS', { args: quick }, (stage, test) => {
+onStage('a server without TLS', { daemonArgs: quick }, (stage, test) => {
   for (const [what, options, scheme] of [['a CA', ca, 'nats'], ['a certificate', own, 'nats'], ['tls://', [], 'tls']]) {
     test(`with ${what} nothing goes in the clear`, async (t) => {
       await stage.stopDaemon();
