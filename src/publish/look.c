@@ -140,7 +140,8 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	if (job->jwt != NULL && job->proven >= job->generation) {
 		note_differences(p, job);
 	}
-	if (was_lost(job)) {
+	bool lost = was_lost(job);
+	if (lost) {
 		publish_renew(p, job);
 	}
 	seq_set_add(&p->seen, job->account);
@@ -149,7 +150,7 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	if (job->again != WANT_NOTHING) {
 		publish_round_again(p, job);
 	} else {
-		jobs_make_ready(&p->jobs, job, false);
+		jobs_make_ready(&p->jobs, job, lost);
 	}
 }
 

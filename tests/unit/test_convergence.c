@@ -345,6 +345,7 @@ test_foreign_accounts(void **state)
 	temp_service_advance(&s->t, 1000);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
+	publisher_reconcile(s->publisher);
 	ASSERT_SOON(s, "SELECT count(*) = 0 FROM drift WHERE kind = 'foreign'");
 }
 
