@@ -88,7 +88,8 @@ struct store_publish_work {
 	size_t jwt_len;
 	bool quarantined;
 	bool buried; /* on its way off the servers: nothing is pushed */
-	int64_t current; /* servers that were seen to hold these bytes since they started */
+	int64_t current; /* servers that were seen to hold these bytes since they started
+			  */
 };
 int store_publish_work(struct store_conn *conn, int64_t account,
 	struct store_publish_work *out, struct err *err) MUST_CHECK;
@@ -116,8 +117,7 @@ int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generatio
 /* generation + 1, to be minted anew though the claims are equal: a server that was pushed
  * the same bytes before acknowledges them and writes nothing, even when it has lost
  * them. */
-int
-store_publish_renew(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
+int store_publish_renew(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
 
 /* A server lacks what was proven: proven_generation is 0 then. Nothing happens when
  * the wanted generation is no longer the given one. */
