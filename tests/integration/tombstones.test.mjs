@@ -77,7 +77,8 @@ for (const [which, servers] of [['newest', 1], ['newest', 3], ['oldest', 3]]) {
         // A new natsid looks at once, and as soon as it is connected.
         await stage.stopDaemon();
         await stage.startDaemon();
-        await stage.proven(await stage.createAccount('third'));
+        const third = await stage.createAccount('third');
+        await until('what is pushed now is where it can be', async () => (await stage.read(third)).publish_status === 'partial');
         assert.equal(rows(stage, second), 1);
         assert.equal(sql(stage.data, 'SELECT count(*) FROM burials'), '0');
         for (const server of others) assert.ok(await server.stored(second.public_key), server.name);
