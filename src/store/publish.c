@@ -404,9 +404,9 @@ store_publish_renew(struct store_tx *tx, int64_t account, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_RENEW,
-		    "UPDATE account_publish SET generation = generation + 1, "
-		    "urgent_generation = generation + 1, claims_hash = NULL "
-		    "WHERE account = ?1",
+		    "UPDATE account_publish SET minted_generation = generation - 1, "
+		    "proven_generation = min(proven_generation, generation - 1), "
+		    "claims_hash = NULL WHERE account = ?1",
 		    err) != 0) {
 		return -1;
 	}
