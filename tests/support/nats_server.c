@@ -220,8 +220,12 @@ nats_server_start(struct nats_server *server, uint16_t port, const char *config)
 void
 nats_server_signal(const struct nats_server *server, int signal)
 {
-	if (server->pid > 0)
-		kill(server->pid, signal);
+	if (server->pid <= 0)
+		return;
+	kill(server->pid, signal);
+	/* Its threads stop one after the other: when the call returns, all have. */
+	if (signal == SIGSTOP)
+		waitpid(server->pid, NULL, WUNTRACED);
 }
 
 void

@@ -431,6 +431,7 @@ set_up_hand(void **state)
 		.debounce_max_ms = 1000,
 		.role_pace = RATE,
 	};
+	hand->p.role_pace.rate = RATE;
 	jobs_init(&hand->p.jobs);
 	*state = hand;
 	return 0;
@@ -510,7 +511,7 @@ static void
 test_pace_rates(void **state)
 {
 	struct hand *hand = *state;
-	hand->p.params.role_pace = 3; /* 333 1/3 ms each */
+	hand->p.role_pace.rate = 3; /* 333 1/3 ms each */
 	want_paced(hand, 1, 9);
 	publish_let_paced_go(&hand->p);
 	assert_int_equal(count_phase(hand, JOB_DELAYED), 3);

@@ -13,16 +13,23 @@ export function serverBinary(which) {
 
 export const serverVersion = (which) => execFileSync(serverBinary(which), ['--version'], { encoding: 'utf8' }).trim();
 
+/** By freePort: nobody listens on them yet. */
+const given = new Set();
+
 /** Below the ports that the kernel gives to connections, so that nobody takes it while its server is down. */
 export async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 15_000);
+    if (given.has(port)) continue;
     const probe = createServer();
     const free = await new Promise((resolve) => {
       probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
     });
     await new Promise((resolve) => { probe.close(resolve); });
-    if (free) return port;
+    if (free) {
+      given.add(port);
+      return port;
+    }
   }
 }
 
