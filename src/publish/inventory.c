@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	LIST_WAIT_MS = 15000,
+	LIST_WAIT_MS = 2000, /* and one for each account */
 	LIST_MAX = 256 * 1024 * 1024, /* bytes; an account takes 59 */
 	MISSING_MAX = 256, /* jobs that one answer makes */
 	FOREIGN_MAX = 1000, /* of one server, that are written down */
@@ -196,7 +196,7 @@ publish_list(struct publisher *p)
 	p->pass.request = p->next_request++;
 	p->pass.asked_at = clock_wall_ms(p->params.clock);
 	if (bus_request(p->bus, p->pass.request, "$SYS.REQ.CLAIMS.LIST", "", 0,
-		    LIST_WAIT_MS, &err) != 0) {
+		    LIST_WAIT_MS + p->pass.accounts, &err) != 0) {
 		publish_finish_list(p); /* the connection is down: a new pass comes */
 	}
 }

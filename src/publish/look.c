@@ -11,10 +11,12 @@ count_bits(uint64_t mask)
 	return (size_t)__builtin_popcountll(mask);
 }
 
+/* Lookups that are waited for: after a push those of the servers that stored it. */
 static size_t
-expected(const struct publisher *p)
+expected(const struct publisher *p, const struct job *job)
 {
-	return count_bits(publish_full_servers(p));
+	uint64_t mask = publish_full_servers(p);
+	return count_bits(job->pushed ? mask & job->stored : mask);
 }
 
 static size_t
@@ -38,7 +40,7 @@ static void
 finish_proof(struct publisher *p, struct job *job)
 {
 	char words[STORE_PUBLISH_MESSAGE_MAX];
-	size_t want = expected(p);
+	size_t want = expected(p, job);
 	if (p->roster.overflow) {
 		publish_fail(p, job, STORE_PUBLISH_HELD,
 			"there are more servers than natsid can follow");
@@ -48,8 +50,12 @@ finish_proof(struct publisher *p, struct job *job)
 			p->roster.servers[p->roster.twin].name);
 		publish_fail(p, job, STORE_PUBLISH_HELD, words);
 	} else if (shown(job) == job->equal && job->equal >= want) {
-		publish_prove(p, job, publish_mask(p->roster.len));
-		publish_finish_job(p, job);
+		publish_prove(p, job, job->stored);
+		if (job->stored == publish_mask(p->roster.len)) {
+			publish_finish_job(p, job);
+		} else {
+			publish_fail_push(p, job);
+		}
 	} else {
 		str_fmt_cut(words, sizeof(words),
 			"%zu of %zu servers show the new JWT when they are asked for it",
@@ -106,7 +112,7 @@ finish_equal(struct publisher *p, struct job *job)
 static bool
 waits_for_more(const struct publisher *p, const struct job *job, bool nobody_listens)
 {
-	return !nobody_listens && shown(job) < expected(p) && job->failures == 0 &&
+	return !nobody_listens && shown(job) < expected(p, job) && job->failures == 0 &&
 		!job->urgent;
 }
 
@@ -124,7 +130,7 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	char words[STORE_PUBLISH_MESSAGE_MAX];
 	job->look = false;
 	if (job->jwt != NULL && shown(job) == job->equal && job->equal > 0 &&
-		job->equal >= expected(p)) {
+		job->equal >= expected(p, job)) {
 		finish_equal(p, job);
 		return;
 	}
@@ -133,7 +139,7 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 		str_fmt_cut(words, sizeof(words),
 			"%zu of %zu servers showed what they hold when they were asked "
 			"for it",
-			shown(job), expected(p));
+			shown(job), expected(p, job));
 		publish_fail(p, job, STORE_PUBLISH_PENDING, words);
 		return;
 	}
@@ -212,7 +218,7 @@ publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note
 		publish_quarantine(p, job, verdict, note->data);
 		return;
 	}
-	if (shown(job) >= expected(p)) {
+	if (shown(job) >= expected(p, job)) {
 		finish_look(p, job, false);
 	}
 }

@@ -26,8 +26,8 @@ find_item(void *ctx, const struct store_publish_item *item, struct err *err)
 	(void)err; /* the sweep makes up for what there is no memory for */
 	p->find_after = item->account;
 	p->find_count++;
-	publish_found(
-		p, item->account, item->urgent_generation > item->proven_generation);
+	publish_found(p, item->account, item->generation,
+		item->urgent_generation > item->proven_generation);
 	return 0;
 }
 

@@ -282,28 +282,34 @@ publish_start_ready(struct publisher *p)
 /* ---- answers ---- */
 
 void
-publish_finish_push(struct publisher *p, struct job *job)
+publish_fail_push(struct publisher *p, struct job *job)
 {
 	char words[STORE_PUBLISH_MESSAGE_MAX];
-	uint64_t all = publish_mask(p->roster.len);
-	bus_cancel(p->bus, job->request);
-	if (job->stored == all) {
-		publish_look(p, job);
-		return;
-	}
 	if (job->refused) {
 		publish_fail(p, job, STORE_PUBLISH_REFUSED, job->words);
 	} else if (job->answered == 0) {
 		publish_fail(p, job, STORE_PUBLISH_PENDING,
 			job->words[0] != '\0' ? job->words
 					      : "no server answered the push");
-	} else if (job->answered != all) {
+	} else if (job->answered != publish_mask(p->roster.len)) {
 		char missing[STORE_PUBLISH_MESSAGE_MAX - 32];
 		roster_missing(&p->roster, job->answered, missing, sizeof(missing));
 		str_fmt_cut(words, sizeof(words), "no answer from %s", missing);
 		publish_fail(p, job, STORE_PUBLISH_PARTIAL, words);
 	} else {
 		publish_fail(p, job, STORE_PUBLISH_PARTIAL, job->words);
+	}
+}
+
+/* Those that stored it are to show it, whatever becomes of the others. */
+void
+publish_finish_push(struct publisher *p, struct job *job)
+{
+	bus_cancel(p->bus, job->request);
+	if (job->stored != 0) {
+		publish_look(p, job);
+	} else {
+		publish_fail_push(p, job);
 	}
 }
 

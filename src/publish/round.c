@@ -9,7 +9,7 @@
 
 enum {
 	ROSTER_FRESH_MS = 1000, /* a push counts on a roster no older than this, */
-	ROSTER_IDLE_MS = 10000, /* which is asked for anyway this often */
+	ROSTER_IDLE_MS = 3000, /* which is asked for anyway this often */
 	PING_WAIT_MS = 500, /* for servers that others know of and that do not answer */
 	TRUST_WAIT_MS = 2000,
 	ROUND_PAUSE_MS = 200 /* after a round that came to nothing */

@@ -46,6 +46,7 @@ struct pass {
 	enum sweep stage;
 	bool slow; /* nobody waits for it: paced */
 	enum list_when list;
+	int64_t accounts; /* that the last pass came to; 0: not known */
 	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
 	int64_t after; /* account */
 	size_t looking; /* its jobs that were not looked at yet */
@@ -135,7 +136,7 @@ void publish_want(struct publisher *p, int64_t account, enum want want);
 
 /* The account is open in the database: when nobody told of it, somebody else wrote
  * there. */
-void publish_found(struct publisher *p, int64_t account, bool urgent);
+void publish_found(struct publisher *p, int64_t account, int64_t generation, bool urgent);
 
 /* Servers may hold something else than is known: looks at them, at once. */
 void publish_want_look(struct publisher *p, int64_t account);
@@ -195,6 +196,9 @@ publish_on_update_answer(struct publisher *p, struct job *job, const struct note
 
 /* No further answers come: judges by those that came. */
 void publish_finish_push(struct publisher *p, struct job *job);
+
+/* Not all servers stored it: says why, in their words, and tries again later. */
+void publish_fail_push(struct publisher *p, struct job *job);
 
 /* True: it is under way. False: the job waits for another try. */
 bool publish_send(struct publisher *p, struct job *job, enum job_phase phase,

@@ -59,7 +59,7 @@ publish_listed(struct publisher *p)
 static enum list_when
 list_when(struct publisher *p, bool wanted)
 {
-	int64_t accounts = p->pass.told.accounts; /* of the last pass; 0: not known */
+	int64_t accounts = p->pass.accounts;
 	if (!wanted || accounts > LIST_ACCOUNTS_MAX) {
 		return LIST_NEVER;
 	}
@@ -100,8 +100,9 @@ publish_restart_sweep(struct publisher *p, bool list)
 void
 publish_forget_seen(struct publisher *p)
 {
+	bool few = p->pass.accounts > 0 && p->pass.accounts <= LIST_FIRST_MAX;
 	seq_set_clear(&p->seen);
-	publish_restart_sweep(p, false);
+	publish_restart_sweep(p, few);
 }
 
 static int
@@ -132,6 +133,7 @@ end_pass(struct publisher *p)
 		log_warn("accounts differed on servers",
 			LOG_INT("accounts", (int64_t)p->pass.differing));
 	}
+	p->pass.accounts = p->pass.told.accounts;
 	p->pass.stage = SWEEP_REST;
 	p->pass.next = publish_now_ms(p) + p->params.sweep_pause_ms;
 	p->pass.told.running = false;

@@ -124,13 +124,16 @@ publish_want(struct publisher *p, int64_t account, enum want want)
 }
 
 void
-publish_found(struct publisher *p, int64_t account, bool urgent)
+publish_found(struct publisher *p, int64_t account, int64_t generation, bool urgent)
 {
 	struct job *job = jobs_find(&p->jobs, account);
 	if (job != NULL) {
-		/* Paced, as far as is known here: somebody else made it urgent since. */
-		if (job->phase == JOB_PACED && urgent) {
-			publish_want(p, account, WANT_NOW);
+		/* As far as is known here it is paced, or waits for another try of what
+		 * was wanted then: somebody else wrote since. */
+		if ((job->phase == JOB_PACED && urgent) ||
+			(job->phase == JOB_DELAYED && job->failures > 0 &&
+				generation > job->wanted)) {
+			publish_want(p, account, urgent ? WANT_NOW : WANT_SOON);
 		}
 		return;
 	}

@@ -596,24 +596,24 @@ static void
 test_found(void **state)
 {
 	struct hand *hand = *state;
-	publish_found(&hand->p, 1, false);
-	publish_found(&hand->p, 2, true);
+	publish_found(&hand->p, 1, 1, false);
+	publish_found(&hand->p, 2, 1, true);
 	assert_int_equal(job_of(hand, 1, JOB_DELAYED)->due, hand->now + QUIET);
 	assert_true(job_of(hand, 2, JOB_READY)->urgent);
 	/* seen before the news of the commit came: it is one of many all the same, once
 	 */
-	publish_found(&hand->p, 3, false);
+	publish_found(&hand->p, 3, 1, false);
 	want_paced(hand, 3, 3);
 	job_of(hand, 3, JOB_PACED);
-	publish_found(&hand->p, 3, false);
+	publish_found(&hand->p, 3, 1, false);
 	job_of(hand, 3, JOB_PACED);
-	publish_found(&hand->p, 3, true);
+	publish_found(&hand->p, 3, 1, true);
 	assert_true(job_of(hand, 3, JOB_READY)->urgent);
 	/* what is tried again later is left alone */
 	struct job *job = job_of(hand, 1, JOB_DELAYED);
 	job->failures = 3;
 	jobs_delay(&hand->p.jobs, job, hand->now + 30000);
-	publish_found(&hand->p, 1, true);
+	publish_found(&hand->p, 1, 1, true);
 	assert_int_equal(job_of(hand, 1, JOB_DELAYED)->due, hand->now + 30000);
 	assert_int_equal(job->failures, 3);
 }
