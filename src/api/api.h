@@ -41,7 +41,8 @@ struct api_nats_status {
 	int64_t probes; /* of the primary, while a backup is connected */
 	int64_t open_requests;
 	int64_t servers;
-	int64_t open_accounts; /* not proven */
+	int64_t open_accounts; /* about to be pushed, or looked at */
+	char blocked[200]; /* why nothing is pushed at all; "": nothing is in the way */
 	int64_t pushed;
 	size_t url_index; /* connected, or tried last */
 	struct api_nats_url urls[API_NATS_URLS_MAX]; /* the first is the primary */

@@ -51,6 +51,7 @@ emit_nats(struct emit *emit, const struct api *api)
 	api_nats_emit_since(emit, &nats);
 	emit_kv_int(emit, "servers", nats.servers);
 	emit_kv_int(emit, "open_accounts", nats.open_accounts);
+	emit_kv_text(emit, "blocked", nats.blocked);
 	emit_object_end(emit);
 }
 

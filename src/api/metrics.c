@@ -2,6 +2,7 @@
  * Numbers for Prometheus, in its text format. */
 #include "api/call.h"
 
+#include "service/servers.h"
 #include "service/service.h"
 
 #include <stddef.h>
@@ -14,6 +15,8 @@ struct numbers {
 	int64_t on_backup;
 	int64_t since_seconds;
 	int64_t failures;
+	int64_t blocked;
+	struct store_proof_counts counts;
 	struct api_nats_status nats;
 };
 
@@ -55,8 +58,23 @@ static const struct metric {
 	{ "natsid_nats_servers", GAUGE, "Servers of the NATS system that answer.",
 		offsetof(struct numbers, nats.servers) },
 	{ "natsid_accounts_open", GAUGE,
-		"Accounts whose newest state is not proven on every server.",
+		"Accounts that natsid is about to push or to look at.",
 		offsetof(struct numbers, nats.open_accounts) },
+	{ "natsid_accounts_unproven", GAUGE,
+		"Accounts whose newest state is not proven on every server that is "
+		"there.",
+		offsetof(struct numbers, counts.unproven) },
+	{ "natsid_accounts_quarantined", GAUGE,
+		"Accounts that wait for a person: natsid account quarantine.",
+		offsetof(struct numbers, counts.quarantined) },
+	{ "natsid_servers_missing", GAUGE, "Servers that are known and do not answer.",
+		offsetof(struct numbers, counts.missing) },
+	{ "natsid_servers_absent", GAUGE,
+		"Servers that have not answered for so long that nothing waits for them.",
+		offsetof(struct numbers, counts.absent) },
+	{ "natsid_push_blocked", GAUGE,
+		"1 while nothing is pushed at all; /readyz says why.",
+		offsetof(struct numbers, blocked) },
 	{ "natsid_pushes_total", COUNTER, "Account JWTs sent to the servers.",
 		offsetof(struct numbers, nats.pushed) },
 };
@@ -67,7 +85,9 @@ read_all(const struct api *api, struct numbers *out)
 	struct err why = { 0 };
 	*out = (struct numbers){ 0 };
 	api_nats_read(api, &out->nats);
-	out->ready = service_check(api->params.service, &why) == 0;
+	out->ready = service_check(api->params.service, &why) == 0 &&
+		service_proof_counts(api->params.service, &out->counts, &why) == 0;
+	out->blocked = out->nats.blocked[0] != '\0';
 	out->connected = out->nats.connected;
 	out->on_backup = out->nats.connected && out->nats.url_index > 0;
 	out->since_seconds = out->nats.since_ms / 1000;

@@ -99,6 +99,7 @@ nats_status(void *ctx, struct api_nats_status *out)
 	out->servers = (int64_t)publisher.roster.len;
 	out->open_accounts = (int64_t)publisher.open;
 	out->pushed = (int64_t)publisher.pushed;
+	str_fmt_cut(out->blocked, sizeof(out->blocked), "%s", publisher.blocked);
 	int index = roster_index(&publisher.roster, bus.server_id);
 	if (index >= 0) {
 		const struct server *server = &publisher.roster.servers[index];

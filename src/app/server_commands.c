@@ -128,6 +128,25 @@ print_age(const struct server_list *list)
 	}
 }
 
+/* One of them stops all pushing. */
+static void
+print_untrusting(const struct server_list *list)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		const struct store_server *server = &list->items[i].server;
+		char name[CELL_SIZE];
+		if (server->missing_since == 0 && server->trust_known &&
+			!server->trusted) {
+			put_name(name, server->name);
+			printf("\n%s does not trust the operator's signing key, so "
+			       "nothing is pushed to any server. Start it\nwith the "
+			       "configuration of natsid export nats-conf "
+			       "--server-name %s.\n",
+				name, name);
+		}
+	}
+}
+
 enum exit_code
 command_servers_list(const struct options *options)
 {
@@ -144,6 +163,7 @@ command_servers_list(const struct options *options)
 		printf("No server is known yet. natsid serve meets them.\n");
 	} else {
 		print_table(&list);
+		print_untrusting(&list);
 		print_age(&list);
 	}
 	server_list_release(&list);

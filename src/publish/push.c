@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "publish/ack.h"
 #include "service/minting.h"
+#include "service/quarantine.h"
 #include "store/publish.h"
 
 #include <stdlib.h>
@@ -139,6 +140,19 @@ go_on(struct publisher *p, struct job *job)
 	}
 }
 
+static void
+hold(struct publisher *p, struct job *job)
+{
+	char words[STORE_PUBLISH_MESSAGE_MAX];
+	struct err err = { 0 };
+	if (service_quarantine_why(p->params.service, job->account, NULL, words,
+		    sizeof(words), &err) != 0) {
+		publish_trouble(p, job, "cannot say why an account is held", &err);
+		return;
+	}
+	publish_hold(p, job, words);
+}
+
 /* True: the job is to be minted. */
 static bool
 begin(struct publisher *p, struct start *start)
@@ -154,9 +168,7 @@ begin(struct publisher *p, struct start *start)
 	}
 	take_work(start);
 	if (start->work.quarantined) {
-		publish_hold(p, job,
-			"A server holds a JWT of this account that natsid must not "
-			"overwrite: natsid account adopt, or natsid account override.");
+		hold(p, job);
 		return false;
 	}
 	if (needs_look(p, job)) {

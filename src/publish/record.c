@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "service/quarantine.h"
 #include "store/publish.h"
 #include "store/quarantine.h"
 
@@ -266,19 +267,15 @@ publish_quarantine(
 		str_fmt_cut(finding.found.server, sizeof(finding.found.server), "%s",
 			p->roster.servers[0].name);
 	}
-	str_fmt_cut(finding.message, sizeof(finding.message),
-		"%s holds a JWT of this account that %s. Nothing of it is pushed until "
-		"you choose: natsid account adopt, or natsid account override.",
-		finding.found.server[0] != '\0' ? finding.found.server : "A server",
-		verdict == VERDICT_NEWER
-			? "is newer than this database (was a backup restored?)"
-			: "another hand signed");
-	if (store_write(p->params.store, write_quarantine, &finding, &err) != 0) {
+	if (service_quarantine_why(p->params.service, job->account, &finding.found,
+		    finding.message, sizeof(finding.message), &err) != 0 ||
+		store_write(p->params.store, write_quarantine, &finding, &err) != 0) {
 		publish_trouble(p, job, "cannot put an account into quarantine", &err);
 		return;
 	}
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
-		LOG_STR("server", finding.found.server));
+		LOG_STR("server", publish_where(finding.found.server)),
+		LOG_STR("what", finding.message));
 	publish_finish_job(p, job);
 }

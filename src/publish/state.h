@@ -122,6 +122,13 @@ publish_earlier_of(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* A server's name for the log. Answers to lookups do not say whose they are. */
+static inline const char *
+publish_where(const char *server)
+{
+	return server[0] != '\0' ? server : "(one of several)";
+}
+
 /* The first n places of a roster. */
 static inline uint64_t
 publish_mask(size_t n)

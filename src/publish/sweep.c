@@ -159,7 +159,8 @@ publish_differs(struct publisher *p, const struct job *job)
 {
 	if (++p->pass.differing <= DIFFERING_LOGGED) {
 		log_warn("a server lacked the newest JWT of an account",
-			LOG_STR("account", job->key), LOG_STR("server", job->where),
+			LOG_STR("account", job->key),
+			LOG_STR("server", publish_where(job->where)),
 			LOG_INT("generation", job->generation));
 	}
 }

@@ -6,6 +6,7 @@
 #include "model/limits.h"
 #include "service/account_claims.h"
 #include "service/internal.h"
+#include "service/quarantine.h"
 #include "service/sharing.h"
 #include "store/account.h"
 #include "store/publish.h"
@@ -90,17 +91,6 @@ hold(struct minting *out, const char *reason)
 	str_fmt_cut(out->reason, sizeof(out->reason), "%s", reason);
 }
 
-/* How a command line names the account. */
-static const char *
-plain_name(const struct account *account)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-	const char *name = account->name;
-	bool is_plain = name[0] != '-' && name[strspn(name, plain)] == '\0';
-	return is_plain ? name : account->head.id;
-}
-
 /* 1 it is in quarantine and held, 0 it is not, -1 error. */
 static int
 hold_in_quarantine(struct store_conn *conn, const struct account *account,
@@ -111,16 +101,8 @@ hold_in_quarantine(struct store_conn *conn, const struct account *account,
 	if (rc <= 0) {
 		return rc;
 	}
-	bool named = found.server[0] != '\0';
 	out->result = MINTING_HELD;
-	str_fmt_cut(out->reason, sizeof(out->reason),
-		"%s%s%s holds a JWT of this account that %s. Choose: natsid account "
-		"adopt|override %s",
-		named ? "Server \"" : "A server", found.server, named ? "\"" : "",
-		found.cause == STORE_QUARANTINE_NEWER
-			? "is ahead of this database, as after a restored backup"
-			: "another hand signed",
-		plain_name(account));
+	service_quarantine_words(&found, account, out->reason, sizeof(out->reason));
 	store_quarantine_release(&found);
 	return 1;
 }

@@ -234,6 +234,69 @@ service_quarantine_list(struct service *service, const struct actor *actor,
 	return rc;
 }
 
+/* ---- telling ---- */
+
+/* How a command line names the account. */
+static const char *
+plain_name(const struct account *account)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	const char *name = account->name;
+	bool is_plain = name[0] != '-' && name[strspn(name, plain)] == '\0';
+	return is_plain ? name : account->head.id;
+}
+
+void
+service_quarantine_words(const struct store_quarantine *found,
+	const struct account *account, char *out, size_t out_size)
+{
+	str_fmt_cut(out, out_size,
+		"%s holds a JWT of this account that %s. Look: natsid account "
+		"quarantine; then choose: natsid account adopt|override %s",
+		found->server[0] != '\0' ? found->server : "A server",
+		found->cause == STORE_QUARANTINE_NEWER
+			? "is newer than this database (a restored backup, or another "
+			  "hand)"
+			: "another hand signed",
+		plain_name(account));
+}
+
+struct why {
+	int64_t account;
+	const struct store_quarantine *found; /* NULL: what is recorded */
+	char *out;
+	size_t out_size;
+};
+
+static int
+read_why(struct store_conn *conn, void *ctx, struct err *err)
+{
+	const struct why *why = ctx;
+	struct look look = { 0 };
+	int rc = look_at(conn, why->account, &look, err);
+	if (rc == 0 && why->found == NULL && !look.found) {
+		rc = err_set(err, ERR_NOT_FOUND, "the account is not in quarantine");
+	}
+	if (rc == 0) {
+		service_quarantine_words(
+			why->found != NULL ? why->found : &look.quarantine, &look.account,
+			why->out, why->out_size);
+	}
+	look_release(&look);
+	return rc;
+}
+
+int
+service_quarantine_why(struct service *service, int64_t account,
+	const struct store_quarantine *found, char *out, size_t out_size, struct err *err)
+{
+	struct why why = {
+		.account = account, .found = found, .out = out, .out_size = out_size
+	};
+	return service_read(service, read_why, &why, err);
+}
+
 /* ---- choosing ---- */
 
 struct choosing {

@@ -5,6 +5,7 @@
 #define SERVICE_QUARANTINE_H
 
 #include "base/strlist.h"
+#include "model/account.h"
 #include "service/authorise.h"
 #include "service/service.h"
 #include "store/quarantine.h"
@@ -32,6 +33,16 @@ struct quarantined {
 int service_quarantine_list(struct service *service, const struct actor *actor,
 	int (*fn)(void *ctx, const struct quarantined *account, struct err *err),
 	void *ctx, struct err *err) MUST_CHECK;
+
+/* Why an account in quarantine is held, and what to do. */
+void service_quarantine_words(const struct store_quarantine *found,
+	const struct account *account, char *out, size_t out_size);
+
+/* The same of an account by its seq; found is NULL for what is recorded. ERR_NOT_FOUND:
+ * it is not in quarantine. */
+int service_quarantine_why(struct service *service, int64_t account,
+	const struct store_quarantine *found, char *out, size_t out_size,
+	struct err *err) MUST_CHECK;
 
 /* The id of the account that somebody means: by id, public key or name. Deleted ones are
  * found while they are in quarantine. ERR_NOT_FOUND. */

@@ -224,3 +224,19 @@ service_drift(struct service *service, const struct actor *actor, int64_t limit,
 	store_read_end(service->store, conn);
 	return rc;
 }
+
+/* ---- counts ---- */
+
+static int
+read_counts(struct store_conn *conn, void *ctx, struct err *err)
+{
+	return store_proof_counts(conn, ctx, err);
+}
+
+int
+service_proof_counts(
+	struct service *service, struct store_proof_counts *out, struct err *err)
+{
+	*out = (struct store_proof_counts){ 0 };
+	return service_read(service, read_counts, out, err);
+}

@@ -6,6 +6,7 @@
 #include "service/authorise.h"
 #include "service/service.h"
 #include "store/drift.h"
+#include "store/proof.h"
 #include "store/server.h"
 
 /* Times in ms. */
@@ -40,5 +41,9 @@ int service_server_forget(struct service *service, const struct actor *actor,
 /* The newest first, at most limit; the caller frees *out. */
 int service_drift(struct service *service, const struct actor *actor, int64_t limit,
 	struct store_drift **out, size_t *out_len, struct err *err) MUST_CHECK;
+
+/* For everybody: numbers only. */
+int service_proof_counts(struct service *service, struct store_proof_counts *out,
+	struct err *err) MUST_CHECK;
 
 #endif

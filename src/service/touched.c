@@ -162,8 +162,12 @@ put_gap(char out[static SERVICE_UNPROVEN_SIZE], const char *name, const char *wh
 	put_plain(out, why);
 }
 
+/* Of a server that said nothing itself; what keeps the account as a whole back is told
+ * once, behind the servers. */
+#define UNTOLD "not confirmed yet"
+
 static const char *
-why(const struct store_proof_gap *gap, const struct store_publish *publish)
+why(const struct store_proof_gap *gap)
 {
 	if (gap->missing) {
 		return "does not answer";
@@ -171,10 +175,7 @@ why(const struct store_proof_gap *gap, const struct store_publish *publish)
 	if (gap->words[0] != '\0') {
 		return gap->words;
 	}
-	if (gap->unchecked) {
-		return "is being checked";
-	}
-	return publish->message[0] != '\0' ? publish->message : "not confirmed yet";
+	return gap->unchecked ? "is being checked" : UNTOLD;
 }
 
 struct telling {
@@ -190,18 +191,20 @@ tell_gaps(struct store_conn *conn, void *ctx, struct err *err)
 	struct store_proof_gap *gaps = NULL;
 	struct store_publish publish;
 	size_t len = 0;
+	bool untold = false;
 	if (store_publish_get(conn, item->account, &publish, err) != 0 ||
 		store_proof_gaps(
 			conn, item->account, item->generation, &gaps, &len, err) != 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < len; i++) {
-		put_gap(telling->out, gaps[i].name, why(&gaps[i], &publish));
+		put_gap(telling->out, gaps[i].name, why(&gaps[i]));
+		untold = untold || str_equal(why(&gaps[i]), UNTOLD);
 	}
-	if (len == 0) {
-		put_gap(telling->out, "natsid",
-			publish.message[0] != '\0' ? publish.message
-						   : "no server has confirmed it yet");
+	if ((untold || len == 0) && publish.message[0] != '\0') {
+		put_gap(telling->out, "natsid", publish.message);
+	} else if (len == 0) {
+		put_gap(telling->out, "natsid", "no server has confirmed it yet");
 	}
 	free(gaps);
 	return 0;

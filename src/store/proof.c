@@ -69,3 +69,29 @@ store_proof_gaps(struct store_conn *conn, int64_t account, int64_t generation,
 	*out = items;
 	return 0;
 }
+
+int
+store_proof_counts(
+	struct store_conn *conn, struct store_proof_counts *out, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	*out = (struct store_proof_counts){ 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_PROOF_COUNTS,
+		    "SELECT (SELECT count(*) FROM account_publish "
+		    "WHERE generation > proven_generation), "
+		    "(SELECT count(*) FROM quarantine), "
+		    "(SELECT count(*) FROM servers WHERE missing_since > 0 AND "
+		    "absent = 0), (SELECT count(*) FROM servers WHERE absent = 1)",
+		    err) != 0) {
+		return -1;
+	}
+	int rc = store_stmt_step(&stmt, err);
+	if (rc <= 0) {
+		return rc < 0 ? -1 : err_set(err, ERR_CORRUPT, "nothing is counted");
+	}
+	out->unproven = store_stmt_int(&stmt, 0);
+	out->quarantined = store_stmt_int(&stmt, 1);
+	out->missing = store_stmt_int(&stmt, 2);
+	out->absent = store_stmt_int(&stmt, 3);
+	return 0;
+}

@@ -27,4 +27,16 @@ struct store_proof_gap {
 int store_proof_gaps(struct store_conn *conn, int64_t account, int64_t generation,
 	struct store_proof_gap **out, size_t *out_len, struct err *err) MUST_CHECK;
 
+/* How it stands with all of them, from what is counted quickly. */
+struct store_proof_counts {
+	int64_t unproven; /* accounts that not all servers were seen to hold that were
+			     there */
+	int64_t quarantined; /* accounts */
+	int64_t missing; /* servers that are silent, and waited for */
+	int64_t absent; /* servers that are silent, and not waited for any more */
+};
+
+int store_proof_counts(struct store_conn *conn, struct store_proof_counts *out,
+	struct err *err) MUST_CHECK;
+
 #endif

@@ -456,9 +456,9 @@ test_quarantine(void **state)
 	out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_HELD);
 	assert_string_equal(out.reason,
-		"Server \"n1\" holds a JWT of this account that is ahead of this "
-		"database, as after a restored backup. Choose: natsid account "
-		"adopt|override one");
+		"n1 holds a JWT of this account that is newer than this database (a "
+		"restored backup, or another hand). Look: natsid account quarantine; "
+		"then choose: natsid account adopt|override one");
 	assert_int_equal(publish_value(t, "minted_generation", seq), 1);
 
 	/* a name that a shell would take apart */

@@ -327,7 +327,9 @@ test_what_is_missing_is_told(void **state)
 	write_ok(t, (struct step){ meet, "b", .words = "N2" });
 	write_ok(t,
 		(struct step){ refuse, "b", account, 0, "too large,\r\nsaid h\xc3\xa9" });
-	assert_unproven(t, &touched, "a: the clock is behind, b: too large;??said h??");
+	assert_unproven(t, &touched,
+		"a: not confirmed yet, b: too large;??said h??, natsid: the clock is "
+		"behind");
 	write_ok(t, (struct step){ hold, "b", account, 2, NULL });
 	write_ok(t, (struct step){ meet, "b", .words = "N3" });
 	write_ok(t, (struct step){ note, NULL, account, 2, "" });
