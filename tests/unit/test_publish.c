@@ -612,10 +612,14 @@ test_found(void **state)
 	/* what is tried again later is left alone */
 	struct job *job = job_of(hand, 1, JOB_DELAYED);
 	job->failures = 3;
+	job->wanted = 1;
 	jobs_delay(&hand->p.jobs, job, hand->now + 30000);
 	publish_found(&hand->p, 1, 1, true);
 	assert_int_equal(job_of(hand, 1, JOB_DELAYED)->due, hand->now + 30000);
 	assert_int_equal(job->failures, 3);
+	/* unless somebody wrote to it since */
+	publish_found(&hand->p, 1, 2, true);
+	job_of(hand, 1, JOB_READY);
 }
 
 enum { PUTTERS = 8, PUTS = 500 };
