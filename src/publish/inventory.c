@@ -154,8 +154,12 @@ take_inventory(struct publisher *p, const struct server *server, const json_t *l
 {
 	struct inventory inventory = { .p = p, .server = server };
 	int index = publish_heard(p, server->id);
-	if (index < 0 || list == NULL) {
-		return 0; /* one that came since, or that keeps no accounts */
+	if (index < 0) {
+		return 0; /* one that came since */
+	}
+	p->pass.listed |= UINT64_C(1) << index;
+	if (list == NULL) {
+		return 0; /* it keeps no accounts, or cannot tell them */
 	}
 	inventory.index = (size_t)index;
 	int rc = take_keys(&inventory, list, err);
@@ -164,7 +168,6 @@ take_inventory(struct publisher *p, const struct server *server, const json_t *l
 	}
 	free(inventory.keys);
 	free(inventory.foreign_keys);
-	p->pass.listed |= UINT64_C(1) << index;
 	return rc;
 }
 
