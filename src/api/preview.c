@@ -67,7 +67,7 @@ api_preview_check(const struct api_call *call, struct err *err)
 		return -1;
 	}
 	return wanted ? err_set(err, ERR_INVALID,
-				"This cannot be asked beforehand: it changes no account. "
+				"This cannot be asked beforehand. "
 				"Leave \"dry_run\" out.")
 		      : 0;
 }
