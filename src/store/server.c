@@ -276,6 +276,7 @@ store_account_server_holds(struct store_tx *tx, int64_t account, int64_t server,
 		    "INSERT INTO account_servers (account, server, generation, "
 		    "incarnation, proven_at) SELECT ?1, ?2, ?3, ?4, ?5 "
 		    "WHERE EXISTS (SELECT 1 FROM servers WHERE seq = ?2) "
+		    "AND EXISTS (SELECT 1 FROM accounts WHERE seq = ?1) "
 		    "ON CONFLICT DO UPDATE SET proven_at = "
 		    "iif(generation = excluded.generation AND proven_at > 0, proven_at, "
 		    "excluded.proven_at), generation = excluded.generation, "
@@ -304,6 +305,7 @@ store_account_server_failed(struct store_tx *tx, int64_t account, int64_t server
 		    "INSERT INTO account_servers (account, server, tried_at, words) "
 		    "SELECT ?1, ?2, ?3, ?4 "
 		    "WHERE EXISTS (SELECT 1 FROM servers WHERE seq = ?2) "
+		    "AND EXISTS (SELECT 1 FROM accounts WHERE seq = ?1) "
 		    "ON CONFLICT DO UPDATE SET tried_at = excluded.tried_at, "
 		    "words = excluded.words",
 		    err) != 0) {

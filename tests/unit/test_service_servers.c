@@ -121,6 +121,17 @@ prove(struct temp_service *t, const struct meeting *servers, size_t len, int64_t
 	write_ok(t, prove_write, &holding);
 }
 
+/* An account may go for good while others are written down with it. */
+static void
+test_nobody_holds_what_is_gone(void **state)
+{
+	struct temp_service *t = *state;
+	struct meeting server = meet(t, "c", "a", "N1");
+	hold(t, &server, 4711, 1);
+	fail_on(t, &server, 4711, "disk trouble");
+	assert_int_equal(temp_ask(t, "SELECT count(*) FROM account_servers", NULL), 0);
+}
+
 /* Accounts that the test is not about: the system account. */
 static void
 prove_all(struct temp_service *t, const struct meeting *servers, size_t len)
@@ -530,6 +541,7 @@ main(void)
 		SERVICE_TEST(test_servers_and_states),
 		SERVICE_TEST(test_drift),
 		SERVICE_TEST(test_forget),
+		SERVICE_TEST(test_nobody_holds_what_is_gone),
 		SERVICE_TEST(test_account_state),
 		SERVICE_TEST(test_quarantine_is_told),
 		SERVICE_TEST(test_no_state_of_others),
