@@ -83,11 +83,23 @@ note_differences(struct publisher *p, struct job *job)
 	}
 }
 
+/* It was looked at, and what every server holds is written down: somebody may have
+ * forgotten a server, or a write have failed. */
+static bool
+is_recorded(const struct publisher *p, const struct job *job)
+{
+	size_t members = 0;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		members += p->members[i].seq != 0 ? 1 : 0;
+	}
+	return seq_set_has(&p->seen, job->account) && job->current >= members;
+}
+
 /* All that answer lookups hold our bytes. Caches say only to a push whether they do. */
 static void
 finish_equal(struct publisher *p, struct job *job)
 {
-	bool known = seq_set_has(&p->seen, job->account);
+	bool known = is_recorded(p, job);
 	bool newest = job->wanted == job->generation;
 	bool proven = newest && job->proven >= job->generation;
 	bool caches = publish_full_servers(p) != publish_mask(p->roster.len);
@@ -184,7 +196,7 @@ judge_answer(const struct publisher *p, const struct job *job, const struct note
 		.key = job->key,
 		.jwt = job->jwt,
 		.jwt_len = job->jwt_len,
-		.minted_generation = job->generation,
+		.generation = job->wanted,
 		.last_iat = job->last_iat,
 		.overruled = job->has_overruled ? job->overruled : NULL,
 	};
@@ -212,6 +224,8 @@ publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note
 	case VERDICT_DAMAGED:
 		job->damaged++;
 		break;
+	case VERDICT_UNKNOWN:
+		return; /* as if it had not answered */
 	case VERDICT_NEWER:
 	case VERDICT_FOREIGN:
 		bus_cancel(p->bus, job->request);

@@ -52,7 +52,14 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 			store_drift_repaired(tx, proof->key, err) != 0)) {
 		return -1;
 	}
-	return store_publish_proven(tx, proof->account, proof->generation, err);
+	/* One that is gone for good meanwhile is no trouble of the others. */
+	if (store_publish_proven(tx, proof->account, proof->generation, err) != 0) {
+		if (err->code != ERR_NOT_FOUND) {
+			return -1;
+		}
+		err_clear(err);
+	}
+	return 0;
 }
 
 static int
@@ -273,6 +280,9 @@ publish_quarantine(
 		publish_trouble(p, job, "cannot put an account into quarantine", &err);
 		return;
 	}
+	/* Other servers may hold yet another: they are looked at before what the person
+	 * chooses goes out. */
+	seq_set_remove(&p->seen, job->account);
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
 		LOG_STR("server", publish_where(finding.found.server)),

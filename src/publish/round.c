@@ -123,7 +123,6 @@ ask_trust(struct publisher *p)
 {
 	struct err err = { 0 };
 	p->round_request = p->next_request++;
-	p->round_answered = 0;
 	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING.VARZ", "", 0,
 		    TRUST_WAIT_MS, &err) != 0) {
 		log_warn("cannot ask whom the servers trust", LOG_STR("error", err.msg));
@@ -157,7 +156,6 @@ on_trust_answer(struct publisher *p, struct note *note)
 	int index = roster_index(&p->roster, server.id);
 	if (index >= 0) {
 		publish_remember_trust(p, (size_t)index, &keys);
-		p->round_answered |= UINT64_C(1) << index;
 	}
 	strlist_release(&keys);
 	answer_free(answer);
@@ -237,6 +235,8 @@ take_roster(struct publisher *p)
 	if (publish_remember(p, changed, &err) != 0) {
 		log_err("cannot remember the servers", &err,
 			LOG_INT("servers", (int64_t)p->roster.len));
+		publish_flush_proofs(p);
+		publish_restart_active(p); /* no answers would count as all */
 		p->roster.len = 0;
 		return false;
 	}
@@ -284,6 +284,10 @@ publish_begin_round(struct publisher *p)
 	struct err err = { 0 };
 	p->round_roster = (struct roster){ 0 };
 	p->round_request = p->next_request++;
+	/* Silence begins with the question: long ones between two rounds are none. */
+	for (size_t i = 0; i < p->roster.len && !p->silent; i++) {
+		p->heard[i] = publish_now_ms(p);
+	}
 	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING", "", 0,
 		    PING_WAIT_MS, &err) != 0) {
 		p->round_not_before = publish_now_ms(p) + ROUND_PAUSE_MS;

@@ -91,7 +91,6 @@ struct publisher {
 	uint64_t round_request;
 	int64_t round_not_before;
 	struct roster round_roster;
-	uint64_t round_answered; /* ROUND_TRUST */
 	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed */
 	char blocked_told[PUBLISHER_BLOCKED_SIZE]; /* in the log */
 	struct pass pass;

@@ -166,10 +166,17 @@ publish_want_look(struct publisher *p, int64_t account)
 		return;
 	}
 	job->look_again = true;
-	if (job->phase != JOB_PUSHING && job->phase != JOB_LOOKING) {
-		job->look = true;
-		jobs_make_ready(&p->jobs, job, true);
+	/* What was seen before no longer counts: not even a push that is tried again may
+	 * go out over what is there now. */
+	seq_set_remove(&p->seen, account);
+	if (job->phase == JOB_PUSHING || (job->phase == JOB_LOOKING && job->pushed)) {
+		return;
 	}
+	if (job->phase == JOB_LOOKING) {
+		bus_cancel(p->bus, job->request);
+	}
+	job->look = true;
+	jobs_make_ready(&p->jobs, job, true);
 }
 
 static void

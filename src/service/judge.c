@@ -37,14 +37,16 @@ service_judge(const struct service *service, const struct judge_ours *ours,
 	if (is_overruled(ours, data, len)) {
 		return VERDICT_OLDER;
 	}
-	if (mint_account_read_origin(data, len, &origin, &odd) != 0 ||
-		!str_equal(origin.account, ours->key)) {
+	if (mint_account_read_origin(data, len, &origin, &odd) != 0) {
+		return odd.code == ERR_NOMEM ? VERDICT_UNKNOWN : VERDICT_DAMAGED;
+	}
+	if (!str_equal(origin.account, ours->key)) {
 		return VERDICT_DAMAGED;
 	}
 	if (!origin.tagged || !str_equal(origin.database_uuid, service->uuid)) {
 		return VERDICT_FOREIGN;
 	}
-	return origin.generation > ours->minted_generation || origin.iat > ours->last_iat
+	return origin.generation > ours->generation || origin.iat > ours->last_iat
 		? VERDICT_NEWER
 		: VERDICT_OLDER;
 }
@@ -72,6 +74,10 @@ service_judge_account(struct service *service, const char *jwt, size_t len,
 	if (mint_account_read_origin(jwt, len, &origin, &odd) != 0 ||
 		nkey_text_decode(NKEY_ACCOUNT, origin.account, strlen(origin.account),
 			&search.key, &odd) != 0) {
+		if (odd.code == ERR_NOMEM) {
+			*err = odd;
+			return -1;
+		}
 		return 0;
 	}
 	if (service_read(service, find_account, &search, err) != 0) {

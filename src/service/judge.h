@@ -14,7 +14,8 @@ enum verdict {
 	VERDICT_OLDER, /* ours, and not ahead of what is recorded */
 	VERDICT_DAMAGED, /* no JWT of this account: half a file, say */
 	VERDICT_NEWER, /* ours, but ahead of what is recorded: was a backup restored? */
-	VERDICT_FOREIGN /* another hand signed it */
+	VERDICT_FOREIGN, /* another hand signed it */
+	VERDICT_UNKNOWN /* out of memory: it may be any of these */
 };
 
 /* What is recorded of the account. */
@@ -22,7 +23,7 @@ struct judge_ours {
 	const char *key; /* A... */
 	const char *jwt; /* the newest bytes; NULL: none were minted yet */
 	size_t jwt_len;
-	int64_t minted_generation;
+	int64_t generation; /* the newest that we may have minted */
 	int64_t last_iat; /* unix seconds */
 	const uint8_t *overruled; /* hash of a JWT that a person overruled: it is an
 				     older one; NULL: none */

@@ -399,10 +399,30 @@ store_publish_proven(
 	return changes == 0 ? no_account(err) : 0;
 }
 
+/* Nobody holds what is to be minted, not even a server that is away. */
+static int
+forget_holders(struct store_tx *tx, int64_t account, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_UNHELD,
+		    "UPDATE account_servers SET generation = (SELECT generation - 1 FROM "
+		    "account_publish p WHERE p.account = ?1) WHERE account = ?1 AND "
+		    "generation >= (SELECT generation FROM account_publish p WHERE "
+		    "p.account = ?1)",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, account);
+	return store_stmt_run(&stmt, NULL, err);
+}
+
 int
 store_publish_renew(struct store_tx *tx, int64_t account, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
+	if (forget_holders(tx, account, err) != 0) {
+		return -1;
+	}
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_RENEW,
 		    "UPDATE account_publish SET minted_generation = generation - 1, "
 		    "proven_generation = min(proven_generation, generation - 1), "

@@ -116,7 +116,8 @@ int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generatio
 
 /* The same generation is to be minted anew, with a later iat: a server that was pushed
  * the same bytes before acknowledges them and writes nothing, even when it has lost them.
- * The old bytes stay until then. */
+ * The old bytes stay until then, and no server counts as one
+ * that holds them. */
 int store_publish_renew(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
 
 /* A server lacks what was proven: proven_generation is 0 then. Nothing happens when

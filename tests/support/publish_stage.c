@@ -198,16 +198,16 @@ answer_lookup(struct fake_server *server, uint64_t request, const char *subject)
 	}
 }
 
-/* By the publisher's own thread: the news of it comes before any answer. */
 static void
-change_under_way(struct stage *s)
+call_on_push(struct stage *s)
 {
-	struct account row = { .max_connections = 77 };
-	char account[RAND_ID_SIZE];
-	memcpy(account, s->meddle, sizeof(account));
-	s->meddle[0] = '\0';
-	temp_service_advance(&s->t, 1000);
-	temp_change_ok(&s->t, &account_collection, account, &row, "max_connections");
+	pthread_mutex_lock(&s->lock);
+	void (*on_push)(struct stage * s) = s->on_push;
+	s->on_push = NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (on_push != NULL) {
+		on_push(s);
+	}
 }
 
 int
@@ -220,13 +220,13 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	};
 	(void)bus;
 	(void)timeout_ms;
+	if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
+		call_on_push(s);
+	}
 	pthread_mutex_lock(&s->lock);
 	if (s->down) {
 		pthread_mutex_unlock(&s->lock);
 		return err_set(err, ERR_UNAVAILABLE, "not connected");
-	}
-	if (s->meddle[0] != '\0' && str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
-		change_under_way(s);
 	}
 	if (s->flap && strstr(subject, "LOOKUP") != NULL) {
 		struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
@@ -245,7 +245,7 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
 			answer_list(i, server, request);
 		} else if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
-			if (!server->hidden) {
+			if (!server->hidden && !server->deaf) {
 				answer_ping(i, server, request);
 			}
 		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
@@ -303,7 +303,14 @@ read_mono(void *ctx)
 {
 	struct stage *s = ctx;
 	__atomic_add_fetch(&s->looks, 1, __ATOMIC_RELAXED);
-	return clock_mono_ms(&clock_system);
+	return clock_mono_ms(&clock_system) +
+		__atomic_load_n(&s->ahead, __ATOMIC_RELAXED);
+}
+
+void
+stage_pass(struct stage *s, int64_t ms)
+{
+	__atomic_add_fetch(&s->ahead, ms, __ATOMIC_RELAXED);
 }
 
 void

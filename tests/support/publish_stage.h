@@ -23,6 +23,7 @@ struct held {
 struct fake_server {
 	bool up;
 	bool hidden; /* does not answer PING yet */
+	bool deaf; /* does not answer PING, and the others know of it */
 	bool distrusts; /* our operator's signing key */
 	bool unnamed; /* its name is its id */
 	bool twin; /* it is called as the first one */
@@ -41,8 +42,12 @@ struct stage {
 	pthread_mutex_t lock;
 	struct fake_server servers[SERVERS_MAX];
 	bool down; /* requests fail */
-	char meddle[RAND_ID_SIZE]; /* an account that changes while the next push is out
-				    */
+	/* Called once, by the publisher's own thread, when the next push is out: the news
+	 * of what it does comes before any answer. */
+	void (*on_push)(struct stage *s);
+	char account[RAND_ID_SIZE]; /* that it is about */
+	const char *jwt; /* of it, that another hand has */
+	int64_t ahead; /* ms of the monotonic clock */
 	char order[ACCOUNTS_MAX * 4][NKEY_TEXT_SIZE]; /* in which accounts were pushed to
 							 the first */
 	int64_t pushed_at[ACCOUNTS_MAX * 4];
@@ -71,6 +76,9 @@ bool stage_is_quiet(struct stage *s, const void *ctx);
 
 /* ctx: a condition on account_publish that an open account fulfils. */
 bool stage_has_state(struct stage *s, const void *ctx);
+
+/* The monotonic clock goes on. */
+void stage_pass(struct stage *s, int64_t ms);
 
 /* The servers that are up come to hold, of every account, the bytes that are in force. */
 void stage_assert_converges(struct stage *s);

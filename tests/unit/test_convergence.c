@@ -154,6 +154,51 @@ test_unnamed_server(void **state)
 	ASSERT_SOON(s, "SELECT count(*) = 1 FROM servers");
 }
 
+/* What somebody forgot of the servers is found out again, though nothing is open. */
+static void
+test_forgotten_rows(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	ASSERT_SOON(s, "SELECT count(*) = 6 FROM account_servers WHERE generation > 0");
+	ask(s, "DELETE FROM account_servers RETURNING 1");
+	assert_int_equal(count_status(s, "pending"), 3);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) = 6 FROM account_servers WHERE generation > 0");
+	assert_int_equal(count_status(s, "proven"), 3);
+}
+
+/* A busy moment of a server is not its end, however long ago it was asked. */
+static void
+test_deaf_for_a_moment(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation");
+	stage_pass(s, 4000); /* nothing is asked in an idle system */
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].deaf = true;
+	pthread_mutex_unlock(&s->lock);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	assert_int_equal(
+		ask(s, "SELECT count(*) FROM servers WHERE missing_since > 0"), 0);
+	assert_int_equal(count_status(s, "proven"), 3);
+	/* but three seconds of them are */
+	for (int i = 0; i < 4; i++) {
+		stage_pass(s, 1000);
+		stage_set_connections(s, account, 6 + i);
+		stage_assert_converges(s);
+	}
+	stage_pass(s, 1000);
+	stage_set_connections(s, account, 20);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+}
+
 /* ---- trust ---- */
 
 /* It would acknowledge every push and lock the tenants out. */
@@ -263,6 +308,56 @@ test_foreign(void **state)
 	free(foreign);
 }
 
+static void
+push_by_another_after_ours(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[0].answer = LIES; /* it stored ours, and then the other */
+	s->servers[1].answer = FAILS;
+	pthread_mutex_unlock(&s->lock);
+	push_by_other_hand(s, 0, s->jwt);
+}
+
+/* A push that is tried again does not go out over what came meanwhile. */
+static void
+test_foreign_during_push(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *foreign = stage_foreign_jwt(s, account, NULL);
+	unsigned before = stage_updates(s, 0);
+	pthread_mutex_lock(&s->lock);
+	s->jwt = foreign;
+	s->on_push = push_by_another_after_ours;
+	pthread_mutex_unlock(&s->lock);
+	stage_set_connections(s, account, 5);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	free(foreign);
+}
+
+/* Two servers that differ from each other need two choices. */
+static void
+test_two_foreign(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *foreign = stage_foreign_jwt(s, account, NULL);
+	char *newer = stage_foreign_jwt(s, account, "natsid:%s:9");
+	stage_store(s, 0, foreign);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	stage_store(s, 1, newer);
+	unsigned before = stage_updates(s, 1);
+	stage_lift(s, account);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'newer'");
+	assert_int_equal(stage_updates(s, 1), before);
+	free(newer);
+	free(foreign);
+}
+
 /* The database was restored from a backup: the server has what it never minted. */
 static void
 test_restored(void **state)
@@ -309,6 +404,47 @@ test_lost_and_damaged_files(void **state)
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM drift WHERE kind = 'different' AND "
 		"repaired_at > 0");
+}
+
+static int
+renew(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const int64_t *account = ctx;
+	return store_publish_renew(tx, *account, err);
+}
+
+/* What a server lost is minted anew under the same number: one that was away holds the
+ * bytes of before. They are ours, and not what is wanted. */
+static void
+test_renewed_while_away(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *first = stage_jwt(s, account);
+	int64_t seq = temp_account_seq(&s->t, account);
+	stage_set_server(s, 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	temp_service_advance(&s->t, 10000);
+	stage_lose(s, 0, account);
+	publisher_reconcile(s->publisher);
+	stage_assert_holds_newest(s, account);
+	char *second = stage_jwt(s, account);
+	assert_string_not_equal(first, second);
+	assert_int_equal(count_status(s, "partial"), 1);
+	/* and once more, when it comes back before that is minted */
+	stage_say(s, BUS_EVENT_DOWN);
+	assert_int_equal(store_write(s->t.temp.store, renew, &seq, &err), 0);
+	temp_service_advance(&s->t, 10000);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(ask(s, "SELECT count(*) FROM quarantine"), 0);
+	assert_int_equal(count_status(s, "proven"), 3);
+	free(second);
+	free(first);
 }
 
 /* The slow pass needs nobody's word. */
@@ -382,11 +518,16 @@ main(void)
 		TEST(test_confirmations),
 		TEST(test_missing_server),
 		TEST(test_unnamed_server),
+		TEST(test_forgotten_rows),
+		TEST(test_deaf_for_a_moment),
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),
 		TEST(test_foreign),
+		TEST(test_foreign_during_push),
+		TEST(test_two_foreign),
 		TEST(test_restored),
 		TEST(test_lost_and_damaged_files),
+		TEST(test_renewed_while_away),
 		cmocka_unit_test(test_slow_pass),
 		TEST(test_foreign_accounts),
 		TEST(test_twins),

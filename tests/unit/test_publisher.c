@@ -241,18 +241,23 @@ test_unknown_server_answers(void **state)
 	assert_true(clock_mono_ms(&clock_system) - start < 8000);
 }
 
+static void
+change_under_way(struct stage *s)
+{
+	stage_set_connections(s, s->account, 77);
+}
+
 /* What changes while its push is out is pushed too. */
 static void
 test_change_during_push(void **state)
 {
 	struct stage *s = *state;
-	temp_make_account(&s->t, "one", s->meddle);
-	char account[RAND_ID_SIZE];
-	memcpy(account, s->meddle, sizeof(account));
+	temp_make_account(&s->t, "one", s->account);
+	const char *account = s->account;
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
 	pthread_mutex_lock(&s->lock);
-	memcpy(s->meddle, account, sizeof(account));
+	s->on_push = change_under_way;
 	pthread_mutex_unlock(&s->lock);
 	stage_set_connections(s, account, 5);
 	stage_assert_converges(s);

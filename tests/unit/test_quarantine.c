@@ -623,7 +623,7 @@ judge(struct world *w, const char *jwt)
 		.key = work.public_key,
 		.jwt = work.jwt,
 		.jwt_len = work.jwt_len,
-		.minted_generation = work.row.minted_generation,
+		.generation = work.row.generation,
 		.last_iat = work.row.last_iat,
 		.overruled = work.row.has_overruled ? work.row.overruled : NULL,
 	};
