@@ -19,6 +19,14 @@ expected(const struct publisher *p, const struct job *job)
 	return count_bits(job->pushed ? mask & job->stored : mask);
 }
 
+/* Lookups do not say whose they are: where not all servers stored a push, those of the
+ * others come among them. */
+static bool
+stored_by_all(const struct publisher *p, const struct job *job)
+{
+	return job->stored == publish_mask(p->roster.len);
+}
+
 static size_t
 shown(const struct job *job)
 {
@@ -49,9 +57,10 @@ finish_proof(struct publisher *p, struct job *job)
 			"two servers are both called %s: give each its own server_name",
 			p->roster.servers[p->roster.twin].name);
 		publish_fail(p, job, STORE_PUBLISH_HELD, words);
-	} else if (shown(job) == job->equal && job->equal >= want) {
+	} else if (job->equal >= want &&
+		(shown(job) == job->equal || !stored_by_all(p, job))) {
 		publish_prove(p, job, job->stored);
-		if (job->stored == publish_mask(p->roster.len)) {
+		if (stored_by_all(p, job)) {
 			publish_finish_job(p, job);
 		} else {
 			publish_fail_push(p, job);
@@ -61,7 +70,7 @@ finish_proof(struct publisher *p, struct job *job)
 			"%zu of %zu servers show the new JWT when they are asked for it",
 			job->equal, want);
 		publish_fail(p, job, STORE_PUBLISH_PARTIAL, words);
-		if (job->missing + job->older + job->damaged > 0) {
+		if (stored_by_all(p, job) && shown(job) > job->equal) {
 			publish_renew(p, job); /* for the next try */
 		}
 	}
@@ -203,6 +212,16 @@ judge_answer(const struct publisher *p, const struct job *job, const struct note
 	return service_judge(p->params.service, &ours, note->data, note->len);
 }
 
+static bool
+has_seen_enough(const struct publisher *p, const struct job *job)
+{
+	if (job->pushed && !stored_by_all(p, job)) {
+		return job->equal >= expected(p, job) ||
+			shown(job) >= count_bits(publish_full_servers(p));
+	}
+	return shown(job) >= expected(p, job);
+}
+
 void
 publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note *note)
 {
@@ -232,7 +251,7 @@ publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note
 		publish_quarantine(p, job, verdict, note->data);
 		return;
 	}
-	if (shown(job) >= expected(p, job)) {
+	if (has_seen_enough(p, job)) {
 		finish_look(p, job, false);
 	}
 }

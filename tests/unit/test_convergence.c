@@ -97,6 +97,32 @@ test_confirmations(void **state)
 		ask(s, "SELECT count(*) FROM account_servers WHERE words <> ''"), 0);
 }
 
+/* What a server shows that did not store a push is nothing new: nobody mints for it, and
+ * what the others hold is written down. */
+static void
+test_one_fails(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_set_answer(s, 0, FAILS); /* it shows the old one, and first */
+	stage_set_connections(s, account, 7);
+	ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 0");
+	char *first = stage_jwt(s, account);
+	ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 2");
+	char *last = stage_jwt(s, account);
+	assert_string_equal(first, last);
+	assert_int_equal(
+		ask(s,
+			"SELECT count(*) FROM account_servers c JOIN servers v ON "
+			"v.seq = c.server WHERE v.name = 's1' AND c.generation = 2"),
+		1);
+	stage_set_answer(s, 0, STORES);
+	stage_assert_converges(s);
+	free(last);
+	free(first);
+}
+
 /* One that does not answer keeps its accounts from being proven, until it is back or has
  * been away for so long that it is absent. */
 static void
@@ -516,6 +542,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_confirmations),
+		TEST(test_one_fails),
 		TEST(test_missing_server),
 		TEST(test_unnamed_server),
 		TEST(test_forgotten_rows),
