@@ -24,9 +24,8 @@ struct start {
 /* ---- sending ---- */
 
 static void
-reset_answers(struct job *job)
+reset_looks(struct job *job)
 {
-	job->answered = 0;
 	job->equal = 0;
 	job->missing = 0;
 	job->older = 0;
@@ -51,7 +50,7 @@ publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 {
 	struct err err = { 0 };
 	uint64_t request = p->next_request++;
-	reset_answers(job);
+	reset_looks(job);
 	if (jobs_activate(&p->jobs, job, phase, request) != 0) {
 		publish_fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return false;
@@ -69,6 +68,7 @@ push(struct publisher *p, struct job *job)
 {
 	p->pushed++;
 	job->pushed = true;
+	job->answered = 0;
 	job->stored = 0;
 	job->refused = false;
 	job->words[0] = '\0';
