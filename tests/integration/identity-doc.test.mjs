@@ -71,7 +71,7 @@ onStage('the commands of docs/identity.md', {}, (stage, test) => {
 
   test('links go to sections that there are', async () => {
     const anchor = (title) => title.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-');
-    for (const name of ['identity.md', 'api.md', 'cli.md', 'architecture.md', '../README.md', '../CONTRIBUTING.md']) {
+    for (const name of ['identity.md', 'convergence.md', 'api.md', 'cli.md', 'architecture.md', '../README.md', '../CONTRIBUTING.md']) {
       const source = await readDoc(`docs/${name}`);
       for (const [, path, fragment] of source.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
         const from = name.startsWith('../') ? '' : 'docs/';

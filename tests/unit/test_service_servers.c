@@ -367,6 +367,37 @@ test_quarantine_is_told(void **state)
 }
 
 static void
+test_counts(void **state)
+{
+	struct temp_service *t = *state;
+	char id[RAND_ID_SIZE];
+	char jwt[] = "their.jwt.";
+	struct err err = { 0 };
+	struct store_proof_counts counts;
+	temp_make_account(t, "acme", id);
+	int64_t account = temp_account_seq(t, id);
+	struct meeting servers[] = { meet(t, "c", "a", "N1"), meet(t, "c", "b", "N2") };
+	ok(service_proof_counts(t->service, &counts, &err), &err);
+	assert_int_equal(counts.unproven, 2); /* and the system account */
+	assert_int_equal(counts.quarantined + counts.missing + counts.absent, 0);
+
+	prove(t, servers, 2, account, 1);
+	struct quarantining q = { account,
+		{ .cause = STORE_QUARANTINE_NEWER, .server = "b", .jwt = jwt } };
+	write_ok(t, quarantine_write, &q);
+	write_ok(t, miss_write, &servers[1]);
+	ok(service_proof_counts(t->service, &counts, &err), &err);
+	assert_int_equal(counts.unproven, 1);
+	assert_int_equal(counts.quarantined, 1);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(counts.absent, 0);
+	temp_store_exec(&t->temp, "UPDATE servers SET absent = 1 WHERE name = 'b'");
+	ok(service_proof_counts(t->service, &counts, &err), &err);
+	assert_int_equal(counts.missing, 0);
+	assert_int_equal(counts.absent, 1);
+}
+
+static void
 test_no_state_of_others(void **state)
 {
 	struct temp_service *t = *state;
@@ -544,6 +575,7 @@ main(void)
 		SERVICE_TEST(test_nobody_holds_what_is_gone),
 		SERVICE_TEST(test_account_state),
 		SERVICE_TEST(test_quarantine_is_told),
+		SERVICE_TEST(test_counts),
 		SERVICE_TEST(test_no_state_of_others),
 		SERVICE_TEST(test_queue),
 		SERVICE_TEST(test_queue_sorts_by_all),

@@ -1,0 +1,104 @@
+// docs/convergence.md: its commands run as they stand, in their order, and print what the text says.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { blocks, quoted, readDoc, rows, section } from './lib/docs.mjs';
+import { freePort, serverBinary } from './lib/nats.mjs';
+import { superuser } from './lib/natsid.mjs';
+import { launch, root } from './lib/processes.mjs';
+
+const isFree = (port) => new Promise((resolve) => {
+  const probe = createServer();
+  probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+});
+
+/** All digits but the last of three ports that nobody has: those that end with 1, 2 and 3. */
+async function freeTrio() {
+  for (;;) {
+    const prefix = Math.floor(await freePort() / 10);
+    const free = await Promise.all([1, 2, 3].map((digit) => isFree(prefix * 10 + digit)));
+    if (free.every(Boolean)) return prefix;
+  }
+}
+
+describe('docs/convergence.md', () => {
+  let text, printed, directory;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'natsid-doc-'));
+    text = await readDoc('docs/convergence.md');
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  /** The page's commands, on ports and servers of this run, the login of the README among them. */
+  async function script() {
+    const login = blocks(await readDoc('README.md'), 'sh').find((block) => block.startsWith('URL='))
+      .replace(/^URL=.*$/m, 'URL=http://127.0.0.1:8099').replace('admin@example.com', superuser.email);
+    const [clients, routes, api] = [await freeTrio(), await freeTrio(), await freePort()];
+    const commands = blocks(text, 'sh').map((block) => `${block}${block.includes('read -rsp') ? login : ''}printf '\n---\n'\n`);
+    return ['set -euo pipefail', "trap 'kill $(jobs -p) 2>/dev/null || true; cat natsid.log >&2' EXIT", `export TMPDIR='${directory}'`, `cd '${root}'`, ...commands]
+      .join('\n')
+      .replace('$(scripts/nats-server)', serverBinary('newest'))
+      .replaceAll('admin@example.com', superuser.email)
+      .replaceAll(/\b422(?=[123$])/g, clients).replaceAll(/\b622(?=[123$])/g, routes).replaceAll('8099', api);
+  }
+
+  test('all of its commands', { timeout: 60_000 }, async () => {
+    const { child, output, ended } = launch('bash', ['-c', await script()], { stdio: 'pipe' });
+    child.stdin.end(`${superuser.password}\n${superuser.password}\n`);
+    assert.deepEqual(await ended, { code: 0, signal: null }, output.stdout + output.stderr);
+    printed = output.stdout.split('\n---\n');
+  });
+
+  const said = (word) => {
+    const index = blocks(text, 'sh').findIndex((block) => block.includes(word));
+    assert.ok(index >= 0, word);
+    return printed[index].trim();
+  };
+
+  test('print what the text says', () => {
+    assert.match(said('ACME=$(create'), /^trial +nats-1 +present .*\ntrial +nats-2 +present .*\ntrial +nats-3 +present .*$/m);
+    assert.match(said('"max_connections": 100'), /"publish_status":"proven"\}\nPreference-Applied: wait=20/);
+
+    assert.match(said('"max_connections": 200'), /^\{"publish_status":"partial","publish_message":"nats-3 does not answer"\}\nNatsid-Unproven: nats-3: does not answer/);
+    assert.match(said('"max_connections": 200'), /^trial +nats-3 +missing /m);
+    const [one, two, three, open] = said('.servers[] | [.name').split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual([one, two, three].map(([name, state]) => [name, state]), [['nats-1', 'present'], ['nats-2', 'present'], ['nats-3', 'missing']]);
+    assert.ok(one[3] === one[2] && three[3] < three[2]);
+    assert.deepEqual(open, ['acme', 'nats-3 does not answer', ['nats-3']]);
+
+    assert.match(said('"max_connections": 300'), /^Natsid-Unproven: nats-1: /m);
+    assert.match(said('"max_connections": 300'), /"role":"backup","failovers":1\}/);
+
+    assert.match(said('/api/v1/drift'), /^\["(different|missing)",true,true\]$/m);
+
+    const restored = said('CLI account quarantine');
+    assert.match(restored, /holds a JWT of this account that is newer than this database .*natsid account adopt\|override acme/);
+    assert.match(restored, /revocations only on the server: 1 /);
+    assert.match(said('CLI account adopt'), /^Adopted acme; 1 revocation taken over\.\n1$/);
+
+    assert.equal(said('SHOP='), 'Preference-Applied: wait=20\r\n[]');
+  });
+
+  test('the numbers that it alarms on are there, and say that all is well', async () => {
+    const numbers = Object.fromEntries(said('/metrics').split('\n').map((line) => line.split(' ')));
+    const alarms = rows(section(text, 'What to alarm on')).map(([cell]) => quoted(cell)[0]);
+    assert.equal(alarms.length, 8);
+    for (const alarm of alarms) {
+      const [name, sign, value] = alarm.split(' ');
+      assert.ok(name in numbers, name);
+      if (name === 'natsid_nats_on_backup') continue; // the primary has just come back
+      assert.equal(sign === '>' ? Number(numbers[name]) > Number(value) : numbers[name] === value, false, `${alarm}: ${numbers[name]}`);
+    }
+  });
+
+  test('its states are those of the schema, and the empty one', async () => {
+    const states = rows(section(text, 'What "proven" means')).map(([cell]) => quoted(cell)[0] ?? '').filter((state) => /^[a-z]+$/.test(state));
+    const schema = await readFile(join(root, 'schema/0001_foundation.sql'), 'utf8');
+    const [, there] = /state IN \(([^)]*)\)\), -- while not proven/.exec(schema);
+    assert.deepEqual(states.toSorted(), [...there.match(/\w+/g), 'proven'].toSorted());
+  });
+});
