@@ -7,7 +7,7 @@ CREATE TABLE servers (
 	cluster TEXT NOT NULL, -- '': none
 	name TEXT NOT NULL CHECK (name <> ''),
 	server_id TEXT NOT NULL CHECK (server_id <> ''), -- of the newest incarnation
-	incarnation INTEGER NOT NULL DEFAULT 1, -- grows with each new server_id
+	incarnation INTEGER NOT NULL DEFAULT 1, -- grows with each new server_id, and when it was missing
 	version TEXT NOT NULL DEFAULT '',
 	resolver TEXT NOT NULL DEFAULT 'unknown' CHECK (resolver IN ('unknown', 'full', 'cache')),
 	trust_incarnation INTEGER NOT NULL DEFAULT 0, -- whose operators server_trust has

@@ -16,5 +16,7 @@ publish_on_other_hand(struct publisher *p, const struct note *note)
 		publish_restart_sweep(p, false);
 	} else if (account != 0) {
 		publish_want_look(p, account);
+	} else {
+		publish_list_soon(p);
 	}
 }

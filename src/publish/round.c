@@ -35,6 +35,8 @@ publish_restart_active(struct publisher *p)
 	while (!TAILQ_EMPTY(&p->jobs.active)) {
 		struct job *job = TAILQ_FIRST(&p->jobs.active);
 		bus_cancel(p->bus, job->request);
+		/* A push that is still on its way somewhere may come after the next. */
+		job->look_again = job->look_again || job->phase == JOB_PUSHING;
 		jobs_make_ready(&p->jobs, job, false);
 	}
 }

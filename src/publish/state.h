@@ -176,6 +176,10 @@ int64_t publish_sweep_due(const struct publisher *p);
 /* The job was looked at, or failed. */
 void publish_swept(struct publisher *p, struct job *job);
 
+/* The servers may have accounts that are not ours: the next pass, soon, begins with LIST,
+ * unless they have too many. */
+void publish_list_soon(struct publisher *p);
+
 /* LIST is over: the pass goes on. */
 void publish_listed(struct publisher *p);
 

@@ -14,7 +14,8 @@ enum {
 	LIST_FIRST_MAX = 2000,
 	LIST_ACCOUNTS_MAX = 20000,
 	LIST_PAUSE_MS_EACH = 250,
-	LIST_PAUSE_LEAST_MS = 60 * 1000
+	LIST_PAUSE_LEAST_MS = 60 * 1000,
+	LIST_SOON_MS = 2000
 };
 
 /* ---- where a pass begins and ends ---- */
@@ -45,6 +46,16 @@ next_stage(struct publisher *p)
 	case SWEEP_LIST:
 		enter(p, p->pass.list == LIST_FIRST ? SWEEP_ALL : SWEEP_END);
 		break;
+	}
+}
+
+void
+publish_list_soon(struct publisher *p)
+{
+	int64_t soon = publish_now_ms(p) + LIST_SOON_MS;
+	if (p->pass.accounts <= LIST_FIRST_MAX) {
+		p->pass.next_list = publish_earlier_of(p->pass.next_list, soon);
+		p->pass.next = publish_earlier_of(p->pass.next, soon);
 	}
 }
 

@@ -51,7 +51,8 @@ int store_server_list(struct store_conn *conn, struct store_server **out, size_t
 /* "full", "cache", "unknown". */
 const char *store_resolver_name(enum store_resolver resolver);
 
-/* A server answered: remembers it, and takes an id that is new for a new incarnation.
+/* A server answered: remembers it. A new id is a new incarnation; so is one that was
+ * missing, as nobody knows what it heard meanwhile.
  * *out_seq and *out_incarnation say which row it is now. */
 struct store_server_seen {
 	const char *cluster;

@@ -270,6 +270,13 @@ onStage('staying out', {}, (stage, test) => {
       w.nonce = answer.body?.nonce ?? w.nonce;
       return answer;
     }, { allowed: [401, 409] }]],
+    'POST /api/v1/accounts/:id/adopt': [
+      ['an account adopted that is in no quarantine', (w) => api('POST', `/api/v1/accounts/${w.account.id}/adopt`, {}), { allowed: [404, 409] }],
+    ],
+    'POST /api/v1/accounts/:id/override': [
+      ['an account overridden that is in no quarantine', (w) => api('POST', `/api/v1/accounts/${w.account.id}/override`, {}), { allowed: [404, 409] }],
+    ],
+    'POST /api/v1/reconcile': [['all accounts looked at', () => api('POST', '/api/v1/reconcile', {}), { allowed: [202] }]],
     'POST /api/v1/creds/renew': [['a renewal by its key', renew, { allowed: [401, 409, 429] }]],
   };
 
