@@ -116,7 +116,7 @@ int
 main(int argc, char **argv)
 {
 	struct fleet fleet = { 0 };
-	struct data_dir dir;
+	struct data_dir dir = { .lock_fd = -1 };
 	struct err err = { 0 };
 	if (argc != 3 || str_to_int(argv[2], 1, 10000000, &fleet.count) != 0) {
 		fprintf(stderr, "fleet: DIRECTORY ACCOUNTS\n");

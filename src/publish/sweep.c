@@ -168,10 +168,10 @@ publish_swept(struct publisher *p, struct job *job)
 void
 publish_differs(struct publisher *p, const struct job *job)
 {
+	const char *where = publish_where(job->where);
 	if (++p->pass.differing <= DIFFERING_LOGGED) {
 		log_warn("a server lacked the newest JWT of an account",
-			LOG_STR("account", job->key),
-			LOG_STR("server", publish_where(job->where)),
+			LOG_STR("account", job->key), LOG_STR("server", where),
 			LOG_INT("generation", job->generation));
 	}
 }

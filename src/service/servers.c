@@ -184,7 +184,7 @@ static int
 write_forget(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct forgetting *forgetting = ctx;
-	struct store_server server;
+	struct store_server server = { 0 };
 	struct store_server *servers = NULL;
 	size_t len = 0;
 	if (store_server_list(store_tx_conn(tx), &servers, &len, err) != 0) {

@@ -123,8 +123,11 @@ hash_found(struct store_tx *tx, int64_t account, uint8_t out[static STORE_HASH_L
 {
 	struct store_quarantine found = { 0 };
 	int rc = store_quarantine_find(store_tx_conn(tx), account, &found, err);
-	if (rc <= 0) {
-		return rc < 0 ? -1 : not_there(err);
+	if (rc < 0) {
+		return -1;
+	}
+	if (found.jwt == NULL) {
+		return not_there(err);
 	}
 	tx->store->hash(found.jwt, strlen(found.jwt), out);
 	store_quarantine_release(&found);
