@@ -180,13 +180,26 @@ has_name_of(const struct roster *roster, const struct server *server)
 	return false;
 }
 
+/* All that are there have answered. A server that has just started knows of itself alone:
+ * only those that were there before are believed how many there are. */
+static bool
+have_all_answered(const struct publisher *p)
+{
+	bool known = false;
+	for (size_t i = 0; i < p->round_roster.len; i++) {
+		known = known ||
+			roster_index(&p->roster, p->round_roster.servers[i].id) >= 0;
+	}
+	return known && roster_is_complete(&p->round_roster);
+}
+
 /* Servers that did not answer this round and were heard just before stay, unless the
  * others know that they have gone, or they are back under a new id. */
 static void
 keep_silent(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
-	bool complete = roster_is_complete(&p->round_roster);
+	bool complete = have_all_answered(p);
 	for (size_t i = 0; i < p->roster.len && !complete; i++) {
 		const struct server *server = &p->roster.servers[i];
 		if (now - p->heard[i] < ROSTER_SILENCE_MS &&
@@ -275,7 +288,7 @@ on_ping_answer(struct publisher *p, const struct note *note)
 	}
 	if (roster_add(&p->round_roster, note->data, note->len, &err) != 0) {
 		log_warn("odd answer to PING", LOG_STR("error", err.msg));
-	} else if (roster_is_complete(&p->round_roster)) {
+	} else if (have_all_answered(p)) {
 		finish_ping(p);
 	}
 }
