@@ -165,6 +165,26 @@ publish_remember(struct publisher *p, bool changed, struct err *err)
 			     "the servers");
 }
 
+int
+publish_recall(const struct publisher *p, struct roster *out, struct err *err)
+{
+	struct store_conn *conn = NULL;
+	struct store_server *known = NULL;
+	size_t len = 0;
+	*out = (struct roster){ 0 };
+	if (store_read_begin(p->params.store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_server_list(conn, &known, &len, err);
+	store_read_end(p->params.store, conn);
+	for (size_t i = 0; rc == 0 && i < len && out->len < ROSTER_MAX; i++) {
+		str_fmt_cut(out->servers[out->len++].id, sizeof(out->servers[0].id), "%s",
+			known[i].server_id);
+	}
+	free(known);
+	return rc;
+}
+
 struct trust {
 	int64_t server;
 	const struct strlist *keys;

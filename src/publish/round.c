@@ -181,14 +181,14 @@ has_name_of(const struct roster *roster, const struct server *server)
 }
 
 /* All that are there have answered. A server that has just started knows of itself alone:
- * only those that were there before are believed how many there are. */
+ * only those that were known before are believed how many there are. */
 static bool
 have_all_answered(const struct publisher *p)
 {
 	bool known = false;
 	for (size_t i = 0; i < p->round_roster.len; i++) {
 		known = known ||
-			roster_index(&p->roster, p->round_roster.servers[i].id) >= 0;
+			roster_index(&p->round_known, p->round_roster.servers[i].id) >= 0;
 	}
 	return known && roster_is_complete(&p->round_roster);
 }
@@ -298,6 +298,12 @@ publish_begin_round(struct publisher *p)
 {
 	struct err err = { 0 };
 	p->round_roster = (struct roster){ 0 };
+	p->round_known = p->roster;
+	if (p->roster.len == 0 && publish_recall(p, &p->round_known, &err) != 0) {
+		/* the round lasts a moment longer */
+		log_warn(
+			"cannot read which servers are known", LOG_STR("error", err.msg));
+	}
 	p->round_request = p->next_request++;
 	/* Silence begins with the question: long ones between two rounds are none. */
 	for (size_t i = 0; i < p->roster.len && !p->silent; i++) {

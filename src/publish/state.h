@@ -91,6 +91,7 @@ struct publisher {
 	uint64_t round_request;
 	int64_t round_not_before;
 	struct roster round_roster;
+	struct roster round_known; /* whom we knew when it began */
 	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed */
 	char blocked_told[PUBLISHER_BLOCKED_SIZE]; /* in the log */
 	struct pass pass;
@@ -267,6 +268,10 @@ void publish_restart_active(struct publisher *p);
 /* Reads what is known of the servers of the roster, and writes down who came and went
  * (changed), or from time to time that they are still there. */
 int publish_remember(struct publisher *p, bool changed, struct err *err) MUST_CHECK;
+
+/* The newest starts that are remembered, also of servers that are not there. */
+int
+publish_recall(const struct publisher *p, struct roster *out, struct err *err) MUST_CHECK;
 
 /* The server said whom it trusts, or how it keeps JWTs. */
 void

@@ -229,12 +229,17 @@ for (const which of ['newest', 'oldest']) {
       const client = await stage.connect(user.creds_file);
       await stage.change(account, { active: false });
       await client.event('disconnect');
-      await stage.proven(account);
+      const tombstone = (await stage.proven(account)).jwt;
       await hand.remove(account.public_key);
-      assert.equal(await stage.servers[0].stored(account.public_key), null);
+      // natsid hears of it: the tombstone goes back, in bytes that the server does not take for known.
+      const restored = await until('the tombstone is back', async () => {
+        const { publish_status: status, jwt } = await stage.read(account);
+        return status === 'proven' && jwt !== tombstone && (await stage.servers[0].stored(account.public_key)) === jwt && jwt;
+      });
+      await stage.assertRefused(user.creds_file);
       await stage.change(account, { active: true });
       const { jwt } = await stage.proven(account);
-      assert.notEqual(jwt, before);
+      assert.ok(![before, tombstone, restored].includes(jwt));
       const again = await stage.connect(user.creds_file);
       await again.reaches(again, 'data.x');
     });

@@ -107,7 +107,7 @@ answer_ping(int index, const struct fake_server *server, uint64_t request)
 	}
 	put_server(index, server, head, sizeof(head));
 	str_fmt_cut(text, sizeof(text), "%s\"statsz\":{\"active_servers\":%d}}", head,
-		active);
+		server->alone ? 1 : active);
 	reply(request, text);
 }
 

@@ -24,6 +24,7 @@ struct fake_server {
 	bool up;
 	bool hidden; /* does not answer PING yet */
 	bool deaf; /* does not answer PING, and the others know of it */
+	bool alone; /* it has just started, and knows of no other */
 	bool distrusts; /* our operator's signing key */
 	bool unnamed; /* its name is its id */
 	bool twin; /* it is called as the first one */

@@ -225,6 +225,55 @@ test_deaf_for_a_moment(void **state)
 	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
 }
 
+static void
+restart_alone(struct stage *s, int server)
+{
+	stage_wipe_server(s, server);
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].alone = true;
+	s->servers[server].answer = SILENT;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* A server that has just started counts itself alone: what another one shows is not
+ * taken for its proof, whether we were connected when it started (its answer comes
+ * first), or connect anew. */
+static void
+test_alone_for_a_moment(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	for (int i = 0; i < 2; i++) {
+		restart_alone(s, 0);
+		if (i == 0) {
+			stage_pass(s, 4000); /* the next round */
+			publisher_reconcile(s->publisher);
+		} else {
+			stage_say(s, BUS_EVENT_UP);
+		}
+		/* it was asked to store what it does not show */
+		ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 0");
+		assert_int_equal(
+			ask(s,
+				"SELECT count(*) FROM account_servers c JOIN servers v "
+				"ON v.seq = c.server AND v.incarnation = c.incarnation "
+				"WHERE v.name = 's0' AND c.generation > 0"),
+			0);
+		assert_int_equal(count_status(s, "proven"), 0);
+		assert_int_equal(
+			ask(s, "SELECT count(*) FROM servers WHERE missing_since > 0"),
+			0);
+		pthread_mutex_lock(&s->lock);
+		s->servers[0].alone = false;
+		s->servers[0].answer = STORES;
+		pthread_mutex_unlock(&s->lock);
+		stage_assert_converges(s);
+		ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+		assert_int_equal(count_status(s, "proven"), 3);
+	}
+}
+
 /* ---- trust ---- */
 
 /* It would acknowledge every push and lock the tenants out. */
@@ -547,6 +596,7 @@ main(void)
 		TEST(test_unnamed_server),
 		TEST(test_forgotten_rows),
 		TEST(test_deaf_for_a_moment),
+		TEST(test_alone_for_a_moment),
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),
 		TEST(test_foreign),
