@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "store/publish.h"
 
+#include <inttypes.h>
 #include <nats/nats.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 
 #define INBOX "_INBOX.pipeline"
 
-enum { STALL_S = 10 };
+enum { STALL_S = 10, PING_MS = 250 };
 
 struct item {
 	int64_t account;
@@ -129,6 +130,38 @@ on_answer(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *ctx)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Servers that start together need a moment to find each other. */
+static int
+await_servers(struct pipeline *p, struct err *err)
+{
+	char reply[64];
+	natsSubscription *sub = NULL;
+	int64_t servers = 0;
+	double deadline = bench_now() + STALL_S;
+	str_fmt_cut(reply, sizeof(reply), INBOX ".%zu", p->len); /* of no JWT */
+	natsStatus status = natsConnection_SubscribeSync(&sub, p->nc, INBOX ".*");
+	while (status == NATS_OK && servers < p->servers && bench_now() < deadline) {
+		natsMsg *msg = NULL;
+		servers = 0;
+		status = natsConnection_PublishRequest(
+			p->nc, "$SYS.REQ.SERVER.PING", reply, "", 0);
+		while (status == NATS_OK && servers < p->servers &&
+			natsSubscription_NextMsg(&msg, sub, PING_MS) == NATS_OK) {
+			natsMsg_Destroy(msg);
+			servers++;
+		}
+	}
+	natsSubscription_Destroy(sub);
+	if (status != NATS_OK) {
+		return err_set(err, ERR_UNAVAILABLE, "cannot ask for the servers: %s",
+			natsStatus_GetText(status));
+	}
+	return servers >= p->servers
+		? 0
+		: err_set(err, ERR_TIMEOUT, "%" PRId64 " of %" PRId64 " servers answer",
+			  servers, p->servers);
+}
+
 static int
 connect_nats(struct pipeline *p, const char *url, struct err *err)
 {
@@ -144,16 +177,6 @@ connect_nats(struct pipeline *p, const char *url, struct err *err)
 	}
 	if (status == NATS_OK) {
 		status = natsConnection_Connect(&p->nc, options);
-	}
-	if (status == NATS_OK) {
-		status = natsConnection_Subscribe(
-			&p->sub, p->nc, INBOX ".*", on_answer, p);
-	}
-	if (status == NATS_OK) {
-		status = natsSubscription_SetPendingLimits(p->sub, -1, -1);
-	}
-	if (status == NATS_OK) {
-		status = natsConnection_Flush(p->nc);
 	}
 	natsOptions_Destroy(options);
 	return status == NATS_OK ? 0
@@ -185,21 +208,25 @@ wait_for_room(struct pipeline *p, size_t most, struct err *err)
 static int
 send_all(struct pipeline *p, struct err *err)
 {
-	for (p->sent = 0; p->sent < p->len;) {
+	natsStatus status =
+		natsConnection_Subscribe(&p->sub, p->nc, INBOX ".*", on_answer, p);
+	if (status == NATS_OK) {
+		status = natsSubscription_SetPendingLimits(p->sub, -1, -1);
+	}
+	for (p->sent = 0; status == NATS_OK && p->sent < p->len;) {
 		char reply[64];
 		struct item *item = &p->items[p->sent];
 		str_fmt_cut(reply, sizeof(reply), INBOX ".%zu", p->sent);
 		if (wait_for_room(p, p->window - 1, err) != 0) {
 			return -1;
 		}
-		natsStatus status =
-			natsConnection_PublishRequest(p->nc, "$SYS.REQ.CLAIMS.UPDATE",
-				reply, item->jwt, (int)strlen(item->jwt));
-		if (status != NATS_OK) {
-			return err_set(err, ERR_UNAVAILABLE, "cannot publish: %s",
-				natsStatus_GetText(status));
-		}
+		status = natsConnection_PublishRequest(p->nc, "$SYS.REQ.CLAIMS.UPDATE",
+			reply, item->jwt, (int)strlen(item->jwt));
 		p->sent++;
+	}
+	if (status != NATS_OK) {
+		return err_set(err, ERR_UNAVAILABLE, "cannot publish: %s",
+			natsStatus_GetText(status));
 	}
 	return wait_for_room(p, 0, err);
 }
@@ -208,7 +235,7 @@ static int
 run(struct pipeline *p, const char *url, struct err *err)
 {
 	if (read_jwts(p, err) != 0 || nats_auth_new(p->dir.service, &p->auth, err) != 0 ||
-		connect_nats(p, url, err) != 0) {
+		connect_nats(p, url, err) != 0 || await_servers(p, err) != 0) {
 		return -1;
 	}
 	double start = bench_now();

@@ -29,7 +29,7 @@ test('the configuration is complete: one key per line, paths quoted', async (t) 
   has('type: full');
   has(`dir: "${data}/nats/natsid-1/jwt"`);
   has('allow_delete: true');
-  has('interval: "15s"');
+  has('interval: "1m"');
   assert.doesNotMatch(text, /limit|jetstream/);
   const [, system] = /^system_account: "(A[A-Z2-7]{55})"$/m.exec(text);
   const [, key, preloaded] = /^resolver_preload: \{\n\t(A[A-Z2-7]{55}): "(\S+)"\n\}$/m.exec(text);

@@ -1095,7 +1095,7 @@ test_nats_conf(void **state)
 	assert_non_null(strstr(conf.data, "\nsystem_account: \"A"));
 	assert_non_null(strstr(conf.data,
 		"\nresolver: {\n\ttype: full\n\tdir: \"./jwt\"\n\tallow_delete: true\n"
-		"\tinterval: \"15s\"\n}\n"));
+		"\tinterval: \"1m\"\n}\n"));
 	assert_null(strstr(conf.data, "limit"));
 	assert_non_null(strstr(conf.data, "\nresolver_preload: {\n\tA"));
 	assert_null(strstr(conf.data, "jetstream"));
