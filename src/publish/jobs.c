@@ -4,6 +4,8 @@
 #include <search.h>
 #include <stdlib.h>
 
+enum { DELAYED_FIRST = 64 };
+
 static int
 compare_numbers(int64_t a, int64_t b)
 {
@@ -29,13 +31,95 @@ compare_requests(const void *a, const void *b)
 void
 jobs_init(struct jobs *jobs)
 {
-	*jobs = (struct jobs){ .next_due = INT64_MAX };
+	*jobs = (struct jobs){ 0 };
 	TAILQ_INIT(&jobs->paced);
-	TAILQ_INIT(&jobs->delayed);
 	TAILQ_INIT(&jobs->urgent);
 	TAILQ_INIT(&jobs->ready);
 	TAILQ_INIT(&jobs->active);
 }
+
+/* ---- those that wait for their time ---- */
+
+static bool
+is_before(const struct job *a, const struct job *b)
+{
+	return a->due != b->due ? a->due < b->due : a->turn < b->turn;
+}
+
+static void
+put_at(struct jobs *jobs, struct job *job, size_t place)
+{
+	jobs->delayed[place] = job;
+	job->place = place;
+}
+
+/* Towards the first, past those that are due after it. */
+static void
+rise(struct jobs *jobs, struct job *job)
+{
+	size_t at = job->place;
+	while (at > 0 && is_before(job, jobs->delayed[(at - 1) / 2])) {
+		put_at(jobs, jobs->delayed[(at - 1) / 2], at);
+		at = (at - 1) / 2;
+	}
+	put_at(jobs, job, at);
+}
+
+static void
+sink(struct jobs *jobs, struct job *job)
+{
+	size_t at = job->place;
+	size_t next = 0;
+	while ((next = 2 * at + 1) < jobs->delayed_len) {
+		if (next + 1 < jobs->delayed_len &&
+			is_before(jobs->delayed[next + 1], jobs->delayed[next])) {
+			next++;
+		}
+		if (!is_before(jobs->delayed[next], job)) {
+			break;
+		}
+		put_at(jobs, jobs->delayed[next], at);
+		at = next;
+	}
+	put_at(jobs, job, at);
+}
+
+static void
+heap_add(struct jobs *jobs, struct job *job)
+{
+	job->turn = jobs->turns++;
+	job->place = jobs->delayed_len++;
+	rise(jobs, job);
+}
+
+static void
+heap_remove(struct jobs *jobs, struct job *job)
+{
+	struct job *last = jobs->delayed[--jobs->delayed_len];
+	if (last != job) {
+		last->place = job->place;
+		rise(jobs, last);
+		sink(jobs, last);
+	}
+}
+
+static int
+heap_reserve(struct jobs *jobs, size_t room)
+{
+	if (room <= jobs->delayed_room) {
+		return 0;
+	}
+	room = 2 * room > DELAYED_FIRST ? 2 * room : DELAYED_FIRST;
+	struct job **delayed = reallocarray(jobs->delayed, room, sizeof(struct job *));
+	if (delayed == NULL) {
+		return -1;
+	}
+	jobs->delayed = delayed;
+	jobs->delayed_room = room;
+	return 0;
+}
+
+/* ---- all of them ---- */
 
 static struct job_list *
 list_of(struct jobs *jobs, const struct job *job)
@@ -43,12 +127,11 @@ list_of(struct jobs *jobs, const struct job *job)
 	switch (job->phase) {
 	case JOB_PACED:
 		return &jobs->paced;
-	case JOB_DELAYED:
-		return &jobs->delayed;
 	case JOB_READY:
 		return job->urgent ? &jobs->urgent : &jobs->ready;
 	case JOB_PUSHING:
 	case JOB_LOOKING:
+	case JOB_DELAYED: /* it is in none */
 		break;
 	}
 	return &jobs->active;
@@ -57,6 +140,10 @@ list_of(struct jobs *jobs, const struct job *job)
 static void
 unlink_job(struct jobs *jobs, struct job *job)
 {
+	if (job->phase == JOB_DELAYED) {
+		heap_remove(jobs, job);
+		return;
+	}
 	TAILQ_REMOVE(list_of(jobs, job), job, link);
 	if (job->phase == JOB_READY) {
 		jobs->ready_len--;
@@ -70,13 +157,19 @@ unlink_job(struct jobs *jobs, struct job *job)
 void
 jobs_release(struct jobs *jobs)
 {
-	struct job_list *lists[] = { &jobs->paced, &jobs->delayed, &jobs->urgent,
-		&jobs->ready, &jobs->active };
+	struct job_list *lists[] = { &jobs->paced, &jobs->urgent, &jobs->ready,
+		&jobs->active };
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		while (!TAILQ_EMPTY(lists[i])) {
 			jobs_remove(jobs, TAILQ_FIRST(lists[i]));
 		}
 	}
+	while (jobs->delayed_len > 0) {
+		jobs_remove(jobs, jobs->delayed[jobs->delayed_len - 1]);
+	}
+	free(jobs->delayed);
+	jobs->delayed = NULL;
+	jobs->delayed_room = 0;
 }
 
 struct job *
@@ -90,6 +183,9 @@ jobs_find(struct jobs *jobs, int64_t account)
 struct job *
 jobs_add(struct jobs *jobs, int64_t account, bool urgent)
 {
+	if (heap_reserve(jobs, jobs->len + 1) != 0) {
+		return NULL;
+	}
 	struct job *job = calloc(1, sizeof(*job));
 	if (job == NULL) {
 		return NULL;
@@ -107,14 +203,23 @@ jobs_add(struct jobs *jobs, int64_t account, bool urgent)
 	return job;
 }
 
+static void
+drop_try(struct job *job)
+{
+	free(job->jwt);
+	job->jwt = NULL;
+	job->jwt_len = 0;
+	free(job->said);
+	job->said = NULL;
+}
+
 void
 jobs_remove(struct jobs *jobs, struct job *job)
 {
 	unlink_job(jobs, job);
 	tdelete(job, &jobs->by_account, compare_accounts);
 	jobs->len--;
-	free(job->jwt);
-	free(job->said);
+	drop_try(job);
 	free(job);
 }
 
@@ -138,12 +243,10 @@ void
 jobs_delay(struct jobs *jobs, struct job *job, int64_t due)
 {
 	unlink_job(jobs, job);
+	drop_try(job);
 	job->phase = JOB_DELAYED;
 	job->due = due;
-	TAILQ_INSERT_TAIL(&jobs->delayed, job, link);
-	if (due < jobs->next_due) {
-		jobs->next_due = due;
-	}
+	heap_add(jobs, job);
 }
 
 void
@@ -170,24 +273,28 @@ jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase, uint64_t
 void
 jobs_promote(struct jobs *jobs, int64_t now)
 {
-	if (now < jobs->next_due) {
-		return;
-	}
-	jobs->next_due = INT64_MAX;
-	struct job *next = NULL;
-	for (struct job *job = TAILQ_FIRST(&jobs->delayed); job != NULL; job = next) {
-		next = TAILQ_NEXT(job, link);
-		if (job->due <= now) {
-			jobs_make_ready(jobs, job, false);
-		} else if (job->due < jobs->next_due) {
-			jobs->next_due = job->due;
-		}
+	while (jobs_next_due(jobs) <= now) {
+		jobs_make_ready(jobs, jobs->delayed[0], false);
 	}
 }
 
-struct job *
-jobs_next(struct jobs *jobs)
+int64_t
+jobs_next_due(const struct jobs *jobs)
 {
-	struct job *job = TAILQ_FIRST(&jobs->urgent);
-	return job != NULL ? job : TAILQ_FIRST(&jobs->ready);
+	return jobs->delayed_len > 0 ? jobs->delayed[0]->due : INT64_MAX;
+}
+
+void
+jobs_retry_failed(struct jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->delayed_len; i++) {
+		struct job *job = jobs->delayed[i];
+		if (job->failures > 0) {
+			job->failures = 0;
+			job->due = 0;
+		}
+	}
+	for (size_t i = jobs->delayed_len / 2; i-- > 0;) {
+		sink(jobs, jobs->delayed[i]);
+	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Accounts that have something to do: one job each, in one list each. Used by the
- * publisher's thread only. */
+ * Accounts that have something to do: one job each, in one list each, or in the heap of
+ * those that wait for their time. Used by the publisher's thread only. */
 #ifndef PUBLISH_JOBS_H
 #define PUBLISH_JOBS_H
 
@@ -49,10 +49,13 @@ struct job {
 	enum want again; /* changed while under way */
 	int64_t first; /* monotonic ms: when the change came that is debounced or paced */
 	int64_t due; /* JOB_DELAYED */
+	uint64_t turn; /* among those that are due together */
+	size_t place; /* in the heap */
 	unsigned failures;
 
 	/* under way */
 	uint64_t request;
+	int64_t sent_at; /* monotonic ms */
 	char key[NKEY_TEXT_SIZE];
 	int64_t wanted; /* generation */
 	int64_t generation; /* that the bytes say */
@@ -83,14 +86,17 @@ struct jobs {
 	void *by_account; /* trees of <search.h> */
 	void *by_request;
 	struct job_list paced; /* in order of arrival */
-	struct job_list delayed;
+	struct job **delayed; /* heap: the first is due first. Room for all jobs, so that
+				 none can fail to get in */
+	size_t delayed_len;
+	size_t delayed_room;
+	uint64_t turns;
 	struct job_list urgent;
 	struct job_list ready;
 	struct job_list active;
 	size_t active_len;
 	size_t ready_len; /* urgent ones among them */
 	size_t len;
-	int64_t next_due; /* no delayed job is due before */
 };
 
 void jobs_init(struct jobs *jobs);
@@ -106,6 +112,8 @@ void jobs_remove(struct jobs *jobs, struct job *job);
 struct job *jobs_find_request(struct jobs *jobs, uint64_t request);
 
 void jobs_pace(struct jobs *jobs, struct job *job);
+
+/* Nothing of its last try is kept: as many may wait as there are accounts. */
 void jobs_delay(struct jobs *jobs, struct job *job, int64_t due);
 void jobs_make_ready(
 	struct jobs *jobs, struct job *job, bool urgent); /* once urgent, always */
@@ -114,10 +122,14 @@ void jobs_make_ready(
 int jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase,
 	uint64_t request) MUST_CHECK;
 
-/* Moves delayed jobs whose time has come to the ready ones. */
+/* Moves delayed jobs whose time has come to the ready ones, in the order of their
+ * times. */
 void jobs_promote(struct jobs *jobs, int64_t now);
 
-/* Urgent ones first, then in order of arrival; NULL when there is none. */
-struct job *jobs_next(struct jobs *jobs);
+/* When the next of them is due; INT64_MAX: there is none. */
+int64_t jobs_next_due(const struct jobs *jobs);
+
+/* The time of all delayed ones that failed has come, as if they had not. */
+void jobs_retry_failed(struct jobs *jobs);
 
 #endif

@@ -68,15 +68,7 @@ on_up(struct publisher *p)
 	p->round_not_before = 0;
 	publish_forget_seen(p); /* meanwhile another hand may have pushed */
 	/* what failed on the old connection need not wait on the new one */
-	struct job *job;
-	TAILQ_FOREACH(job, &p->jobs.delayed, link)
-	{
-		if (job->failures > 0) {
-			job->failures = 0;
-			job->due = 0;
-			p->jobs.next_due = 0;
-		}
-	}
+	jobs_retry_failed(&p->jobs);
 }
 
 static void
@@ -229,7 +221,7 @@ step(struct publisher *p)
 static int64_t
 next_wait(const struct publisher *p)
 {
-	int64_t due = p->jobs.next_due;
+	int64_t due = jobs_next_due(&p->jobs);
 	if (p->up && p->round == ROUND_REST) {
 		due = publish_earlier_of(due, publish_round_due(p));
 	}

@@ -239,29 +239,45 @@ test_roster_garbage(void **state)
 /* ---- jobs ---- */
 
 static void
+assert_order(const struct job_list *list, const int64_t *accounts, size_t len)
+{
+	size_t i = 0;
+	const struct job *job = NULL;
+	TAILQ_FOREACH(job, list, link)
+	{
+		assert_true(i < len);
+		assert_int_equal(job->account, accounts[i]);
+		i++;
+	}
+	assert_int_equal(i, len);
+}
+
+#define ASSERT_ORDER(list, ...) \
+	assert_order((list), (const int64_t[]){ __VA_ARGS__ }, \
+		COUNT(((const int64_t[]){ __VA_ARGS__ })))
+
+static void
 test_jobs_order(void **state)
 {
 	struct jobs jobs;
 	(void)state;
 	jobs_init(&jobs);
-	assert_null(jobs_next(&jobs));
-	for (int64_t i = 1; i <= 4; i++) {
+	for (int64_t i = 1; i <= 5; i++) {
 		assert_non_null(jobs_add(&jobs, i, i == 3));
 	}
-	assert_int_equal(jobs.len, 4);
-	assert_int_equal(jobs.ready_len, 4);
-	assert_int_equal(jobs_next(&jobs)->account, 3); /* urgent first */
+	assert_int_equal(jobs.len, 5);
+	assert_int_equal(jobs.ready_len, 5);
+	ASSERT_ORDER(&jobs.urgent, 3);
+	ASSERT_ORDER(&jobs.ready, 1, 2, 4, 5); /* in order of arrival */
 	jobs_remove(&jobs, jobs_find(&jobs, 3));
 	assert_null(jobs_find(&jobs, 3));
-	assert_int_equal(jobs_next(&jobs)->account, 1); /* then in order */
 	/* once urgent, always; and to the end of that list */
 	jobs_make_ready(&jobs, jobs_find(&jobs, 4), true);
 	jobs_make_ready(&jobs, jobs_find(&jobs, 2), true);
 	jobs_make_ready(&jobs, jobs_find(&jobs, 4), false);
-	assert_int_equal(jobs_next(&jobs)->account, 2);
-	jobs_remove(&jobs, jobs_find(&jobs, 2));
-	assert_int_equal(jobs_next(&jobs)->account, 4);
-	assert_int_equal(jobs.ready_len, 2);
+	ASSERT_ORDER(&jobs.urgent, 2, 4);
+	ASSERT_ORDER(&jobs.ready, 1, 5);
+	assert_int_equal(jobs.ready_len, 4);
 	jobs_release(&jobs);
 	assert_int_equal(jobs.len, 0);
 	assert_int_equal(jobs.ready_len, 0);
@@ -273,25 +289,117 @@ test_jobs_delay(void **state)
 	struct jobs jobs;
 	(void)state;
 	jobs_init(&jobs);
-	assert_int_equal(jobs.next_due, INT64_MAX);
+	assert_int_equal(jobs_next_due(&jobs), INT64_MAX);
 	for (int64_t i = 1; i <= 3; i++) {
 		jobs_delay(&jobs, jobs_add(&jobs, i, false), 100 * i);
 	}
-	assert_null(jobs_next(&jobs));
-	assert_int_equal(jobs.next_due, 100);
+	assert_int_equal(jobs.ready_len, 0);
+	assert_int_equal(jobs_next_due(&jobs), 100);
 	jobs_promote(&jobs, 99);
-	assert_null(jobs_next(&jobs));
+	assert_int_equal(jobs.ready_len, 0);
 	jobs_promote(&jobs, 100);
-	assert_int_equal(jobs_next(&jobs)->account, 1);
-	assert_int_equal(jobs.next_due, 200);
+	ASSERT_ORDER(&jobs.ready, 1);
+	assert_int_equal(jobs_next_due(&jobs), 200);
 	/* a later time does not hide an earlier one; an earlier one counts at once */
 	jobs_delay(&jobs, jobs_find(&jobs, 1), 900);
-	assert_int_equal(jobs.next_due, 200);
+	assert_int_equal(jobs_next_due(&jobs), 200);
 	jobs_delay(&jobs, jobs_find(&jobs, 3), 50);
-	assert_int_equal(jobs.next_due, 50);
+	assert_int_equal(jobs_next_due(&jobs), 50);
+	/* one that goes takes its time with it */
+	jobs_remove(&jobs, jobs_find(&jobs, 3));
+	assert_int_equal(jobs_next_due(&jobs), 200);
 	jobs_promote(&jobs, 10000);
-	assert_int_equal(jobs.ready_len, 3);
-	assert_int_equal(jobs.next_due, INT64_MAX);
+	ASSERT_ORDER(&jobs.ready, 2, 1);
+	assert_int_equal(jobs_next_due(&jobs), INT64_MAX);
+	jobs_release(&jobs);
+}
+
+enum { DELAYED = 500 };
+
+/* Some come, go, and get another time before it has come. */
+static void
+delay_many(struct jobs *jobs)
+{
+	uint32_t random = 7;
+	for (int64_t i = 1; i <= DELAYED; i++) {
+		random = random * 1664525 + 1013904223;
+		jobs_delay(jobs, jobs_add(jobs, i, false), random >> 20 & 255);
+	}
+	for (int64_t i = 1; i <= DELAYED; i += 3) {
+		random = random * 1664525 + 1013904223;
+		jobs_delay(jobs, jobs_find(jobs, i), random >> 20 & 255);
+	}
+	for (int64_t i = 2; i <= DELAYED; i += 7) {
+		jobs_remove(jobs, jobs_find(jobs, i));
+	}
+}
+
+/* By their times, and in order of arrival those that have the same. */
+static void
+test_jobs_delay_order(void **state)
+{
+	struct jobs jobs;
+	const struct job *job = NULL;
+	const struct job *before = NULL;
+	(void)state;
+	jobs_init(&jobs);
+	delay_many(&jobs);
+	size_t len = jobs.len;
+	for (int64_t now = 0; now < 256; now++) {
+		jobs_promote(&jobs, now);
+		assert_true(jobs_next_due(&jobs) > now);
+		job = TAILQ_LAST(&jobs.ready, job_list);
+		assert_true(job == NULL || job->due <= now);
+	}
+	assert_int_equal(jobs.ready_len, len);
+	TAILQ_FOREACH(job, &jobs.ready, link)
+	{
+		assert_true(before == NULL || before->due < job->due ||
+			(before->due == job->due && before->turn < job->turn));
+		before = job;
+	}
+	jobs_release(&jobs);
+}
+
+/* A new connection: what failed is tried at once, the rest keeps its time. */
+static void
+test_jobs_retry_failed(void **state)
+{
+	struct jobs jobs;
+	(void)state;
+	jobs_init(&jobs);
+	for (int64_t i = 1; i <= 9; i++) {
+		struct job *job = jobs_add(&jobs, i, false);
+		job->failures = i % 4 == 0 ? 3 : 0;
+		jobs_delay(&jobs, job, 1000 - i);
+	}
+	jobs_retry_failed(&jobs);
+	assert_int_equal(jobs_find(&jobs, 4)->failures, 0);
+	jobs_promote(&jobs, 1);
+	ASSERT_ORDER(&jobs.ready, 4, 8);
+	jobs_promote(&jobs, 995);
+	ASSERT_ORDER(&jobs.ready, 4, 8, 9, 7, 6, 5);
+	assert_int_equal(jobs_next_due(&jobs), 997);
+	jobs_release(&jobs);
+}
+
+/* As many may wait as there are accounts: they hold nothing but who and when. */
+static void
+test_jobs_delay_keeps_little(void **state)
+{
+	struct jobs jobs;
+	(void)state;
+	jobs_init(&jobs);
+	struct job *job = jobs_add(&jobs, 1, false);
+	assert_int_equal(jobs_activate(&jobs, job, JOB_PUSHING, 1), 0);
+	job->said = calloc(ROSTER_MAX, sizeof(*job->said));
+	job->jwt = str_dup("a JWT");
+	job->jwt_len = strlen(job->jwt);
+	jobs_delay(&jobs, job, 10);
+	assert_null(job->said);
+	assert_null(job->jwt);
+	assert_int_equal(job->jwt_len, 0);
+	assert_true(sizeof(*job) < 1024);
 	jobs_release(&jobs);
 }
 
@@ -357,12 +465,11 @@ test_inbox(void **state)
 	struct note_list notes;
 	bool lost = true;
 	struct bus_event event = { .kind = BUS_EVENT_REPLY,
-		.epoch = 3,
 		.request = 9,
 		.subject = "s",
 		.data = "answer and more",
 		.len = 6 };
-	struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = 4 };
+	struct bus_event up = { .kind = BUS_EVENT_UP };
 	(void)state;
 	assert_int_equal(inbox_new(&inbox, &err), 0);
 	assert_true(inbox_take(inbox, 0, &notes, &lost)); /* nothing, at once */
@@ -375,7 +482,6 @@ test_inbox(void **state)
 	struct note *note = STAILQ_FIRST(&notes);
 	assert_int_equal(note->kind, NOTE_BUS);
 	assert_int_equal(note->bus, BUS_EVENT_REPLY);
-	assert_int_equal(note->epoch, 3);
 	assert_int_equal(note->request, 9);
 	assert_int_equal(note->len, 6);
 	assert_string_equal(note->data, "answer"); /* its own copy, and no more */
@@ -538,7 +644,7 @@ test_pace_is_left(void **state)
 	publish_let_paced_go(&hand->p);
 	hand->now += 5;
 	publish_want(&hand->p, 50, WANT_NOW);
-	assert_int_equal(jobs_next(&hand->p.jobs)->account, 50);
+	ASSERT_ORDER(&hand->p.jobs.urgent, 50);
 	assert_true(job_of(hand, 50, JOB_READY)->urgent);
 	hand->now += 2000; /* the debounce counts from the account's own change */
 	publish_want(&hand->p, 51, WANT_SOON);
@@ -676,6 +782,9 @@ main(void)
 		cmocka_unit_test(test_roster_garbage),
 		cmocka_unit_test(test_jobs_order),
 		cmocka_unit_test(test_jobs_delay),
+		cmocka_unit_test(test_jobs_delay_order),
+		cmocka_unit_test(test_jobs_retry_failed),
+		cmocka_unit_test(test_jobs_delay_keeps_little),
 		cmocka_unit_test(test_jobs_requests),
 		WITH_HAND(test_pace),
 		WITH_HAND(test_pace_rates),
