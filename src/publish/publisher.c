@@ -179,6 +179,7 @@ may_find(const struct publisher *p)
 static void
 work(struct publisher *p)
 {
+	publish_hurry(p);
 	publish_let_paced_go(p);
 	if (may_find(p) && publish_now_ms(p) >= p->find_at) {
 		publish_flush_proofs(p); /* without them the accounts are open */
@@ -227,6 +228,7 @@ next_wait(const struct publisher *p)
 	}
 	if (can_work(p)) {
 		due = publish_earlier_of(due, publish_pace_due(p));
+		due = publish_earlier_of(due, publish_hurry_due(p));
 		due = publish_earlier_of(due, publish_sweep_due(p));
 	}
 	if (may_find(p)) {

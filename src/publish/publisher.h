@@ -27,7 +27,8 @@ struct publisher_params {
 	 * after each that failed, up to request_max_ms [10000] */
 	int64_t request_ms;
 	int64_t request_max_ms;
-	size_t in_flight_max; /* [128] accounts under way at a time */
+	size_t in_flight_max; /* [128] accounts under way at a time; urgent ones may be
+				 16 more */
 	/* [20] accounts a second of a change that many share (store_change.paced), after
 	 * as many at once; -1: all at once */
 	int64_t role_pace;

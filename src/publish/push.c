@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Jobs that are read, and minted, together. */
-enum { BATCH = 64 };
+enum {
+	BATCH = 64, /* jobs that are read, and minted, together */
+	URGENT_PLACES = 16 /* that only urgent ones take */
+};
 
 struct start {
 	struct job *job;
@@ -51,6 +53,7 @@ publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 	struct err err = { 0 };
 	uint64_t request = p->next_request++;
 	reset_looks(job);
+	job->sent_at = publish_now_ms(p);
 	if (jobs_activate(&p->jobs, job, phase, request) != 0) {
 		publish_fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return false;
@@ -238,27 +241,37 @@ mint(struct publisher *p, struct job **jobs, size_t len)
 	}
 }
 
-/* Urgent ones first, then in order of arrival. */
 static size_t
-take_ready(struct publisher *p, struct start *starts, size_t max)
+take(const struct job_list *list, struct start *starts, size_t len, size_t max)
 {
-	size_t len = 0;
 	struct job *job = NULL;
-	TAILQ_FOREACH(job, &p->jobs.urgent, link)
+	TAILQ_FOREACH(job, list, link)
 	{
-		if (len == max) {
-			return len;
-		}
-		starts[len++] = (struct start){ .job = job };
-	}
-	TAILQ_FOREACH(job, &p->jobs.ready, link)
-	{
-		if (len == max) {
-			return len;
+		if (len >= max) {
+			break;
 		}
 		starts[len++] = (struct start){ .job = job };
 	}
 	return len;
+}
+
+/* How many may be started, of places that so many jobs share. */
+static size_t
+room(const struct publisher *p, size_t places)
+{
+	size_t free_places =
+		places > p->jobs.active_len ? places - p->jobs.active_len : 0;
+	return free_places < BATCH ? free_places : BATCH;
+}
+
+/* Urgent ones first, then in order of arrival. Requests to a server that hangs may hold
+ * their places for long: not all of them. */
+static size_t
+take_ready(struct publisher *p, struct start *starts)
+{
+	size_t places = p->params.in_flight_max;
+	size_t len = take(&p->jobs.urgent, starts, 0, room(p, places + URGENT_PLACES));
+	return take(&p->jobs.ready, starts, len, room(p, places));
 }
 
 static void
@@ -281,12 +294,8 @@ void
 publish_start_ready(struct publisher *p)
 {
 	struct start starts[BATCH];
-	while (p->jobs.active_len < p->params.in_flight_max) {
-		size_t room = p->params.in_flight_max - p->jobs.active_len;
-		size_t len = take_ready(p, starts, room < BATCH ? room : BATCH);
-		if (len == 0) {
-			return;
-		}
+	size_t len = 0;
+	while ((len = take_ready(p, starts)) > 0) {
 		start_batch(p, starts, len);
 	}
 }

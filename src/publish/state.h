@@ -157,6 +157,11 @@ int64_t publish_pace_due(const struct publisher *p);
  * forgotten. */
 void publish_round_again(struct publisher *p, struct job *job);
 
+/* What is urgent does not wait for a try of its account that hangs: that begins anew,
+ * with the newest bytes. When the next one does (INT64_MAX: none). */
+void publish_hurry(struct publisher *p);
+int64_t publish_hurry_due(const struct publisher *p);
+
 /* The servers hold this generation, or a person has to choose: away with the job, or a
  * new one for what changed meanwhile. */
 void publish_finish_job(struct publisher *p, struct job *job);

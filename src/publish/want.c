@@ -5,6 +5,9 @@
  * been slower than our look. */
 enum { LOOK_AGAIN_MS = 1000 };
 
+/* What is urgent waits for its account's request under way no longer than this. */
+enum { HUNG_MS = 500 };
+
 static void
 debounce(struct publisher *p, struct job *job)
 {
@@ -114,6 +117,7 @@ publish_want(struct publisher *p, int64_t account, enum want want)
 		if (want > job->again) {
 			job->again = want;
 		}
+		job->urgent = job->urgent || want == WANT_NOW;
 		break;
 	case JOB_PACED:
 	case JOB_READY:
@@ -123,16 +127,31 @@ publish_want(struct publisher *p, int64_t account, enum want want)
 	}
 }
 
+/* As far as is known here the job is paced, tries what was wanted then, or waits for
+ * another try of that: somebody else wrote since. */
+static bool
+is_news(const struct job *job, int64_t generation, bool urgent)
+{
+	switch (job->phase) {
+	case JOB_PACED:
+		return urgent;
+	case JOB_DELAYED:
+		return job->failures > 0 && generation > job->wanted;
+	case JOB_PUSHING:
+	case JOB_LOOKING:
+		return urgent && generation > job->wanted;
+	case JOB_READY:
+		break;
+	}
+	return false;
+}
+
 void
 publish_found(struct publisher *p, int64_t account, int64_t generation, bool urgent)
 {
 	struct job *job = jobs_find(&p->jobs, account);
 	if (job != NULL) {
-		/* As far as is known here it is paced, or waits for another try of what
-		 * was wanted then: somebody else wrote since. */
-		if ((job->phase == JOB_PACED && urgent) ||
-			(job->phase == JOB_DELAYED && job->failures > 0 &&
-				generation > job->wanted)) {
+		if (is_news(job, generation, urgent)) {
 			publish_want(p, account, urgent ? WANT_NOW : WANT_SOON);
 		}
 		return;
@@ -153,6 +172,47 @@ publish_round_again(struct publisher *p, struct job *job)
 	job->failures = 0;
 	job->first = 0;
 	start_waiting(p, job, want);
+}
+
+/* When the try under way is given up for what is urgent. A first look says what may be
+ * overwritten, so it has its time, but no more than a first one has. */
+static int64_t
+hurry_due(const struct job *job)
+{
+	bool first_look = job->phase == JOB_LOOKING && !job->pushed;
+	if (job->again != WANT_NOW || (first_look && job->failures == 0)) {
+		return INT64_MAX;
+	}
+	return job->sent_at + HUNG_MS;
+}
+
+void
+publish_hurry(struct publisher *p)
+{
+	int64_t now = publish_now_ms(p);
+	struct job *job = NULL;
+	struct job *next = NULL;
+	for (job = TAILQ_FIRST(&p->jobs.active); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		if (hurry_due(job) <= now) {
+			bus_cancel(p->bus, job->request);
+			/* It may still be on its way to whoever did not answer. */
+			job->look_again = job->look_again || job->phase == JOB_PUSHING;
+			publish_round_again(p, job);
+		}
+	}
+}
+
+int64_t
+publish_hurry_due(const struct publisher *p)
+{
+	int64_t due = INT64_MAX;
+	const struct job *job = NULL;
+	TAILQ_FOREACH(job, &p->jobs.active, link)
+	{
+		due = publish_earlier_of(due, hurry_due(job));
+	}
+	return due;
 }
 
 void

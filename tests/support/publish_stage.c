@@ -23,6 +23,7 @@
 static struct stage *the_stage;
 
 int64_t stage_sweep_pause_ms = 0;
+size_t stage_in_flight_max = 0;
 
 /* Some operator that is not ours. */
 #define OTHER_OPERATOR "OALTEWE2AUBXGYOEWFLFS7ALBBGOCGNYW3DCS7LGLBIX2BFPXAUFB6TY"
@@ -218,6 +219,7 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	struct bus_event expired = {
 		.kind = BUS_EVENT_EXPIRED, .epoch = 1, .request = request
 	};
+	bool hangs = false;
 	(void)bus;
 	(void)timeout_ms;
 	if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
@@ -253,11 +255,15 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 				abort();
 			}
 			answer_update(i, server, request, data);
+			hangs = hangs || (server->hangs && server->answer == SILENT);
 		} else {
 			answer_lookup(server, request, subject);
+			hangs = hangs || (server->hangs && server->answer == SILENT);
 		}
 	}
-	publisher_on_bus(s->publisher, &expired);
+	if (!hangs) {
+		publisher_on_bus(s->publisher, &expired);
+	}
 	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
@@ -354,6 +360,7 @@ stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 		.request_ms = 1000,
 		.role_pace = role_pace,
 		.sweep_pause_ms = stage_sweep_pause_ms,
+		.in_flight_max = stage_in_flight_max,
 	};
 	assert_int_equal(publisher_new(&params, &s->publisher, &err), 0);
 	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);

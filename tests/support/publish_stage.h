@@ -30,6 +30,7 @@ struct fake_server {
 	bool twin; /* it is called as the first one */
 	int incarnation;
 	enum answer answer;
+	bool hangs; /* while it is SILENT, requests to all do not expire either */
 	struct held held[ACCOUNTS_MAX];
 	size_t held_len;
 	unsigned updates; /* it was asked to store */
@@ -127,5 +128,6 @@ void stage_lift(struct stage *s, const char *account);
 
 /* Of the publishers that are made from now on; 0: as it is by default. */
 extern int64_t stage_sweep_pause_ms;
+extern size_t stage_in_flight_max;
 
 #endif

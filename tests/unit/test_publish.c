@@ -726,6 +726,14 @@ test_found(void **state)
 	/* unless somebody wrote to it since */
 	publish_found(&hand->p, 1, 2, true);
 	job_of(hand, 1, JOB_READY);
+	/* what is under way is open, of course; what is newer than that is news */
+	assert_int_equal(jobs_activate(&hand->p.jobs, job, JOB_PUSHING, 1), 0);
+	job->wanted = 2;
+	publish_found(&hand->p, 1, 2, true);
+	publish_found(&hand->p, 1, 3, false);
+	assert_int_equal(job->again, WANT_NOTHING);
+	publish_found(&hand->p, 1, 3, true);
+	assert_int_equal(job->again, WANT_NOW);
 }
 
 enum { PUTTERS = 8, PUTS = 500 };
