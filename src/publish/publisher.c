@@ -229,6 +229,7 @@ next_wait(const struct publisher *p)
 	if (can_work(p)) {
 		due = publish_earlier_of(due, publish_pace_due(p));
 		due = publish_earlier_of(due, publish_hurry_due(p));
+		due = publish_earlier_of(due, publish_start_due(p));
 		due = publish_earlier_of(due, publish_sweep_due(p));
 	}
 	if (may_find(p)) {

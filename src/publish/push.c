@@ -271,6 +271,9 @@ take_ready(struct publisher *p, struct start *starts)
 {
 	size_t places = p->params.in_flight_max;
 	size_t len = take(&p->jobs.urgent, starts, 0, room(p, places + URGENT_PLACES));
+	if (p->write_at != 0) {
+		return len;
+	}
 	return take(&p->jobs.ready, starts, len, room(p, places));
 }
 
@@ -295,9 +298,18 @@ publish_start_ready(struct publisher *p)
 {
 	struct start starts[BATCH];
 	size_t len = 0;
+	if (publish_now_ms(p) >= p->write_at) {
+		p->write_at = 0;
+	}
 	while ((len = take_ready(p, starts)) > 0) {
 		start_batch(p, starts, len);
 	}
+}
+
+int64_t
+publish_start_due(const struct publisher *p)
+{
+	return p->write_at != 0 && p->jobs.ready_len > 0 ? p->write_at : INT64_MAX;
 }
 
 /* ---- answers ---- */

@@ -13,7 +13,8 @@
 enum {
 	BACKOFF_FIRST_MS = 200,
 	BACKOFF_MAX_MS = 30000,
-	HELD_MS = 10000 /* what natsid itself holds back is looked at again after */
+	HELD_MS = 10000, /* what natsid itself holds back is looked at again after */
+	WRITE_PAUSE_MS = 1000 /* a database that cannot be written is spared for */
 };
 
 /* ---- what is proven ---- */
@@ -74,6 +75,24 @@ write_proofs(struct store_tx *tx, void *ctx, struct err *err)
 	return 0;
 }
 
+/* What could not be recorded is looked at again, once the database is spared no more.
+ * Accounts that have something to do anyway are proven by that; those that there is no
+ * memory for the passes come to. */
+static void
+look_at_unrecorded(struct publisher *p)
+{
+	p->write_at = publish_now_ms(p) + WRITE_PAUSE_MS;
+	for (size_t i = 0; i < p->proof_count; i++) {
+		int64_t account = p->proofs[i].account;
+		if (jobs_find(&p->jobs, account) == NULL) {
+			struct job *job = jobs_add(&p->jobs, account, false);
+			if (job != NULL) {
+				job->look = true;
+			}
+		}
+	}
+}
+
 void
 publish_flush_proofs(struct publisher *p)
 {
@@ -84,9 +103,7 @@ publish_flush_proofs(struct publisher *p)
 	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
 		log_err("cannot record what is proven", &err,
 			LOG_INT("accounts", p->proof_count));
-		/* They are proven all the same; the sweep finds them open and records
-		 * them then. */
-		publish_restart_sweep(p, false);
+		look_at_unrecorded(p);
 	}
 	p->proof_count = 0;
 }

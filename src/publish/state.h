@@ -104,6 +104,9 @@ struct publisher {
 	size_t find_count; /* how many there were */
 	struct proof *proofs; /* in_flight_max places */
 	size_t proof_count;
+	/* Monotonic ms: only what is urgent begins before, as what comes of it cannot be
+	 * recorded; 0: the database takes writes, as far as is known. */
+	int64_t write_at;
 	uint64_t pushed;
 
 	pthread_mutex_t status_lock;
@@ -207,6 +210,9 @@ void publish_finish_list(struct publisher *p);
  * the job was made. */
 void publish_start_ready(struct publisher *p);
 
+/* When ready jobs that wait for the database may begin; INT64_MAX: none does. */
+int64_t publish_start_due(const struct publisher *p);
+
 void
 publish_on_update_answer(struct publisher *p, struct job *job, const struct note *note);
 
@@ -232,7 +238,8 @@ void publish_finish_look(struct publisher *p, struct job *job);
 /* The servers of the mask hold the job's bytes. */
 void publish_prove(struct publisher *p, const struct job *job, uint64_t mask);
 
-/* One transaction for all that was proven in this step. */
+/* One transaction for all that was proven in this step. When it fails, nothing but what
+ * is urgent is begun for a while. */
 void publish_flush_proofs(struct publisher *p);
 
 /* This try failed: says why, and tries again later with the bytes that are the newest

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The publisher under strain: requests that hang, places that are taken. */
+ * The publisher under strain: requests that hang, places that are taken, a database that
+ * takes no writes. */
 #include "base/str.h"
 #include "publish/state.h"
 #include "support/publish_stage.h"
@@ -27,6 +28,19 @@ set_up(void **state)
 	return rc;
 }
 
+static bool
+is_true(struct stage *s, const void *ctx)
+{
+	return temp_ask(&s->t, (const char *)ctx, NULL) > 0;
+}
+
+#define ASSERT_SOON(s, sql) \
+	do { \
+		if (!stage_eventually((s), is_true, (sql))) { \
+			fail_msg("never true: %s", (sql)); \
+		} \
+	} while (0)
+
 static unsigned
 lookups(struct stage *s, int server)
 {
@@ -42,6 +56,12 @@ were_updates(struct stage *s, const void *ctx)
 	return stage_updates(s, 0) >= *(const unsigned *)ctx;
 }
 
+static bool
+were_lookups(struct stage *s, const void *ctx)
+{
+	return lookups(s, 0) >= *(const unsigned *)ctx;
+}
+
 /* The first server comes to be asked so often to store something. */
 static void
 assert_updates(struct stage *s, unsigned n)
@@ -50,6 +70,14 @@ assert_updates(struct stage *s, unsigned n)
 		fail_msg("%u of %u pushes", stage_updates(s, 0), n);
 	}
 	assert_int_equal(stage_updates(s, 0), n);
+}
+
+static void
+assert_lookups(struct stage *s, unsigned n)
+{
+	if (!stage_eventually(s, were_lookups, &n)) {
+		fail_msg("%u of %u lookups", lookups(s, 0), n);
+	}
 }
 
 static void
@@ -258,6 +286,108 @@ test_hurry(void **state)
 	jobs_release(&p.jobs);
 }
 
+/* ---- a database that takes no writes ---- */
+
+/* As a full disk does, but only for what is recorded of servers. */
+static void
+set_full(struct stage *s, bool full)
+{
+	temp_store_exec(&s->t.temp,
+		full ? "CREATE TRIGGER full BEFORE INSERT ON account_servers BEGIN "
+		       "SELECT RAISE(ABORT, 'the disk is full'); END"
+		     : "DROP TRIGGER full");
+}
+
+/* News of nothing: the publisher looks at the clock. */
+static void
+wake(struct stage *s)
+{
+	struct bus_event event = { .kind = BUS_EVENT_MESSAGE,
+		.epoch = 1,
+		.subject = "$SYS.SERVER.N0-0.STATSZ",
+		.data = "" };
+	publisher_on_bus(s->publisher, &event);
+}
+
+static bool
+has_stepped(struct stage *s, const void *ctx)
+{
+	return __atomic_load_n(&s->looks, __ATOMIC_RELAXED) > *(const unsigned *)ctx;
+}
+
+static void
+step(struct stage *s)
+{
+	unsigned before = __atomic_load_n(&s->looks, __ATOMIC_RELAXED);
+	wake(s);
+	assert_true(stage_eventually(s, has_stepped, &before));
+}
+
+static void
+pass_a_second(struct stage *s)
+{
+	unsigned looks = lookups(s, 0);
+	stage_pass(s, 1000);
+	wake(s);
+	assert_lookups(s, looks + 1);
+	for (int i = 0; i < 5; i++) { /* whatever else goes on in it */
+		step(s);
+	}
+}
+
+/* What cannot be recorded is pushed once, and looked at once a second until it can. */
+static void
+test_unwritable(void **state)
+{
+	enum { SECONDS = 20 };
+	struct stage *s = *state;
+	char account[1][RAND_ID_SIZE];
+	make_accounts(s, account, 1);
+	unsigned pushes = stage_updates(s, 0);
+	unsigned looks = lookups(s, 0);
+	int64_t start = clock_mono_ms(&s->clock);
+	set_full(s, true);
+	stage_set_connections(s, account[0], 7);
+	assert_updates(s, pushes + 1);
+	for (int i = 0; i < SECONDS; i++) {
+		pass_a_second(s);
+	}
+	unsigned seconds = (unsigned)((clock_mono_ms(&s->clock) - start) / 1000) + 1;
+	assert_in_range(lookups(s, 0) - looks, SECONDS, 1 + seconds);
+	assert_int_equal(stage_updates(s, 0), pushes + 1);
+	assert_int_equal(stage_open_accounts(s), 1);
+	/* what is urgent is not kept by that */
+	stage_set_connections(s, account[0], 8);
+	assert_updates(s, pushes + 2);
+	set_full(s, false);
+	stage_assert_converges(s);
+	assert_int_equal(stage_updates(s, 0), pushes + 2);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+}
+
+/* Servers that were started hold all of it: nothing is open, and it is recorded all the
+ * same. */
+static void
+test_unrecorded(void **state)
+{
+	enum { ACCOUNTS = 8 };
+	struct stage *s = *state;
+	char accounts[ACCOUNTS][RAND_ID_SIZE];
+	make_accounts(s, accounts, ACCOUNTS);
+	unsigned pushes = stage_updates(s, 0);
+	unsigned looks = lookups(s, 0);
+	set_full(s, true);
+	pthread_mutex_lock(&s->lock);
+	s->servers[0].incarnation++;
+	pthread_mutex_unlock(&s->lock);
+	stage_say(s, BUS_EVENT_UP);
+	/* each was looked at, so some were in vain */
+	assert_lookups(s, looks + ACCOUNTS + 1 + PLACES);
+	set_full(s, false);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+	assert_int_equal(stage_updates(s, 0), pushes);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, stage_tear_down)
 
 int
@@ -269,6 +399,8 @@ main(void)
 		TEST(test_places),
 		TEST(test_order),
 		cmocka_unit_test(test_hurry),
+		TEST(test_unwritable),
+		TEST(test_unrecorded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
