@@ -5,6 +5,22 @@
 #include "service/judge.h"
 
 void
+publish_on_unheard(struct publisher *p)
+{
+	struct job *next = NULL;
+	log_warn("others push faster than natsid can look: all accounts are looked at",
+		LOG_INT("bytes_at_once", INBOX_HEARD_MAX));
+	/* What these have seen, or pushed, may be older than that. */
+	for (struct job *job = TAILQ_FIRST(&p->jobs.active); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		publish_want_look(p, job->account);
+	}
+	seq_set_clear(&p->seen);
+	p->roster_at = 0;
+	publish_restart_sweep(p, true);
+}
+
+void
 publish_on_other_hand(struct publisher *p, const struct note *note)
 {
 	struct err err = { 0 };

@@ -12,6 +12,8 @@ struct inbox {
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;
 	struct note_list notes;
+	size_t heard; /* bytes that inbox_put took since the last inbox_take */
+	bool unheard; /* and that it dropped some */
 	bool lost;
 	bool closed;
 };
@@ -102,9 +104,33 @@ inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want)
 	put(inbox, note);
 }
 
+/* False: no room; *out_first: for the first time. */
+static bool
+take_room(struct inbox *inbox, size_t bytes, bool *out_first)
+{
+	pthread_mutex_lock(&inbox->lock);
+	bool had_room = !inbox->unheard;
+	bool has_room = had_room && bytes <= INBOX_HEARD_MAX - inbox->heard;
+	if (has_room) {
+		inbox->heard += bytes;
+	}
+	inbox->unheard = !has_room;
+	*out_first = had_room && !has_room;
+	pthread_mutex_unlock(&inbox->lock);
+	return has_room;
+}
+
 void
 inbox_put(struct inbox *inbox, enum note_kind kind, const char *data, size_t len)
 {
+	bool first = false;
+	if (!take_room(inbox, sizeof(struct note) + len, &first)) {
+		if (!first) {
+			return;
+		}
+		kind = NOTE_UNHEARD;
+		len = 0;
+	}
 	struct note *note = calloc(1, sizeof(*note) + len + 1);
 	if (note != NULL) {
 		note->kind = kind;
@@ -145,6 +171,8 @@ inbox_take(struct inbox *inbox, int64_t wait_ms, struct note_list *out, bool *ou
 	}
 	STAILQ_INIT(out);
 	STAILQ_CONCAT(out, &inbox->notes);
+	inbox->heard = 0;
+	inbox->unheard = false;
 	*out_lost = inbox->lost;
 	inbox->lost = false;
 	bool open = !inbox->closed;

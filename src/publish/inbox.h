@@ -10,12 +10,16 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+/* Bytes of what came on subscriptions that wait at a time. */
+enum { INBOX_HEARD_MAX = 16 * 1024 * 1024 };
+
 enum note_kind {
 	NOTE_BUS,
 	NOTE_WANTED,
 	NOTE_RECONCILE,
 	NOTE_SERVER, /* the server with the id in .data is there */
-	NOTE_OTHER_HAND /* another client pushed .data */
+	NOTE_OTHER_HAND, /* another client pushed .data */
+	NOTE_UNHEARD /* there was no room for some of the three above */
 };
 
 struct note {
@@ -43,6 +47,8 @@ void inbox_free(struct inbox *inbox);
 void inbox_put_bus(struct inbox *inbox, const struct bus_event *event);
 void inbox_put_wanted(struct inbox *inbox, int64_t account, enum want want);
 
+/* Other clients decide how many of these come: beyond INBOX_HEARD_MAX all are dropped
+ * until the next inbox_take, which hands out one NOTE_UNHEARD for them. */
 void inbox_put(struct inbox *inbox, enum note_kind kind, const char *data, size_t len);
 
 /* What inbox_put_bus puts: free() is the caller's; NULL when out of memory. */

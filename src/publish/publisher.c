@@ -158,6 +158,9 @@ on_note(struct publisher *p, struct note *note)
 	case NOTE_OTHER_HAND:
 		publish_on_other_hand(p, note);
 		break;
+	case NOTE_UNHEARD:
+		publish_on_unheard(p);
+		break;
 	}
 }
 

@@ -299,4 +299,8 @@ uint64_t publish_full_servers(const struct publisher *p);
 /* Another client of the system account pushed a JWT. */
 void publish_on_other_hand(struct publisher *p, const struct note *note);
 
+/* More was heard than could be kept: any of it may have been such a push, or the news of
+ * a server. */
+void publish_on_unheard(struct publisher *p);
+
 #endif

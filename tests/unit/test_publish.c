@@ -507,6 +507,76 @@ test_inbox(void **state)
 	inbox_free(NULL);
 }
 
+static void
+put_bytes(struct inbox *inbox, enum note_kind kind, size_t len)
+{
+	char *data = calloc(1, len);
+	assert_non_null(data);
+	inbox_put(inbox, kind, data, len);
+	free(data);
+}
+
+/* What others send takes no more memory than was allowed, and none of it is dropped in
+ * silence; what is our own always finds room. */
+static void
+test_inbox_bound(void **state)
+{
+	struct err err = { 0 };
+	struct inbox *inbox = NULL;
+	struct note_list notes;
+	bool lost = false;
+	struct bus_event up = { .kind = BUS_EVENT_UP };
+	(void)state;
+	assert_int_equal(inbox_new(&inbox, &err), 0);
+	for (int round = 0; round < 2; round++) {
+		size_t bytes = 0;
+		size_t unheard = 0;
+		size_t own = 0;
+		struct note *note = NULL;
+		for (int i = 0; i < 20; i++) {
+			put_bytes(inbox, NOTE_OTHER_HAND, 1024 * 1024);
+		}
+		inbox_put(inbox, NOTE_RECONCILE, "", 0);
+		inbox_put(inbox, NOTE_SERVER, "N", 1);
+		inbox_put_wanted(inbox, 1, WANT_NOW);
+		inbox_put_bus(inbox, &up);
+		assert_true(inbox_take(inbox, -1, &notes, &lost));
+		assert_false(lost);
+		STAILQ_FOREACH(note, &notes, link)
+		{
+			bytes += note->len;
+			unheard += note->kind == NOTE_UNHEARD ? 1 : 0;
+			own += note->kind == NOTE_WANTED || note->kind == NOTE_BUS ? 1
+										   : 0;
+			assert_int_not_equal(note->kind, NOTE_RECONCILE);
+			assert_int_not_equal(note->kind, NOTE_SERVER);
+		}
+		assert_true(bytes <= INBOX_HEARD_MAX);
+		assert_true(bytes > INBOX_HEARD_MAX / 2);
+		assert_int_equal(unheard, 1);
+		assert_int_equal(own, 2);
+		free_notes(&notes);
+	}
+	/* small ones count too */
+	for (int i = 0; i < INBOX_HEARD_MAX / 16; i++) {
+		inbox_put(inbox, NOTE_RECONCILE, "", 0);
+	}
+	assert_true(inbox_take(inbox, -1, &notes, &lost));
+	size_t len = 0;
+	struct note *note = NULL;
+	const struct note *last = NULL;
+	STAILQ_FOREACH(note, &notes, link)
+	{
+		len++;
+		last = note;
+	}
+	assert_non_null(last);
+	assert_true(len * sizeof(*note) <= INBOX_HEARD_MAX + sizeof(*note));
+	assert_int_equal(last->kind, NOTE_UNHEARD);
+	free_notes(&notes);
+	inbox_free(inbox);
+}
+
 /* ---- what is wanted, and when ---- */
 
 enum { QUIET = 200, RATE = 20 };
@@ -800,6 +870,7 @@ main(void)
 		WITH_HAND(test_want_under_way),
 		WITH_HAND(test_found),
 		cmocka_unit_test(test_inbox),
+		cmocka_unit_test(test_inbox_bound),
 		cmocka_unit_test(test_inbox_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The publisher under strain: requests that hang, places that are taken, a database that
- * takes no writes. */
+ * takes no writes, more news than it can keep. */
 #include "base/str.h"
 #include "publish/state.h"
 #include "support/publish_stage.h"
@@ -388,6 +388,56 @@ test_unrecorded(void **state)
 	assert_int_equal(stage_updates(s, 0), pushes);
 }
 
+/* ---- more news than can be kept ---- */
+
+/* It comes while the publisher is busy. */
+static void
+flood(struct stage *s)
+{
+	enum { LEN = 1024 * 1024 };
+	char *subject = malloc(LEN + 1);
+	assert_non_null(subject);
+	memset(subject, 'N', LEN);
+	memcpy(subject, "$SYS.SERVER.", strlen("$SYS.SERVER."));
+	subject[LEN] = '\0';
+	struct bus_event news = {
+		.kind = BUS_EVENT_MESSAGE, .epoch = 1, .subject = subject, .data = ""
+	};
+	for (int i = 0; i <= INBOX_HEARD_MAX / LEN; i++) {
+		publisher_on_bus(s->publisher, &news);
+	}
+	free(subject);
+	stage_store(s, 0, s->jwt);
+	struct bus_event pushed = { .kind = BUS_EVENT_MESSAGE,
+		.epoch = 1,
+		.subject = "$SYS.REQ.CLAIMS.UPDATE",
+		.data = s->jwt,
+		.len = strlen(s->jwt) };
+	publisher_on_bus(s->publisher, &pushed);
+}
+
+/* The push of another hand that there was no room for is found all the same. */
+static void
+test_flood(void **state)
+{
+	struct stage *s = *state;
+	char accounts[2][RAND_ID_SIZE];
+	make_accounts(s, accounts, 2);
+	char *old = stage_jwt(s, accounts[1]);
+	stage_set_connections(s, accounts[1], 5);
+	stage_assert_converges(s);
+	pthread_mutex_lock(&s->lock);
+	s->jwt = old;
+	s->on_push = flood;
+	pthread_mutex_unlock(&s->lock);
+	unsigned pushes = stage_updates(s, 0);
+	stage_set_connections(s, accounts[0], 7);
+	ASSERT_SOON(s, "SELECT count(*) FROM drift WHERE repaired_at > 0");
+	stage_assert_holds_newest(s, accounts[1]);
+	assert_int_equal(stage_updates(s, 0), pushes + 2);
+	free(old);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, stage_tear_down)
 
 int
@@ -401,6 +451,7 @@ main(void)
 		cmocka_unit_test(test_hurry),
 		TEST(test_unwritable),
 		TEST(test_unrecorded),
+		TEST(test_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
