@@ -86,7 +86,7 @@ add_missing(struct inventory *inventory, const struct store_publish_key *ours)
 		return;
 	}
 	if (++inventory->missing > MISSING_MAX) {
-		p->pass.slow = false; /* the rest of the pass looks at all of them */
+		publish_lacks_many(p);
 		return;
 	}
 	struct job *job = jobs_add(&p->jobs, ours->account, true);
