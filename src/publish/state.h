@@ -88,7 +88,9 @@ struct publisher {
 	uint64_t next_request;
 	struct roster roster;
 	struct member members[ROSTER_MAX];
-	int64_t heard[ROSTER_MAX]; /* monotonic ms: the last answer of the server there */
+	/* monotonic ms: the last answer of the server there; later than now: while it
+	 * lists its accounts it answers nothing */
+	int64_t heard[ROSTER_MAX];
 	int64_t roster_at;
 	bool silent; /* one of the roster did not answer the last round */
 	int64_t remembered_at;
@@ -203,6 +205,9 @@ void publish_differs(struct publisher *p, const struct job *job);
 void publish_list(struct publisher *p);
 void publish_on_list_answer(struct publisher *p, const struct note *note);
 void publish_finish_list(struct publisher *p);
+
+/* The roster is another one, without new servers: perhaps all of it has answered. */
+void publish_finish_listed(struct publisher *p);
 
 /* ---- push.c: minting and pushing ---- */
 

@@ -274,6 +274,121 @@ test_scans(void **state)
 
 /* ---- LIST ---- */
 
+static void
+hang_in_list(struct stage *s)
+{
+	assert_rests(s);
+	forget_asked(s);
+	pthread_mutex_lock(&s->lock);
+	s->list_hangs = true;
+	pthread_mutex_unlock(&s->lock);
+	publisher_reconcile(s->publisher);
+	assert_true(stage_eventually(s, was_asked, "LIST"));
+}
+
+/* Who starts anew while another one lists is served before that has answered. */
+static void
+test_start_during_list(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	make_accounts(s, 1, &account);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	hang_in_list(s);
+	stage_wipe_server(s, 1);
+	stage_announce(s, 1);
+	stage_assert_converges(s);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM servers WHERE name = 's1' AND incarnation = 2");
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+}
+
+static unsigned
+pings(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	unsigned n = s->pings;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static bool
+has_pinged(struct stage *s, const void *ctx)
+{
+	const unsigned *before = ctx;
+	return pings(s) > *before;
+}
+
+/* The next round is over when the one after it has begun. */
+static void
+pass_rounds(struct stage *s, int64_t ms)
+{
+	for (int i = 0; i < 2; i++) {
+		unsigned before = pings(s);
+		stage_pass(s, ms);
+		stage_announce(s, 2); /* nobody knows it: who is there? */
+		assert_true(stage_eventually(s, has_pinged, &before));
+	}
+}
+
+static void
+set_deaf(struct stage *s, int server)
+{
+	pthread_mutex_lock(&s->lock);
+	s->servers[server].deaf = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* A server that lists answers nothing else, and is there all the same. */
+static void
+test_silent_while_listing(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	struct publisher_status status;
+	make_accounts(s, 1, &account);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	hang_in_list(s);
+	set_deaf(s, 0);
+	set_deaf(s, 1);
+	pass_rounds(s, 0);
+	pass_rounds(s, 1700);
+	publisher_status(s->publisher, &status);
+	assert_int_equal(status.roster.len, 2);
+	assert_int_equal(
+		temp_ask(&s->t, "SELECT count(*) FROM servers WHERE missing_since > 0",
+			NULL),
+		0);
+	/* two seconds for LIST, and three more */
+	pass_rounds(s, 1000);
+	ASSERT_SOON(s, "SELECT count(*) = 2 FROM servers WHERE missing_since > 0");
+}
+
+/* Neither of two that have one name is taken for the other's next start. */
+static void
+test_silent_twin(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	struct publisher_status status;
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].twin = true;
+	pthread_mutex_unlock(&s->lock);
+	make_accounts(s, 1, &account);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	assert_true(stage_eventually(s, stage_has_state, "state = 'held'"));
+	set_deaf(s, 1);
+	pass_rounds(s, 0);
+	publisher_status(s->publisher, &status);
+	assert_int_equal(status.roster.len, 2);
+	assert_true(status.roster.twin > 0);
+}
+
 /* Accounts that nobody looks at. */
 static void
 bury_many(struct stage *s)
@@ -371,6 +486,9 @@ main(void)
 		TEST(test_missed_before_lacked),
 		TEST(test_failed_is_tried_at_once),
 		TEST(test_scans),
+		TEST(test_start_during_list),
+		TEST(test_silent_while_listing),
+		TEST(test_silent_twin),
 		TEST(test_many_are_not_listed),
 		TEST(test_many_lost),
 	};
