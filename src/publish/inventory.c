@@ -86,7 +86,7 @@ add_missing(struct inventory *inventory, const struct store_publish_key *ours)
 		return;
 	}
 	if (++inventory->missing > MISSING_MAX) {
-		p->pass.slow = false; /* the rest of the pass looks at all of them */
+		publish_lacks_many(p);
 		return;
 	}
 	struct job *job = jobs_add(&p->jobs, ours->account, true);
@@ -157,6 +157,7 @@ take_inventory(struct publisher *p, const struct server *server, const json_t *l
 	if (index < 0) {
 		return 0; /* one that came since */
 	}
+	p->heard[index] = publish_now_ms(p); /* and from now on it answers */
 	p->pass.listed |= UINT64_C(1) << index;
 	if (list == NULL) {
 		return 0; /* it keeps no accounts, or cannot tell them */
@@ -195,12 +196,18 @@ void
 publish_list(struct publisher *p)
 {
 	struct err err = { 0 };
+	int64_t wait = LIST_WAIT_MS + p->pass.accounts;
 	p->pass.listed = 0;
 	p->pass.request = p->next_request++;
 	p->pass.asked_at = clock_wall_ms(p->params.clock);
-	if (bus_request(p->bus, p->pass.request, "$SYS.REQ.CLAIMS.LIST", "", 0,
-		    LIST_WAIT_MS + p->pass.accounts, &err) != 0) {
+	if (bus_request(p->bus, p->pass.request, "$SYS.REQ.CLAIMS.LIST", "", 0, wait,
+		    &err) != 0) {
 		publish_finish_list(p); /* the connection is down: a new pass comes */
+		return;
+	}
+	/* Who is silent now is not missing, though LIST be given up before. */
+	for (size_t i = 0; i < p->roster.len; i++) {
+		p->heard[i] = publish_now_ms(p) + wait;
 	}
 }
 
@@ -211,7 +218,17 @@ publish_on_list_answer(struct publisher *p, const struct note *note)
 	if (!note->no_responders && take_answer(p, note, &err) != 0) {
 		log_warn("odd answer to LIST", LOG_STR("error", err.msg));
 	}
-	if (note->no_responders || p->pass.listed == publish_mask(p->roster.len)) {
+	if (note->no_responders) {
+		publish_finish_list(p);
+	} else {
+		publish_finish_listed(p);
+	}
+}
+
+void
+publish_finish_listed(struct publisher *p)
+{
+	if (p->pass.request != 0 && p->pass.listed == publish_mask(p->roster.len)) {
 		publish_finish_list(p);
 	}
 }

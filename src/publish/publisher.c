@@ -42,8 +42,8 @@ find_open(struct publisher *p)
 	p->find_count = 0;
 	int rc = store_read_begin_one(p->params.store, &conn, &err);
 	if (rc == 0) {
-		rc = store_publish_scan(
-			conn, p->find_after, FIND_PAGE, true, find_item, p, &err);
+		rc = store_publish_scan(conn, STORE_SCAN_OPEN, p->find_after, FIND_PAGE,
+			find_item, p, &err);
 		store_read_end(p->params.store, conn);
 	}
 	if (rc != 0) {

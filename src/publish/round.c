@@ -57,12 +57,22 @@ log_roster(const struct roster *roster)
 	}
 }
 
+/* What comes from a server that lists its accounts was sent before. */
+static void
+heard_now(struct publisher *p, size_t index)
+{
+	int64_t now = publish_now_ms(p);
+	if (p->heard[index] < now) {
+		p->heard[index] = now;
+	}
+}
+
 int
 publish_heard(struct publisher *p, const char *server_id)
 {
 	int index = roster_index(&p->roster, server_id);
 	if (index >= 0) {
-		p->heard[index] = publish_now_ms(p);
+		heard_now(p, (size_t)index);
 	}
 	return index;
 }
@@ -193,6 +203,33 @@ have_all_answered(const struct publisher *p)
 	return known && roster_is_complete(&p->round_roster);
 }
 
+/* One that is new has its name. */
+static bool
+is_back(const struct publisher *p, const struct server *server)
+{
+	const struct roster *roster = &p->round_roster;
+	for (size_t i = 0; i < roster->len; i++) {
+		if (str_equal(roster->servers[i].name, server->name) &&
+			str_equal(roster->servers[i].cluster, server->cluster) &&
+			roster_index(&p->roster, roster->servers[i].id) < 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+keep(struct roster *roster, const struct server *server)
+{
+	if (roster->len == ROSTER_MAX || roster_index(roster, server->id) >= 0) {
+		return;
+	}
+	if (has_name_of(roster, server)) {
+		roster->twin = (int)roster->len;
+	}
+	roster->servers[roster->len++] = *server;
+}
+
 /* Servers that did not answer this round and were heard just before stay, unless the
  * others know that they have gone, or they are back under a new id. */
 static void
@@ -202,10 +239,8 @@ keep_silent(struct publisher *p)
 	bool complete = have_all_answered(p);
 	for (size_t i = 0; i < p->roster.len && !complete; i++) {
 		const struct server *server = &p->roster.servers[i];
-		if (now - p->heard[i] < ROSTER_SILENCE_MS &&
-			p->round_roster.len < ROSTER_MAX &&
-			!has_name_of(&p->round_roster, server)) {
-			p->round_roster.servers[p->round_roster.len++] = *server;
+		if (now - p->heard[i] < ROSTER_SILENCE_MS && !is_back(p, server)) {
+			keep(&p->round_roster, server);
 		}
 	}
 }
@@ -215,11 +250,14 @@ static void
 carry_heard(struct publisher *p)
 {
 	int64_t heard[ROSTER_MAX] = { 0 };
+	uint64_t listed = 0;
 	for (size_t i = 0; i < p->round_roster.len; i++) {
 		int was = roster_index(&p->roster, p->round_roster.servers[i].id);
 		heard[i] = was >= 0 ? p->heard[was] : publish_now_ms(p);
+		listed |= was >= 0 ? (p->pass.listed >> was & 1) << i : 0;
 	}
 	memcpy(p->heard, heard, sizeof(heard));
+	p->pass.listed = listed;
 }
 
 /* Members first, so that what comes next can be recorded. A failed one is like no answer:
@@ -257,6 +295,8 @@ take_roster(struct publisher *p)
 	}
 	if (grown) {
 		publish_forget_seen(p);
+	} else if (changed) {
+		publish_finish_listed(p);
 	}
 	return true;
 }
@@ -307,7 +347,7 @@ publish_begin_round(struct publisher *p)
 	p->round_request = p->next_request++;
 	/* Silence begins with the question: long ones between two rounds are none. */
 	for (size_t i = 0; i < p->roster.len && !p->silent; i++) {
-		p->heard[i] = publish_now_ms(p);
+		heard_now(p, i);
 	}
 	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING", "", 0,
 		    PING_WAIT_MS, &err) != 0) {
@@ -348,9 +388,6 @@ int64_t
 publish_round_due(const struct publisher *p)
 {
 	int64_t age = has_work(p) || p->silent ? ROSTER_FRESH_MS : ROSTER_IDLE_MS;
-	if (p->pass.request != 0) {
-		return INT64_MAX; /* a server that lists its accounts answers nothing */
-	}
 	int64_t due =
 		p->roster.len == 0 || p->blocked[0] != '\0' ? 0 : p->roster_at + age;
 	return due > p->round_not_before ? due : p->round_not_before;

@@ -36,7 +36,8 @@ enum { ROSTER_SILENCE_MS = 3000 };
  * a push must reach. */
 enum round { ROUND_REST, ROUND_PING, ROUND_TRUST };
 
-/* A pass over all accounts: first the open ones, then every one is looked at. */
+/* A pass over all accounts: first those that are open or that a server may lack, then
+ * every one is looked at. */
 enum sweep { SWEEP_REST, SWEEP_LIST, SWEEP_OPEN, SWEEP_ALL, SWEEP_END };
 
 /* When a pass asks which accounts the servers have: for few it costs them little. */
@@ -44,13 +45,17 @@ enum list_when { LIST_NEVER, LIST_FIRST, LIST_LAST };
 
 struct pass {
 	enum sweep stage;
+	enum store_scan scan; /* SWEEP_OPEN: which, the most urgent first, */
+	size_t open; /* and how many there were */
 	bool slow; /* nobody waits for it: paced */
-	enum list_when list;
-	int64_t accounts; /* that the last pass came to; 0: not known */
+	bool fresh; /* nothing was seen when it began: what has been since it looked at */
+	bool again; /* LIST named more than was taken on: the next pass comes at once */
+	enum list_when list; /* LIST_NEVER: not, or not any more */
+	int64_t accounts; /* when they were counted last; 0: not known */
 	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
 	int64_t after; /* account */
 	size_t looking; /* its jobs that were not looked at yet */
-	int64_t next; /* monotonic ms: when the next slow one begins */
+	int64_t next; /* monotonic ms: when the next slow one begins, or page is read */
 	struct pace pace;
 	size_t differing; /* accounts, so far */
 	struct publisher_sweep told;
@@ -83,7 +88,9 @@ struct publisher {
 	uint64_t next_request;
 	struct roster roster;
 	struct member members[ROSTER_MAX];
-	int64_t heard[ROSTER_MAX]; /* monotonic ms: the last answer of the server there */
+	/* monotonic ms: the last answer of the server there; later than now: while it
+	 * lists its accounts it answers nothing */
+	int64_t heard[ROSTER_MAX];
 	int64_t roster_at;
 	bool silent; /* one of the roster did not answer the last round */
 	int64_t remembered_at;
@@ -192,6 +199,9 @@ void publish_list_soon(struct publisher *p);
 /* LIST is over: the pass goes on. */
 void publish_listed(struct publisher *p);
 
+/* LIST named more accounts than it makes jobs for: a pass looks at all of them, soon. */
+void publish_lacks_many(struct publisher *p);
+
 /* Tells of an account that a server lacked, within reason. */
 void publish_differs(struct publisher *p, const struct job *job);
 
@@ -203,6 +213,9 @@ void publish_differs(struct publisher *p, const struct job *job);
 void publish_list(struct publisher *p);
 void publish_on_list_answer(struct publisher *p, const struct note *note);
 void publish_finish_list(struct publisher *p);
+
+/* The roster is another one, without new servers: perhaps all of it has answered. */
+void publish_finish_listed(struct publisher *p);
 
 /* ---- push.c: minting and pushing ---- */
 

@@ -7,6 +7,7 @@
 
 enum {
 	SWEEP_PAGE = 256,
+	TROUBLE_PAUSE_MS = 1000, /* after a page that could not be read */
 	DIFFERING_LOGGED = 20,
 	/* LIST comes first up to so many accounts, and not at all beyond so many. Between
 	 * two that nobody asked for the servers rest a thousand times as long as it takes
@@ -21,31 +22,37 @@ enum {
 /* ---- where a pass begins and ends ---- */
 
 static void
-enter(struct publisher *p, enum sweep stage)
+begin_list(struct publisher *p)
 {
-	p->pass.stage = stage;
-	p->pass.after = 0;
-	if (stage == SWEEP_LIST) {
-		publish_list(p);
-	}
+	p->pass.stage = SWEEP_LIST;
+	publish_list(p);
 }
 
+/* Nothing of what a server may lack waits for a LIST. */
+static void
+leave_open(struct publisher *p)
+{
+	if (p->pass.list == LIST_FIRST && p->pass.open == 0) {
+		begin_list(p);
+		return;
+	}
+	p->pass.list = p->pass.list == LIST_NEVER ? LIST_NEVER : LIST_LAST;
+	p->pass.stage = SWEEP_ALL;
+}
+
+/* It came to the last account. */
 static void
 next_stage(struct publisher *p)
 {
-	switch (p->pass.stage) {
-	case SWEEP_REST:
-	case SWEEP_END:
-		break;
-	case SWEEP_OPEN:
-		enter(p, p->pass.list == LIST_FIRST ? SWEEP_LIST : SWEEP_ALL);
-		break;
-	case SWEEP_ALL:
-		enter(p, p->pass.list == LIST_LAST ? SWEEP_LIST : SWEEP_END);
-		break;
-	case SWEEP_LIST:
-		enter(p, p->pass.list == LIST_FIRST ? SWEEP_ALL : SWEEP_END);
-		break;
+	p->pass.after = 0;
+	if (p->pass.stage == SWEEP_ALL) {
+		p->pass.stage = SWEEP_END;
+	} else if (p->pass.scan == STORE_SCAN_OLDER_URGENT) {
+		p->pass.scan = STORE_SCAN_LACKED_URGENT;
+	} else if (p->pass.scan == STORE_SCAN_LACKED_URGENT) {
+		p->pass.scan = STORE_SCAN_LACKED;
+	} else {
+		leave_open(p);
 	}
 }
 
@@ -62,22 +69,52 @@ publish_list_soon(struct publisher *p)
 void
 publish_listed(struct publisher *p)
 {
-	next_stage(p);
+	p->pass.stage = p->pass.list == LIST_FIRST ? SWEEP_ALL : SWEEP_END;
+	p->pass.list = LIST_NEVER;
+}
+
+void
+publish_lacks_many(struct publisher *p)
+{
+	if (p->pass.list == LIST_FIRST) {
+		p->pass.slow = false;
+	} else {
+		p->pass.again = true;
+	}
+}
+
+/* The last pass may have been that of fewer, or there was none yet. */
+static bool
+count_accounts(struct publisher *p)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	int rc = store_read_begin(p->params.store, &conn, &err);
+	if (rc == 0) {
+		rc = store_publish_count(conn, &p->pass.accounts, &err);
+		store_read_end(p->params.store, conn);
+	}
+	if (rc != 0) {
+		log_err("cannot count the accounts", &err,
+			LOG_INT("before", p->pass.accounts));
+	}
+	return rc == 0;
 }
 
 /* Where LIST stands in a pass. What it names is told better before the looks repair it,
- * but many accounts keep a server from everything else. */
+ * but many accounts keep a server from everything else, and what a server that came may
+ * lack goes before. */
 static enum list_when
 list_when(struct publisher *p, bool wanted)
 {
-	int64_t accounts = p->pass.accounts;
-	if (!wanted || accounts > LIST_ACCOUNTS_MAX) {
+	if (!wanted || !count_accounts(p) || p->pass.accounts > LIST_ACCOUNTS_MAX) {
 		return LIST_NEVER;
 	}
-	int64_t pause = accounts * LIST_PAUSE_MS_EACH;
+	int64_t pause = p->pass.accounts * LIST_PAUSE_MS_EACH;
 	p->pass.next_list = publish_now_ms(p) +
 		(pause > LIST_PAUSE_LEAST_MS ? pause : LIST_PAUSE_LEAST_MS);
-	return accounts > 0 && accounts <= LIST_FIRST_MAX ? LIST_FIRST : LIST_LAST;
+	return p->pass.accounts <= LIST_FIRST_MAX && !p->pass.fresh ? LIST_FIRST
+								    : LIST_LAST;
 }
 
 static void
@@ -85,6 +122,10 @@ begin_pass(struct publisher *p, bool slow, bool list)
 {
 	p->pass.list = list_when(p, list);
 	p->pass.slow = slow;
+	p->pass.again = false;
+	p->pass.scan = STORE_SCAN_OLDER_URGENT;
+	p->pass.open = 0;
+	p->pass.next = publish_now_ms(p);
 	p->pass.after = 0;
 	p->pass.differing = 0;
 	p->pass.told = (struct publisher_sweep){
@@ -94,18 +135,25 @@ begin_pass(struct publisher *p, bool slow, bool list)
 	};
 	p->pass.stage = SWEEP_OPEN;
 	if (slow) { /* nothing is open */
-		next_stage(p);
+		leave_open(p);
 	}
 }
 
-void
-publish_restart_sweep(struct publisher *p, bool list)
+static void
+restart(struct publisher *p, bool fresh, bool list)
 {
 	if (p->pass.request != 0) {
 		bus_cancel(p->bus, p->pass.request);
 		p->pass.request = 0;
 	}
+	p->pass.fresh = fresh;
 	begin_pass(p, false, list);
+}
+
+void
+publish_restart_sweep(struct publisher *p, bool list)
+{
+	restart(p, false, list);
 }
 
 void
@@ -113,7 +161,7 @@ publish_forget_seen(struct publisher *p)
 {
 	bool few = p->pass.accounts > 0 && p->pass.accounts <= LIST_FIRST_MAX;
 	seq_set_clear(&p->seen);
-	publish_restart_sweep(p, few);
+	restart(p, true, few);
 }
 
 static int
@@ -146,7 +194,8 @@ end_pass(struct publisher *p)
 	}
 	p->pass.accounts = p->pass.told.accounts;
 	p->pass.stage = SWEEP_REST;
-	p->pass.next = publish_now_ms(p) + p->params.sweep_pause_ms;
+	p->pass.fresh = false;
+	p->pass.next = publish_now_ms(p) + (p->pass.again ? 0 : p->params.sweep_pause_ms);
 	p->pass.told.running = false;
 	p->pass.told.finished_ms = clock_wall_ms(p->params.clock);
 	if (!checked && store_write(p->params.store, write_checked, p, &err) != 0) {
@@ -178,16 +227,81 @@ publish_differs(struct publisher *p, const struct job *job)
 
 /* ---- going through the accounts ---- */
 
-static int
-sweep_waiting(struct publisher *p, struct job *job)
+/* It waits already: not behind what is less urgent, nor for another try of what failed
+ * while the server was away. */
+static void
+hasten(struct publisher *p, struct job *job, bool urgent)
 {
+	bool failed = job->phase == JOB_DELAYED && job->failures > 0;
+	bool behind =
+		job->phase == JOB_PACED || (job->phase == JOB_READY && !job->urgent);
+	if (p->pass.fresh && (failed || (urgent && behind))) {
+		job->failures = 0;
+		job->first = 0;
+		jobs_make_ready(&p->jobs, job, urgent);
+	}
+}
+
+static int
+take_open(struct publisher *p, const struct store_publish_item *item, struct err *err)
+{
+	bool urgent = p->pass.scan == STORE_SCAN_OLDER_URGENT;
+	struct job *job = jobs_find(&p->jobs, item->account);
+	p->pass.open++;
+	if (job != NULL) {
+		hasten(p, job, urgent);
+		return 0;
+	}
+	job = jobs_add(&p->jobs, item->account, urgent);
+	if (job == NULL) {
+		return err_nomem(err);
+	}
+	job->look = item->generation <= item->proven_generation;
+	return 0;
+}
+
+static void
+await(struct publisher *p, struct job *job)
+{
+	job->swept = true;
+	p->pass.looking++;
+}
+
+static void
+take_waiting(struct publisher *p, struct job *job)
+{
+	bool active = job->phase == JOB_PUSHING || job->phase == JOB_LOOKING;
 	/* Its change may turn out to change no claims: the visit must not be lost with
 	 * it. Servers that nothing is new of are looked at by the job in its turn. */
-	if (p->pass.stage == SWEEP_ALL && !p->pass.slow && job->phase != JOB_PUSHING &&
-		job->phase != JOB_LOOKING) {
+	if (!p->pass.slow && !active) {
 		job->look = true;
 	}
-	p->pass.told.looked++;
+	if (!job->swept && (active || job->phase == JOB_READY)) {
+		await(p, job);
+	} else if (!job->swept) {
+		p->pass.told.looked++; /* its time comes, but perhaps not soon */
+	}
+}
+
+static int
+take_any(struct publisher *p, const struct store_publish_item *item, struct err *err)
+{
+	struct job *job = jobs_find(&p->jobs, item->account);
+	p->pass.told.accounts++;
+	if (p->pass.fresh && seq_set_has(&p->seen, item->account)) {
+		p->pass.told.looked++; /* since this pass began */
+		return 0;
+	}
+	if (job != NULL) {
+		take_waiting(p, job);
+		return 0;
+	}
+	job = jobs_add(&p->jobs, item->account, false);
+	if (job == NULL) {
+		return err_nomem(err);
+	}
+	job->look = true;
+	await(p, job);
 	return 0;
 }
 
@@ -195,22 +309,9 @@ static int
 sweep_item(void *ctx, const struct store_publish_item *item, struct err *err)
 {
 	struct publisher *p = ctx;
-	bool open = p->pass.stage == SWEEP_OPEN;
 	p->pass.after = item->account;
-	p->pass.told.accounts += open ? 0 : 1;
-	struct job *waiting = jobs_find(&p->jobs, item->account);
-	if (waiting != NULL) {
-		return open ? 0 : sweep_waiting(p, waiting);
-	}
-	bool urgent = open && item->urgent_generation > item->proven_generation;
-	struct job *job = jobs_add(&p->jobs, item->account, urgent);
-	if (job == NULL) {
-		return err_nomem(err);
-	}
-	job->look = !open;
-	job->swept = !open;
-	p->pass.looking += open ? 0 : 1;
-	return 0;
+	return p->pass.stage == SWEEP_OPEN ? take_open(p, item, err)
+					   : take_any(p, item, err);
 }
 
 /* How many accounts may be taken on now. */
@@ -241,13 +342,15 @@ sweep_page(struct publisher *p)
 	}
 	int rc = store_read_begin(p->params.store, &conn, &err);
 	if (rc == 0) {
-		rc = store_publish_scan(conn, before, limit, p->pass.stage == SWEEP_OPEN,
-			sweep_item, p, &err);
+		rc = store_publish_scan(conn,
+			p->pass.stage == SWEEP_OPEN ? p->pass.scan : STORE_SCAN_ALL,
+			before, limit, sweep_item, p, &err);
 		store_read_end(p->params.store, conn);
 	}
 	if (rc != 0) {
 		log_err("cannot go through the accounts", &err,
 			LOG_INT("after", p->pass.after));
+		p->pass.next = publish_now_ms(p) + TROUBLE_PAUSE_MS;
 		return false;
 	}
 	if (p->pass.after == before) {
@@ -256,17 +359,41 @@ sweep_page(struct publisher *p)
 	return true;
 }
 
+static bool
+has_room(const struct publisher *p)
+{
+	return p->jobs.ready_len < p->params.in_flight_max;
+}
+
+/* Where few are open, a page goes through all accounts: what it found is on its way
+ * before the next one. */
+static void
+take_open_page(struct publisher *p)
+{
+	if (has_room(p) && publish_now_ms(p) >= p->pass.next) {
+		(void)sweep_page(p); /* it said why not */
+	}
+}
+
 void
 publish_sweep(struct publisher *p)
 {
 	if (p->pass.stage == SWEEP_REST && publish_now_ms(p) >= p->pass.next) {
-		begin_pass(p, true, publish_now_ms(p) >= p->pass.next_list);
+		bool again = p->pass.again;
+		begin_pass(p, !again, !again && publish_now_ms(p) >= p->pass.next_list);
 	}
-	while ((p->pass.stage == SWEEP_OPEN || p->pass.stage == SWEEP_ALL) &&
-		p->jobs.ready_len < p->params.in_flight_max && sweep_page(p)) {
+	if (p->pass.stage == SWEEP_OPEN) {
+		take_open_page(p);
 	}
-	if (p->pass.stage == SWEEP_END && p->pass.looking == 0) {
+	while (p->pass.stage == SWEEP_ALL && has_room(p) && sweep_page(p)) {
+	}
+	if (p->pass.stage != SWEEP_END || p->pass.looking > 0) {
+		return;
+	}
+	if (p->pass.list == LIST_NEVER) {
 		end_pass(p);
+	} else if (p->jobs.ready_len == 0) { /* what they lacked is on its way */
+		begin_list(p);
 	}
 }
 
@@ -276,8 +403,10 @@ publish_sweep_due(const struct publisher *p)
 	if (p->pass.stage == SWEEP_REST) {
 		return p->pass.next;
 	}
-	if (p->pass.stage == SWEEP_ALL && p->pass.slow &&
-		p->jobs.ready_len < p->params.in_flight_max) {
+	if (p->pass.stage == SWEEP_OPEN && has_room(p)) {
+		return p->pass.next;
+	}
+	if (p->pass.stage == SWEEP_ALL && p->pass.slow && has_room(p)) {
 		return pace_due(&p->pass.pace);
 	}
 	return INT64_MAX;

@@ -136,10 +136,26 @@ int store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 int store_publish_redate(struct store_tx *tx, int64_t account, int64_t iat_offset,
 	struct err *err) MUST_CHECK;
 
-/* Calls fn for the accounts after seq `after`, at most `limit`, in order of seq;
- * open_only: only those with generation > proven_generation. Deleted accounts
- * (tombstones) are among them, those in quarantine and those that are being buried
- * (store/burial.h) are not. */
+/* How many accounts there are, deleted ones too. */
+int
+store_publish_count(struct store_conn *conn, int64_t *out, struct err *err) MUST_CHECK;
+
+/* Which accounts. Open ones (generation > proven_generation) are not proven by the
+ * servers that were there. A server that is there lacks what it was never seen to hold,
+ * in this start or another; what its last start held it may lack too, but that is less
+ * urgent. */
+enum store_scan {
+	STORE_SCAN_OPEN,
+	STORE_SCAN_OLDER_URGENT, /* a server held one from before an urgent change, or the
+				    change is open */
+	STORE_SCAN_LACKED_URGENT, /* the same, or it held none */
+	STORE_SCAN_LACKED, /* all that is open, or that a server lacks the newest of */
+	STORE_SCAN_ALL
+};
+
+/* Calls fn for the accounts of this kind after seq `after`, at most `limit`, in order of
+ * seq. Deleted accounts (tombstones) are among them, those in quarantine and those that
+ * are being buried (store/burial.h) are not. */
 struct store_publish_item {
 	int64_t account;
 	char public_key[NKEY_TEXT_SIZE]; /* A... */
@@ -148,8 +164,8 @@ struct store_publish_item {
 	int64_t minted_generation;
 	int64_t proven_generation;
 };
-int
-store_publish_scan(struct store_conn *conn, int64_t after, int64_t limit, bool open_only,
+int store_publish_scan(struct store_conn *conn, enum store_scan scan, int64_t after,
+	int64_t limit,
 	int (*fn)(void *ctx, const struct store_publish_item *item, struct err *err),
 	void *ctx, struct err *err) MUST_CHECK;
 

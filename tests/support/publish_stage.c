@@ -211,6 +211,25 @@ call_on_push(struct stage *s)
 	}
 }
 
+static void
+note_asked(struct stage *s, const char *subject)
+{
+	static const char lookup[] = "$SYS.REQ.ACCOUNT.";
+	bool list = str_equal(subject, "$SYS.REQ.CLAIMS.LIST");
+	if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
+		s->pings++;
+	}
+	if ((list || str_starts_with(subject, lookup)) && s->asked_len < ASKED_MAX) {
+		str_fmt_cut(s->asked[s->asked_len++], NKEY_TEXT_SIZE, "%s",
+			list ? "LIST" : subject + strlen(lookup));
+	}
+	if (list && s->on_list != NULL) {
+		void (*on_list)(struct stage * stage) = s->on_list;
+		s->on_list = NULL;
+		on_list(s);
+	}
+}
+
 int
 bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
 	size_t len, int64_t timeout_ms, struct err *err)
@@ -236,6 +255,11 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 		s->flap = false;
 		publisher_on_bus(s->publisher, &down);
 		publisher_on_bus(s->publisher, &up);
+	}
+	note_asked(s, subject);
+	if (s->list_hangs && str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
+		pthread_mutex_unlock(&s->lock);
+		return 0;
 	}
 	for (int i = 0; i < SERVERS_MAX; i++) {
 		struct fake_server *server = &s->servers[i];
@@ -323,6 +347,22 @@ void
 stage_say(struct stage *s, enum bus_event_kind kind)
 {
 	struct bus_event event = { .kind = kind, .epoch = 1 };
+	publisher_on_bus(s->publisher, &event);
+}
+
+void
+stage_announce(struct stage *s, int server)
+{
+	char subject[64];
+	pthread_mutex_lock(&s->lock);
+	str_fmt_cut(subject, sizeof(subject), "$SYS.SERVER.N%d-%d.STATSZ", server,
+		s->servers[server].incarnation);
+	pthread_mutex_unlock(&s->lock);
+	struct bus_event event = { .kind = BUS_EVENT_MESSAGE,
+		.epoch = 1,
+		.subject = subject,
+		.data = "",
+		.len = 0 };
 	publisher_on_bus(s->publisher, &event);
 }
 
@@ -624,8 +664,8 @@ stage_store(struct stage *s, int server, const char *jwt)
 	jwt_claims_release(&claims);
 }
 
-static void
-find_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE])
+void
+stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE])
 {
 	struct err err = { 0 };
 	struct store_conn *conn = NULL;
@@ -643,7 +683,7 @@ void
 stage_lose(struct stage *s, int server, const char *account)
 {
 	char key[NKEY_TEXT_SIZE];
-	find_key(s, account, key);
+	stage_key(s, account, key);
 	pthread_mutex_lock(&s->lock);
 	struct fake_server *fake = &s->servers[server];
 	struct held *held = find_held(fake, key);
@@ -657,7 +697,7 @@ void
 stage_damage(struct stage *s, int server, const char *account)
 {
 	char key[NKEY_TEXT_SIZE];
-	find_key(s, account, key);
+	stage_key(s, account, key);
 	pthread_mutex_lock(&s->lock);
 	struct held *held = find_held(&s->servers[server], key);
 	assert_non_null(held);
@@ -681,7 +721,7 @@ holds_newest(struct stage *s, const void *ctx)
 	char key[NKEY_TEXT_SIZE];
 	bool same = stage_is_quiet(s, NULL);
 	char *jwt = stage_jwt(s, account);
-	find_key(s, account, key);
+	stage_key(s, account, key);
 	pthread_mutex_lock(&s->lock);
 	for (int i = 0; i < SERVERS_MAX; i++) {
 		const struct held *held = find_held(&s->servers[i], key);

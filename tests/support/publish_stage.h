@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-enum { SERVERS_MAX = 3, ACCOUNTS_MAX = 64, DEADLINE_MS = 20000 };
+enum { SERVERS_MAX = 3, ACCOUNTS_MAX = 320, ASKED_MAX = 4096, DEADLINE_MS = 20000 };
 
 enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES };
 
@@ -58,6 +58,12 @@ struct stage {
 	unsigned looks; /* at the monotonic clock */
 	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
 	bool flap; /* at the next lookup: a new connection, before its answers */
+	unsigned pings;
+	bool list_hangs; /* nobody answers LIST, and it does not expire */
+	void (*on_list)(struct stage *s); /* called once, under the lock, at a LIST */
+	char asked[ASKED_MAX][NKEY_TEXT_SIZE]; /* the accounts that were looked up, and
+						  "LIST", in order */
+	size_t asked_len;
 };
 
 /* quiet_ms: of the debounce. */
@@ -94,6 +100,9 @@ int64_t stage_pushed_at(struct stage *s, size_t index);
 
 int64_t stage_open_accounts(struct stage *s);
 
+/* The server says that it is there, as it does when it has started. */
+void stage_announce(struct stage *s, int server);
+
 /* Changes of an account: one that waits for nothing, and one that takes nothing from
  * anybody, so it waits for the debounce. */
 void stage_set_connections(struct stage *s, const char *account, int64_t n);
@@ -104,6 +113,9 @@ void stage_set_server(struct stage *s, int server, bool up);
 void stage_wipe_server(struct stage *s, int server);
 
 /* ---- what others do ---- */
+
+/* The public key of the account. */
+void stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE]);
 
 /* The bytes in force; free() is the caller's. */
 char *stage_jwt(struct stage *s, const char *account) MUST_CHECK;

@@ -1679,7 +1679,8 @@ test_publish_many(void **state)
 	write_ok(temp, mark_deleted, &accounts[3].head);
 	struct store_conn *conn = begin_read(temp);
 	struct scan scan = { 0 };
-	assert_ok(store_publish_scan(conn, 0, 10, false, scan_item, &scan, &err), &err);
+	assert_ok(store_publish_scan(conn, STORE_SCAN_ALL, 0, 10, scan_item, &scan, &err),
+		&err);
 	assert_int_equal(scan.len, 5);
 	char text[NKEY_TEXT_SIZE];
 	nkey_text_encode(NKEY_ACCOUNT, &accounts[0].public_key, text);
@@ -1688,8 +1689,8 @@ test_publish_many(void **state)
 	assert_int_equal(scan.items[0].urgent_generation, 2);
 	assert_int_equal(scan.items[1].proven_generation, 3);
 	scan.len = 0;
-	assert_ok(store_publish_scan(
-			  conn, accounts[0].head.seq, 2, true, scan_item, &scan, &err),
+	assert_ok(store_publish_scan(conn, STORE_SCAN_OPEN, accounts[0].head.seq, 2,
+			  scan_item, &scan, &err),
 		&err);
 	assert_int_equal(scan.len, 2);
 	assert_int_equal(scan.items[0].account, accounts[2].head.seq);

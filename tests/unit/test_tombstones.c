@@ -434,8 +434,8 @@ test_is_not_pushed(void **state)
 	for (int marked = 0; marked < 2; marked++) {
 		int64_t accounts[16] = { 0 };
 		assert_int_equal(store_read_begin(fake->t.temp.store, &conn, &err), 0);
-		assert_int_equal(store_publish_scan(conn, 0, 16, false, note_scanned,
-					 accounts, &err),
+		assert_int_equal(store_publish_scan(conn, STORE_SCAN_ALL, 0, 16,
+					 note_scanned, accounts, &err),
 			0);
 		assert_int_equal(store_publish_work(conn, fake->seq, &work, &err), 0);
 		store_read_end(fake->t.temp.store, conn);
