@@ -31,28 +31,11 @@ find_server(const struct store_server *known, size_t len, const struct server *s
 }
 
 static bool
-is_there(const struct roster *roster, const struct store_server *known)
-{
-	for (size_t i = 0; i < roster->len; i++) {
-		if (str_equal(roster->servers[i].name, known->name) &&
-			str_equal(roster->servers[i].cluster, known->cluster)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
 is_twin(const struct roster *roster, size_t index)
 {
 	const struct server *server = &roster->servers[index];
-	for (size_t i = 0; roster->twin > 0 && i < index; i++) {
-		if (str_equal(roster->servers[i].name, server->name) &&
-			str_equal(roster->servers[i].cluster, server->cluster)) {
-			return true;
-		}
-	}
-	return false;
+	return roster->twin > 0 &&
+		roster_find_name(roster, server->cluster, server->name) < (int)index;
 }
 
 static int
@@ -62,7 +45,8 @@ write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
 	size_t len = 0;
 	int rc = store_server_list(store_tx_conn(tx), &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < len; i++) {
-		if (!is_there(&memory->p->roster, &known[i])) {
+		if (roster_find_name(
+			    &memory->p->roster, known[i].cluster, known[i].name) < 0) {
 			rc = store_server_missing(tx, known[i].seq, err);
 		}
 	}

@@ -8,16 +8,19 @@
 
 enum { PING_MAX = 256 * 1024 };
 
-static bool
-has_name(const struct roster *roster, const struct server *server)
+static int
+read_answer(const json_t *root, struct server *out, int64_t *out_active, struct err *err)
 {
-	for (size_t i = 0; i < roster->len; i++) {
-		if (str_equal(roster->servers[i].name, server->name) &&
-			str_equal(roster->servers[i].cluster, server->cluster)) {
-			return true;
-		}
+	json_t *stats = NULL;
+	if (json_get_object(root, "statsz", &stats, err) != 0 ||
+		server_read(root, out, err) != 0) {
+		return -1;
 	}
-	return false;
+	if (stats == NULL || out->name[0] == '\0') {
+		return err_set(
+			err, ERR_INVALID, "an answer without a name or statistics");
+	}
+	return json_get_int(stats, "active_servers", out_active, err);
 }
 
 int
@@ -25,15 +28,11 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 {
 	int rc = -1;
 	json_t *root = NULL;
-	json_t *stats = NULL;
 	struct server entry = { 0 };
 	int64_t active = 0;
 
 	if (json_parse(json, len, PING_MAX, &root, err) != 0 ||
-		json_get_object(root, "statsz", &stats, err) != 0 ||
-		server_read(root, &entry, err) != 0 ||
-		(stats != NULL &&
-			json_get_int(stats, "active_servers", &active, err) != 0)) {
+		read_answer(root, &entry, &active, err) != 0) {
 		goto out;
 	}
 	if (roster_index(roster, entry.id) < 0) {
@@ -42,7 +41,7 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 			err_set(err, ERR_LIMITED, "more than %d servers", ROSTER_MAX);
 			goto out;
 		}
-		if (has_name(roster, &entry)) {
+		if (roster_find_name(roster, entry.cluster, entry.name) >= 0) {
 			roster->twin = (int)roster->len;
 		}
 		roster->servers[roster->len++] = entry;
@@ -67,6 +66,18 @@ roster_index(const struct roster *roster, const char *id)
 {
 	for (size_t i = 0; i < roster->len; i++) {
 		if (str_equal(roster->servers[i].id, id)) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+int
+roster_find_name(const struct roster *roster, const char *cluster, const char *name)
+{
+	for (size_t i = 0; i < roster->len; i++) {
+		if (str_equal(roster->servers[i].name, name) &&
+			str_equal(roster->servers[i].cluster, cluster)) {
 			return (int)i;
 		}
 	}

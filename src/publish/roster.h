@@ -21,7 +21,8 @@ struct roster {
 };
 
 /* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server
- * changes nothing. ERR_INVALID: not such an answer. ERR_LIMITED: more than ROSTER_MAX. */
+ * changes nothing. ERR_INVALID: not such an answer, as without a name (one that was given
+ * none has its id for one) or statistics. ERR_LIMITED: more than ROSTER_MAX. */
 int roster_add(
 	struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
 
@@ -30,6 +31,9 @@ bool roster_is_complete(const struct roster *roster);
 
 /* Position by id, or -1. */
 int roster_index(const struct roster *roster, const char *id);
+
+/* Position of the first one of that cluster and name, or -1. */
+int roster_find_name(const struct roster *roster, const char *cluster, const char *name);
 
 /* Names, comma separated, of the servers whose bit in `mask` is not set. */
 void roster_missing(const struct roster *roster, uint64_t mask, char *out, size_t size);

@@ -178,18 +178,6 @@ on_trust_answer(struct publisher *p, struct note *note)
 
 /* ---- who is there ---- */
 
-static bool
-has_name_of(const struct roster *roster, const struct server *server)
-{
-	for (size_t i = 0; i < roster->len; i++) {
-		if (str_equal(roster->servers[i].name, server->name) &&
-			str_equal(roster->servers[i].cluster, server->cluster)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* All that are there have answered. A server that has just started knows of itself alone:
  * only those that were known before are believed how many there are. */
 static bool
@@ -224,7 +212,7 @@ keep(struct roster *roster, const struct server *server)
 	if (roster->len == ROSTER_MAX || roster_index(roster, server->id) >= 0) {
 		return;
 	}
-	if (has_name_of(roster, server)) {
+	if (roster_find_name(roster, server->cluster, server->name) >= 0) {
 		roster->twin = (int)roster->len;
 	}
 	roster->servers[roster->len++] = *server;

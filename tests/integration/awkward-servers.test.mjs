@@ -160,6 +160,20 @@ onStage('two servers that are scripts', { type: FakeStage, names: ['f1', 'f2'] }
     await change();
     await recovers();
   });
+  test('PING: nonsense beside what they always say holds nothing up', async () => {
+    stage.fake.answer('PING', (q) => {
+      malformed.forEach((text) => q.send(text));
+      q.usual();
+    });
+    for (const member of stage.fake.members) member.restart();
+    for (let i = 0; i < 3; i += 1) {
+      const before = stage.fake.count('PING');
+      await change();
+      await recovers();
+      await until('natsid asked again', () => stage.fake.count('PING') > before);
+    }
+    stage.fake.behave();
+  });
 
   // What is asked of a server that is new, and of all now and then.
   for (const kind of ['VARZ', 'LIST']) {

@@ -145,7 +145,8 @@ add_server(struct roster *roster, const char *id, const char *name, int active)
 	struct err err = { 0 };
 	if (active < 0) {
 		str_fmt_cut(json, sizeof(json),
-			"{\"server\":{\"id\":\"%s\",\"name\":\"%s\"}}", id, name);
+			"{\"server\":{\"id\":\"%s\",\"name\":\"%s\"},\"statsz\":{}}", id,
+			name);
 	} else {
 		str_fmt_cut(json, sizeof(json),
 			"{\"server\":{\"name\":\"%s\",\"id\":\"%s\",\"cluster\":\"c\","
@@ -192,6 +193,9 @@ test_roster(void **state)
 	assert_string_equal(text, "one, tw");
 	roster_missing(&roster, 0, text, 1);
 	assert_string_equal(text, "");
+	assert_int_equal(roster_find_name(&roster, "c", "two"), 1);
+	assert_int_equal(roster_find_name(&roster, "", "two"), -1);
+	assert_int_equal(roster_find_name(&roster, "c", "four"), -1);
 }
 
 static void
@@ -223,13 +227,18 @@ test_roster_garbage(void **state)
 	static const char *const cases[] = { "", "[]", "{}", "null", "{\"server\":{}}",
 		"{\"server\":{\"id\":\"\"}}", "{\"server\":{\"id\":1}}",
 		"{\"server\":[]}", "{\"server\":{\"id\":\"N\"},\"statsz\":3}",
-		"{\"server\":{\"id\":\"N\"},\"statsz\":{\"active_servers\":\"3\"}}" };
+		NAMED ",\"statsz\":{\"active_servers\":\"3\"}}",
+		/* nobody's, as each has a name and says how it is */
+		NAMED "}", "{\"server\":{\"id\":\"N\"},\"statsz\":{}}",
+		"{\"server\":{\"id\":\"N\",\"name\":\"\"},\"statsz\":{}}" };
 	struct roster roster = { 0 };
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err err = { 0 };
 		if (roster_add(&roster, cases[i], strlen(cases[i]), &err) == 0) {
 			fail_msg("taken: %s", cases[i]);
+#define NAMED "{\"server\":{\"id\":\"N\",\"name\":\"s\"}"
+
 		}
 		assert_int_equal(err.code, ERR_INVALID);
 		assert_int_equal(roster.len, 0);
