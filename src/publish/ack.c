@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ACK_MAX = 64 * 1024 };
+enum { ACK_MAX = 64 * 1024, CODE_STORED = 200 };
 
 /* Descriptions that will be the same at the next try. All others are taken for passing
  * trouble. */
@@ -27,12 +27,14 @@ meaning_of_error(const char *words)
 }
 
 static enum ack_meaning
-meaning_of_message(const char *words)
+meaning_of_message(int64_t code, const char *words)
 {
 	if (strstr(words, "skipped") != NULL) {
 		return ACK_SKIPPED;
 	}
-	return str_starts_with(words, "jwt updated") ? ACK_STORED : ACK_TRANSIENT;
+	return code == CODE_STORED && str_starts_with(words, "jwt updated")
+		? ACK_STORED
+		: ACK_TRANSIENT;
 }
 
 static enum store_resolver
@@ -46,50 +48,70 @@ resolver_of(const char *words)
 					       : STORE_RESOLVER_UNKNOWN;
 }
 
+/* A server that cannot read a JWT does not know whose it is. */
 static int
-read_ack(const json_t *root, struct ack *out, struct err *err)
+check_account(const json_t *said, const char *account, struct err *err)
 {
-	json_t *server = NULL;
+	const char *about = account;
+	if (json_get_text(said, "account", &about, err) != 0) {
+		return -1;
+	}
+	return str_equal(about, account) || str_equal(about, "n/a")
+		? 0
+		: err_set(err, ERR_INVALID, "an answer about another account");
+}
+
+/* An error counts, whatever else is said. */
+static int
+read_outcome(const json_t *root, const char *account, struct ack *out, struct err *err)
+{
 	json_t *data = NULL;
 	json_t *error = NULL;
-	const char *id = NULL;
-	const char *name = "";
 	const char *words = "";
-	if (json_get_object(root, "server", &server, err) != 0 ||
-		json_get_object(root, "data", &data, err) != 0 ||
+	int64_t code = 0;
+	if (json_get_object(root, "data", &data, err) != 0 ||
 		json_get_object(root, "error", &error, err) != 0) {
 		return -1;
 	}
-	if (server == NULL || (data == NULL && error == NULL)) {
+	if (data == NULL && error == NULL) {
 		return err_set(err, ERR_INVALID, "not an answer to an account update");
 	}
-	if (json_get_text(server, "id", &id, err) != 0 ||
-		json_get_text(server, "name", &name, err) != 0 ||
-		(error != NULL &&
-			json_get_text(error, "description", &words, err) != 0) ||
-		(error == NULL && json_get_text(data, "message", &words, err) != 0)) {
+	const json_t *said = error != NULL ? error : data;
+	if (check_account(said, account, err) != 0 ||
+		json_get_int(said, "code", &code, err) != 0 ||
+		json_get_text(said, error != NULL ? "description" : "message", &words,
+			err) != 0) {
 		return -1;
 	}
-	if (id == NULL) {
-		return err_set(err, ERR_INVALID, "an answer without a server id");
-	}
-	str_fmt_cut(out->server_id, sizeof(out->server_id), "%s", id);
-	str_fmt_cut(out->server_name, sizeof(out->server_name), "%s", name);
 	str_fmt_cut(out->words, sizeof(out->words), "%s", words);
 	out->resolver = resolver_of(words);
 	out->meaning =
-		error != NULL ? meaning_of_error(words) : meaning_of_message(words);
+		error != NULL ? meaning_of_error(words) : meaning_of_message(code, words);
+	return 0;
+}
+
+static int
+read_ack(const json_t *root, const char *account, struct ack *out, struct err *err)
+{
+	struct server server = { 0 };
+	if (server_read(root, &server, err) != 0 ||
+		read_outcome(root, account, out, err) != 0) {
+		return -1;
+	}
+	memcpy(out->server_id, server.id, sizeof(server.id));
+	memcpy(out->server_name, server.name, sizeof(server.name));
 	return 0;
 }
 
 int
-ack_parse(const char *json, size_t len, struct ack *out, struct err *err)
+ack_parse(const char *json, size_t len, const char *account, struct ack *out,
+	struct err *err)
 {
 	json_t *root = NULL;
 	if (json_parse(json, len, ACK_MAX, &root, err) != 0) {
 		return -1;
 	}
-	int rc = read_ack(root, out, err);
+	int rc = read_ack(root, account, out, err);
 	json_decref(root);
 	return rc;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a server's answer to $SYS.REQ.CLAIMS.UPDATE means. A 200 alone says little: caches
- * answer it to what they did not store. */
+ * answer it to what they did not store. Words alone say little, too. */
 #ifndef PUBLISH_ACK_H
 #define PUBLISH_ACK_H
 
 #include "base/err.h"
+#include "publish/server.h"
 #include "store/server.h"
 
 #include <stddef.h>
@@ -19,12 +20,14 @@ enum ack_meaning {
 struct ack {
 	enum ack_meaning meaning;
 	enum store_resolver resolver; /* as far as the words tell */
-	char server_id[64];
-	char server_name[64];
+	char server_id[SERVER_ID_SIZE];
+	char server_name[SERVER_NAME_SIZE];
 	char words[160]; /* the server's own */
 };
 
-/* ERR_INVALID: not an answer of a server. */
-int ack_parse(const char *json, size_t len, struct ack *out, struct err *err) MUST_CHECK;
+/* account: the key ("A...") that the push was about. ERR_INVALID: not an answer of a
+ * server, or one that is about another account. */
+int ack_parse(const char *json, size_t len, const char *account, struct ack *out,
+	struct err *err) MUST_CHECK;
 
 #endif

@@ -372,7 +372,7 @@ publish_on_update_answer(struct publisher *p, struct job *job, const struct note
 		publish_finish_push(p, job);
 		return;
 	}
-	if (ack_parse(note->data, note->len, &ack, &err) != 0) {
+	if (ack_parse(note->data, note->len, job->key, &ack, &err) != 0) {
 		log_warn("odd answer to an account update", LOG_STR("error", err.msg));
 		return;
 	}

@@ -37,6 +37,8 @@
 	"{" SERVER \
 	",\"error\":{\"account\":\"n/a\",\"code\":500,\"description\":\"" text "\"}}"
 
+#define UPDATED ",\"message\":\"jwt updated\""
+
 static void
 test_ack(void **state)
 {
@@ -80,12 +82,18 @@ test_ack(void **state)
 		{ "{" SERVER ",\"data\":{\"message\":\"jwt updated\"},\"error\":"
 		  "{\"description\":\"jwt store is full\"}}",
 			ACK_REFUSED, "jwt store is full" },
+		/* nor do words alone */
+		{ "{" SERVER ",\"data\":{\"account\":\"A\",\"code\":500" UPDATED "}}",
+			ACK_TRANSIENT, "jwt updated" },
+		{ "{" SERVER ",\"data\":{\"account\":\"A\"" UPDATED "}}", ACK_TRANSIENT,
+			"jwt updated" },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err err = { 0 };
 		struct ack ack;
-		if (ack_parse(cases[i].json, strlen(cases[i].json), &ack, &err) != 0) {
+		if (ack_parse(cases[i].json, strlen(cases[i].json), "A", &ack, &err) !=
+			0) {
 			fail_msg("%s: %s", cases[i].json, err.msg);
 		}
 		if (ack.meaning != cases[i].meaning) {
@@ -109,12 +117,17 @@ test_ack_garbage(void **state)
 		"{" SERVER ",\"data\":\"jwt updated\"}",
 		"{" SERVER ",\"data\":{\"message\":1}}",
 		"{" SERVER ",\"data\":{\"message\":\"jwt updated\"}",
-		"{\"server\":{\"id\":7},\"data\":{\"message\":\"jwt updated\"}}" };
+		"{\"server\":{\"id\":7},\"data\":{\"message\":\"jwt updated\"}}",
+		"{" SERVER ",\"data\":{\"code\":\"200\"" UPDATED "}}",
+		/* what was said of another account */
+		"{" SERVER ",\"data\":{\"account\":\"B\",\"code\":200" UPDATED "}}",
+		"{" SERVER ",\"data\":{\"account\":1,\"code\":200" UPDATED "}}",
+		"{" SERVER ",\"error\":{\"account\":\"B\",\"description\":\"x\"}}" };
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err err = { 0 };
 		struct ack ack;
-		if (ack_parse(cases[i], strlen(cases[i]), &ack, &err) == 0) {
+		if (ack_parse(cases[i], strlen(cases[i]), "A", &ack, &err) == 0) {
 			fail_msg("taken: %s", cases[i]);
 		}
 		assert_int_equal(err.code, ERR_INVALID);
@@ -131,7 +144,7 @@ test_ack_garbage(void **state)
 				 "\"message\":\"%.200s\"}}",
 				 words, words),
 		0);
-	assert_int_equal(ack_parse(json, strlen(json), &ack, &err), 0);
+	assert_int_equal(ack_parse(json, strlen(json), "A", &ack, &err), 0);
 	assert_int_equal(strlen(ack.server_id), sizeof(ack.server_id) - 1);
 	assert_int_equal(strlen(ack.words), sizeof(ack.words) - 1);
 }
@@ -180,6 +193,9 @@ test_roster(void **state)
 	assert_true(roster_is_complete(&roster));
 	assert_int_equal(roster_index(&roster, "N2"), 1);
 	assert_int_equal(roster_index(&roster, "N9"), -1);
+	assert_int_equal(roster_find_name(&roster, "c", "two"), 1);
+	assert_int_equal(roster_find_name(&roster, "", "two"), -1);
+	assert_int_equal(roster_find_name(&roster, "c", "four"), -1);
 	assert_string_equal(roster.servers[0].cluster, "c");
 	assert_string_equal(roster.servers[0].version, "2.15");
 
@@ -193,9 +209,6 @@ test_roster(void **state)
 	assert_string_equal(text, "one, tw");
 	roster_missing(&roster, 0, text, 1);
 	assert_string_equal(text, "");
-	assert_int_equal(roster_find_name(&roster, "c", "two"), 1);
-	assert_int_equal(roster_find_name(&roster, "", "two"), -1);
-	assert_int_equal(roster_find_name(&roster, "c", "four"), -1);
 }
 
 static void
@@ -221,6 +234,8 @@ test_roster_unknown_size(void **state)
 	assert_string_equal(text, "x"); /* the last bit counts */
 }
 
+#define NAMED "{\"server\":{\"id\":\"N\",\"name\":\"s\"}"
+
 static void
 test_roster_garbage(void **state)
 {
@@ -237,8 +252,6 @@ test_roster_garbage(void **state)
 		struct err err = { 0 };
 		if (roster_add(&roster, cases[i], strlen(cases[i]), &err) == 0) {
 			fail_msg("taken: %s", cases[i]);
-#define NAMED "{\"server\":{\"id\":\"N\",\"name\":\"s\"}"
-
 		}
 		assert_int_equal(err.code, ERR_INVALID);
 		assert_int_equal(roster.len, 0);
