@@ -128,10 +128,11 @@ mint_system_user(const struct vault *vault, const struct mint_system_user *mint,
 		"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.VARZ",
 		"$SYS.REQ.SERVER.*.ACCOUNTZ", "$SYS.REQ.SERVER.*.JSZ" };
-	/* What other hands push and delete, and servers that come up. */
+	/* What other hands push, by the old subjects too, and delete, and servers that
+	 * come up. */
 	static const char *const subscribe[] = { "$SYS.REQ.CLAIMS.UPDATE",
 		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
-		"$SYS.SERVER.*.STATSZ" };
+		"$SYS.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.SERVER.*.STATSZ" };
 	char inbox[64];
 	struct jwt_claims claims;
 	int rc = start_claims(

@@ -388,7 +388,7 @@ publisher_subscribe(struct bus *bus, struct err *err)
 {
 	static const char *const subjects[] = { "$SYS.SERVER.*.STATSZ",
 		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
-		"$SYS.REQ.CLAIMS.DELETE" };
+		"$SYS.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.REQ.CLAIMS.DELETE" };
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
 		if (bus_subscribe(bus, subjects[i], err) != 0) {
 			return -1;

@@ -205,6 +205,7 @@ onStage('two servers that are scripts', { type: FakeStage, names: ['f1', 'f2'] }
       stage.fake.publish('$SYS.SERVER.nobody.STATSZ', text);
       stage.fake.publish('$SYS.REQ.CLAIMS.UPDATE', text);
       stage.fake.publish(`$SYS.REQ.ACCOUNT.${key}.CLAIMS.UPDATE`, text);
+      stage.fake.publish(`$SYS.ACCOUNT.${key}.CLAIMS.UPDATE`, text);
       stage.fake.publish('$SYS.REQ.ACCOUNT.nobody.CLAIMS.UPDATE', text);
     }
     await change();

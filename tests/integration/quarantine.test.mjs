@@ -24,11 +24,17 @@ for (const which of ['newest', 'oldest']) {
     const stored = (record) => stage.servers[0].stored(record.public_key);
     const account_ = (verb, ...args) => must(['account', verb, ...args, '--data', stage.data]);
 
+    const sweep = async () => (await stage.api('GET', '/api/v1/servers')).sweep;
+
     /** The daemon has looked at every account since. */
-    const looked = () => until('a look at another account', async () => {
-      const { body } = await stage.daemon.api('GET', '/readyz');
-      return body.nats.connected;
-    });
+    async function looked() {
+      const since = Date.now();
+      assert.equal((await stage.daemon.api('POST', '/api/v1/reconcile', {})).status, 202);
+      await until('a look at every account', async () => {
+        const { running, started, finished } = await sweep();
+        return !running && Date.parse(started) >= since && Date.parse(finished) >= Date.parse(started);
+      }, { deadline: 30_000 });
+    }
 
     async function restore() {
       await stage.stopDaemon();

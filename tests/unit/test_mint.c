@@ -757,7 +757,7 @@ test_system_user(void **state)
 		"$SYS.REQ.SERVER.*.ACCOUNTZ", "$SYS.REQ.SERVER.*.JSZ" };
 	static const char *const subscribe[] = { "_INBOX.abc.*", "$SYS.REQ.CLAIMS.UPDATE",
 		"$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
-		"$SYS.SERVER.*.STATSZ" };
+		"$SYS.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.SERVER.*.STATSZ" };
 	struct stage *s = *state;
 	struct err err = { 0 };
 	struct buf token;

@@ -25,7 +25,7 @@ export class Hand {
   /** A user of the system account, made over the API. */
   static async join(stage) {
     const system = (await stage.accounts()).find(({ name }) => name === 'SYS');
-    const role = await stage.createRole('hand', ['$SYS.REQ.>'], ['_INBOX.>']);
+    const role = await stage.createRole('hand', ['$SYS.REQ.>', '$SYS.ACCOUNT.*.CLAIMS.UPDATE'], ['_INBOX.>']);
     const user = await stage.createUser('hand', system, role);
     await stage.proven(system);
     const hand = new Hand();
@@ -56,8 +56,8 @@ export class Hand {
     return answers;
   }
 
-  async push(jwt) {
-    for (const answer of await this.ask('$SYS.REQ.CLAIMS.UPDATE', jwt)) {
+  async push(jwt, subject = '$SYS.REQ.CLAIMS.UPDATE') {
+    for (const answer of await this.ask(subject, jwt)) {
       assert.equal(JSON.parse(answer).data?.message, 'jwt updated', answer);
     }
     return jwt;
