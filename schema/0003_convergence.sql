@@ -74,13 +74,14 @@ ALTER TABLE account_publish ADD COLUMN overruled BLOB CHECK (overruled IS NULL O
 -- Where servers differed from what is recorded here.
 CREATE TABLE drift (
 	seq INTEGER PRIMARY KEY,
-	server TEXT NOT NULL DEFAULT '', -- its name; '': one of several, it is not known which
+	server INTEGER REFERENCES servers (seq) ON DELETE CASCADE, -- null: one of several, it is not known which
 	account_key TEXT NOT NULL, -- A...
 	kind TEXT NOT NULL CHECK (kind IN ('foreign', 'missing', 'older', 'different')),
 	found_at INTEGER NOT NULL, -- ms
 	repaired_at INTEGER NOT NULL DEFAULT 0 -- ms; 0: not (yet)
 ) STRICT;
-CREATE UNIQUE INDEX drift_open ON drift (account_key, server, kind) WHERE repaired_at = 0;
+CREATE UNIQUE INDEX drift_open ON drift (account_key, coalesce(server, 0), kind) WHERE repaired_at = 0;
+CREATE INDEX drift_server ON drift (server);
 
 -- What an adopted JWT of a server refused is refused for good.
 CREATE TABLE revocations_3 (

@@ -121,6 +121,7 @@ api_native_drift(struct api_call *call, struct err *err)
 	emit_array_begin(&emit);
 	for (size_t i = 0; i < len; i++) {
 		emit_object_begin(&emit);
+		emit_kv_text(&emit, "cluster", rows[i].cluster);
 		emit_kv_text(&emit, "server", rows[i].server);
 		emit_kv_text(&emit, "account", rows[i].account_key);
 		emit_kv_text(&emit, "kind", store_drift_kind_name(rows[i].kind));

@@ -22,7 +22,6 @@ enum {
 
 struct inventory {
 	struct publisher *p;
-	const struct server *server;
 	size_t index; /* of the server, in the roster */
 	struct nkey_public *keys; /* that it has, sorted; owned */
 	size_t len;
@@ -92,7 +91,7 @@ add_missing(struct inventory *inventory, const struct store_publish_key *ours)
 	struct job *job = jobs_add(&p->jobs, ours->account, true);
 	if (job != NULL) { /* otherwise the pass comes to it */
 		job->look = true;
-		memcpy(job->where, inventory->server->name, sizeof(job->where));
+		job->where = p->members[inventory->index].seq;
 	}
 }
 
@@ -119,8 +118,11 @@ static int
 write_foreign(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct inventory *inventory = ctx;
-	const char *server = inventory->server->name;
+	int64_t server = inventory->p->members[inventory->index].seq;
 	int64_t begin = store_tx_now(tx);
+	if (server == 0) {
+		return 0; /* one of two of one name: whose they are nobody could tell */
+	}
 	size_t len = inventory->foreign < FOREIGN_MAX ? inventory->foreign : FOREIGN_MAX;
 	for (size_t i = 0; i < len; i++) {
 		char key[NKEY_TEXT_SIZE];
@@ -152,7 +154,7 @@ static int
 take_inventory(struct publisher *p, const struct server *server, const json_t *list,
 	struct err *err)
 {
-	struct inventory inventory = { .p = p, .server = server };
+	struct inventory inventory = { .p = p };
 	int index = publish_heard(p, server->id);
 	if (index < 0) {
 		return 0; /* one that came since */

@@ -45,7 +45,7 @@ struct job {
 	/* Seen open in the database, and nobody told of it (yet). */
 	bool found;
 	unsigned drift; /* how servers differed, as bits of enum store_drift_kind, */
-	char where[STORE_SERVER_NAME_SIZE]; /* and which; "": not known */
+	int64_t where; /* and which, by its seq; 0: not known */
 	enum want again; /* changed while under way */
 	int64_t first; /* monotonic ms: when the change came that is debounced or paced */
 	int64_t due; /* JOB_DELAYED */

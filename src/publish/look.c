@@ -85,7 +85,7 @@ note_differences(struct publisher *p, struct job *job)
 		(job->older > 0 ? 1U << STORE_DRIFT_OLDER : 0) |
 		(job->damaged > 0 ? 1U << STORE_DRIFT_DIFFERENT : 0);
 	if (p->roster.len == 1) {
-		memcpy(job->where, p->roster.servers[0].name, sizeof(job->where));
+		job->where = p->members[0].seq;
 	}
 	if (job->drift != 0) {
 		publish_differs(p, job);

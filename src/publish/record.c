@@ -20,7 +20,7 @@ enum {
 /* ---- what is proven ---- */
 
 static int
-write_drift(struct store_tx *tx, const char *where, const char *key, unsigned drift,
+write_drift(struct store_tx *tx, int64_t where, const char *key, unsigned drift,
 	struct err *err)
 {
 	for (unsigned kind = 0; drift >> kind != 0; kind++) {
@@ -120,9 +120,9 @@ publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
 		.generation = job->generation,
 		.mask = mask,
 		.drift = job->drift,
+		.where = job->where,
 	};
 	memcpy(proof->key, job->key, sizeof(proof->key));
-	memcpy(proof->where, job->where, sizeof(proof->where));
 }
 
 /* ---- what failed ---- */

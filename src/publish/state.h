@@ -72,7 +72,7 @@ struct proof {
 	uint64_t mask;
 	unsigned drift; /* to be written down as repaired, as bits */
 	char key[NKEY_TEXT_SIZE];
-	char where[STORE_SERVER_NAME_SIZE];
+	int64_t where; /* the server's seq; 0: not known */
 };
 
 struct publisher {

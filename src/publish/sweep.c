@@ -214,13 +214,24 @@ publish_swept(struct publisher *p, struct job *job)
 	}
 }
 
+static const char *
+name_of(const struct publisher *p, int64_t server)
+{
+	for (size_t i = 0; server != 0 && i < p->roster.len; i++) {
+		if (p->members[i].seq == server) {
+			return p->roster.servers[i].name;
+		}
+	}
+	return "";
+}
+
 void
 publish_differs(struct publisher *p, const struct job *job)
 {
-	const char *where = publish_where(job->where);
 	if (++p->pass.differing <= DIFFERING_LOGGED) {
 		log_warn("a server lacked the newest JWT of an account",
-			LOG_STR("account", job->key), LOG_STR("server", where),
+			LOG_STR("account", job->key),
+			LOG_STR("server", publish_where(name_of(p, job->where))),
 			LOG_INT("generation", job->generation));
 	}
 }

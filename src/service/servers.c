@@ -47,7 +47,7 @@ fill_items(struct store_conn *conn, const struct store_server *servers, size_t l
 	for (; list->len < len; list->len++) {
 		struct server_item *item = &list->items[list->len];
 		item->server = servers[list->len];
-		if (store_drift_foreign(conn, item->server.name, &item->foreign, err) !=
+		if (store_drift_foreign(conn, item->server.seq, &item->foreign, err) !=
 			0) {
 			return -1;
 		}

@@ -19,20 +19,22 @@ store_drift_kind_name(enum store_drift_kind kind)
 }
 
 int
-store_drift_found(struct store_tx *tx, const char *server, const char *account_key,
+store_drift_found(struct store_tx *tx, int64_t server, const char *account_key,
 	enum store_drift_kind kind, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	/* found_at of what is foreign moves on: that is how one that has gone is told. */
+	/* found_at of what is foreign moves on: that is how one that has gone is told. A
+	 * server that was forgotten meanwhile is not known. */
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_DRIFT_FOUND,
 		    "INSERT INTO drift (server, account_key, kind, found_at) "
-		    "VALUES (?1, ?2, ?3, ?4) "
-		    "ON CONFLICT (account_key, server, kind) WHERE repaired_at = 0 "
+		    "VALUES ((SELECT seq FROM servers WHERE seq = ?1), ?2, ?3, ?4) "
+		    "ON CONFLICT (account_key, coalesce(server, 0), kind) "
+		    "WHERE repaired_at = 0 "
 		    "DO UPDATE SET found_at = excluded.found_at",
 		    err) != 0) {
 		return -1;
 	}
-	store_stmt_bind_text(&stmt, 1, server);
+	store_stmt_bind_int(&stmt, 1, server);
 	store_stmt_bind_text(&stmt, 2, account_key);
 	store_stmt_bind_text(&stmt, 3, kind_names[kind]);
 	store_stmt_bind_int(&stmt, 4, store_tx_now(tx));
@@ -74,7 +76,7 @@ store_drift_repaired(struct store_tx *tx, const char *account_key, struct err *e
 
 int
 store_drift_foreign_gone(
-	struct store_tx *tx, const char *server, int64_t before, struct err *err)
+	struct store_tx *tx, int64_t server, int64_t before, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_DRIFT_GONE,
@@ -83,14 +85,14 @@ store_drift_foreign_gone(
 		    err) != 0) {
 		return -1;
 	}
-	store_stmt_bind_text(&stmt, 1, server);
+	store_stmt_bind_int(&stmt, 1, server);
 	store_stmt_bind_int(&stmt, 2, before);
 	return store_stmt_run(&stmt, NULL, err);
 }
 
 int
 store_drift_foreign(
-	struct store_conn *conn, const char *server, int64_t *out_count, struct err *err)
+	struct store_conn *conn, int64_t server, int64_t *out_count, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_DRIFT_FOREIGN,
@@ -99,7 +101,7 @@ store_drift_foreign(
 		    err) != 0) {
 		return -1;
 	}
-	store_stmt_bind_text(&stmt, 1, server);
+	store_stmt_bind_int(&stmt, 1, server);
 	if (store_stmt_step(&stmt, err) < 0) {
 		return -1;
 	}
@@ -127,15 +129,16 @@ read_drift(const struct store_stmt *stmt, void *out, struct err *err)
 {
 	struct store_drift *item = out;
 	*item = (struct store_drift){
-		.found_at = store_stmt_int(stmt, 3),
-		.repaired_at = store_stmt_int(stmt, 4),
+		.found_at = store_stmt_int(stmt, 4),
+		.repaired_at = store_stmt_int(stmt, 5),
 	};
-	if (store_stmt_copy(stmt, 0, item->server, sizeof(item->server), err) != 0 ||
-		store_stmt_copy(stmt, 1, item->account_key, sizeof(item->account_key),
+	if (store_stmt_copy(stmt, 0, item->cluster, sizeof(item->cluster), err) != 0 ||
+		store_stmt_copy(stmt, 1, item->server, sizeof(item->server), err) != 0 ||
+		store_stmt_copy(stmt, 2, item->account_key, sizeof(item->account_key),
 			err) != 0) {
 		return -1;
 	}
-	return read_kind(stmt, 2, &item->kind, err);
+	return read_kind(stmt, 3, &item->kind, err);
 }
 
 int
@@ -147,8 +150,10 @@ store_drift_list(struct store_conn *conn, int64_t limit, struct store_drift **ou
 	STORE_STMT_AUTO stmt = { 0 };
 	void *items = NULL;
 	if (store_stmt_open(&stmt, conn, STORE_STMT_DRIFT_LIST,
-		    "SELECT server, account_key, kind, found_at, repaired_at FROM drift "
-		    "ORDER BY seq DESC LIMIT ?1",
+		    "SELECT coalesce(s.cluster, ''), coalesce(s.name, ''), "
+		    "d.account_key, d.kind, d.found_at, d.repaired_at FROM drift d "
+		    "LEFT JOIN servers s ON s.seq = d.server "
+		    "ORDER BY d.seq DESC LIMIT ?1",
 		    err) != 0) {
 		return -1;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where servers differed from what is recorded here. */
+ * Where servers differed from what is recorded here. A server is its seq; 0: it is one of
+ * several, not known which. What is known of one goes when it is forgotten. */
 #ifndef STORE_DRIFT_H
 #define STORE_DRIFT_H
 
@@ -16,6 +17,7 @@ enum store_drift_kind {
 enum { STORE_DRIFT_KEPT = 1000 }; /* repaired ones that are remembered */
 
 struct store_drift {
+	char cluster[STORE_SERVER_NAME_SIZE];
 	char server[STORE_SERVER_NAME_SIZE]; /* "": one of several, not known which */
 	char account_key[NKEY_TEXT_SIZE];
 	enum store_drift_kind kind;
@@ -26,7 +28,7 @@ struct store_drift {
 const char *store_drift_kind_name(enum store_drift_kind kind);
 
 /* Notes what was found; what is open already stays as it is. */
-int store_drift_found(struct store_tx *tx, const char *server, const char *account_key,
+int store_drift_found(struct store_tx *tx, int64_t server, const char *account_key,
 	enum store_drift_kind kind, struct err *err) MUST_CHECK;
 
 /* All that was found of the account, but foreign, is repaired. */
@@ -34,11 +36,11 @@ int store_drift_repaired(
 	struct store_tx *tx, const char *account_key, struct err *err) MUST_CHECK;
 
 /* What is foreign on the server and was not found again since `before` (ms) has gone. */
-int store_drift_foreign_gone(struct store_tx *tx, const char *server, int64_t before,
-	struct err *err) MUST_CHECK;
+int store_drift_foreign_gone(
+	struct store_tx *tx, int64_t server, int64_t before, struct err *err) MUST_CHECK;
 
-/* How many foreign accounts the server of that name holds. */
-int store_drift_foreign(struct store_conn *conn, const char *server, int64_t *out_count,
+/* How many foreign accounts the server holds. */
+int store_drift_foreign(struct store_conn *conn, int64_t server, int64_t *out_count,
 	struct err *err) MUST_CHECK;
 
 /* The newest first, at most limit; the caller frees *out. */

@@ -471,8 +471,8 @@ test_lost_and_damaged_files(void **state)
 	publisher_reconcile(s->publisher);
 	stage_assert_holds_newest(s, account);
 	ASSERT_SOON(s,
-		"SELECT count(*) FROM drift WHERE kind = 'missing' AND server = "
-		"'s1' AND repaired_at > 0");
+		"SELECT count(*) FROM drift d JOIN servers v ON v.seq = d.server WHERE "
+		"d.kind = 'missing' AND v.name = 's1' AND d.repaired_at > 0");
 	stage_damage(s, 0, account);
 	publisher_reconcile(s->publisher);
 	stage_assert_holds_newest(s, account);
@@ -550,8 +550,8 @@ test_foreign_accounts(void **state)
 	stage_put_stranger(s, 1);
 	publisher_reconcile(s->publisher);
 	ASSERT_SOON(s,
-		"SELECT count(*) FROM drift WHERE kind = 'foreign' AND server = "
-		"'s1' AND repaired_at = 0");
+		"SELECT count(*) FROM drift d JOIN servers v ON v.seq = d.server WHERE "
+		"d.kind = 'foreign' AND v.name = 's1' AND d.repaired_at = 0");
 	stage_wipe_server(s, 1);
 	temp_service_advance(&s->t, 1000);
 	stage_say(s, BUS_EVENT_UP);

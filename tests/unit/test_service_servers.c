@@ -162,7 +162,7 @@ list_servers(struct temp_service *t)
 static int
 drift_write(struct store_tx *tx, void *ctx, struct err *err)
 {
-	const char *server = ctx;
+	const int64_t server = *(const int64_t *)ctx;
 	return store_drift_found(tx, server, "AONE", STORE_DRIFT_FOREIGN, err) != 0 ||
 			store_drift_found(tx, server, "ATWO", STORE_DRIFT_FOREIGN, err) !=
 				0 ||
@@ -172,16 +172,27 @@ drift_write(struct store_tx *tx, void *ctx, struct err *err)
 		: 0;
 }
 
+static int
+foreign_gone_write(struct store_tx *tx, void *ctx, struct err *err)
+{
+	return store_drift_foreign_gone(tx, *(const int64_t *)ctx, store_tx_now(tx), err);
+}
+
+static int
+forget_write(struct store_tx *tx, void *ctx, struct err *err)
+{
+	return store_server_forget(tx, *(const int64_t *)ctx, err);
+}
+
 static void
 test_servers_and_states(void **state)
 {
 	struct temp_service *t = *state;
 	struct err err = { 0 };
-	char name[] = "b";
 	struct meeting a = meet(t, "c", "a", "N1");
-	(void)meet(t, "c", "b", "N2");
+	struct meeting b = meet(t, "c", "b", "N2");
 	write_ok(t, miss_write, &a);
-	write_ok(t, drift_write, name);
+	write_ok(t, drift_write, &b.seq);
 	struct server_list list = list_servers(t);
 	assert_int_equal(list.len, 2);
 	assert_string_equal(list.items[0].server.name, "a");
@@ -205,16 +216,59 @@ test_drift(void **state)
 	struct err err = { 0 };
 	struct store_drift *rows = NULL;
 	size_t len = 0;
-	char name[] = "b";
-	write_ok(t, drift_write, name);
+	struct meeting b = meet(t, "c", "b", "N1");
+	write_ok(t, drift_write, &b.seq);
+	write_ok(t, drift_write, &b.seq); /* is no news */
 	ok(service_drift(t->service, &temp_superuser_actor, 2, &rows, &len, &err), &err);
 	assert_int_equal(len, 2);
 	assert_string_equal(rows[0].account_key, "ATHREE");
+	assert_string_equal(rows[0].cluster, "c");
+	assert_string_equal(rows[0].server, "b");
 	assert_int_equal(rows[0].kind, STORE_DRIFT_OLDER);
+	free(rows);
+	assert_int_equal(temp_ask(t, "SELECT count(*) FROM drift", NULL), 3);
+	/* it may be any */
+	int64_t unknown = 0;
+	write_ok(t, drift_write, &unknown);
+	write_ok(t, drift_write, &unknown);
+	assert_int_equal(temp_ask(t, "SELECT count(*) FROM drift", NULL), 6);
+	ok(service_drift(t->service, &temp_superuser_actor, 1, &rows, &len, &err), &err);
+	assert_string_equal(rows[0].server, "");
 	free(rows);
 	assert_int_equal(
 		service_drift(t->service, &temp_guest_actor, 2, &rows, &len, &err), -1);
 	assert_int_equal(err.code, ERR_FORBIDDEN);
+}
+
+/* Servers of one name in two clusters are two, and what is told of one is told as long as
+ * it is known. */
+static void
+test_drift_of_two_clusters(void **state)
+{
+	struct temp_service *t = *state;
+	struct meeting east = meet(t, "east", "nats-0", "N1");
+	struct meeting west = meet(t, "west", "nats-0", "N2");
+	write_ok(t, drift_write, &east.seq);
+	temp_service_advance(t, 1000);
+	write_ok(t, drift_write, &west.seq);
+	write_ok(t, foreign_gone_write, &west.seq);
+	struct server_list list = list_servers(t);
+	assert_int_equal(list.items[0].foreign, 2);
+	assert_int_equal(list.items[1].foreign, 2);
+	server_list_release(&list);
+	temp_service_advance(t, 1000);
+	write_ok(t, foreign_gone_write, &west.seq);
+	list = list_servers(t);
+	assert_int_equal(list.items[0].foreign, 2);
+	assert_int_equal(list.items[1].foreign, 0);
+	server_list_release(&list);
+	write_ok(t, forget_write, &east.seq);
+	assert_int_equal(
+		temp_ask(t, "SELECT count(*) FROM drift WHERE repaired_at = 0", NULL), 1);
+	/* a proof that was on its way when it was forgotten */
+	write_ok(t, drift_write, &east.seq);
+	assert_int_equal(
+		temp_ask(t, "SELECT count(*) FROM drift WHERE server IS NULL", NULL), 3);
 }
 
 static void
@@ -571,6 +625,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SERVICE_TEST(test_servers_and_states),
 		SERVICE_TEST(test_drift),
+		SERVICE_TEST(test_drift_of_two_clusters),
 		SERVICE_TEST(test_forget),
 		SERVICE_TEST(test_nobody_holds_what_is_gone),
 		SERVICE_TEST(test_account_state),
