@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/str.h"
 #include "jwt/decode.h"
+#include "jwt/intact.h"
 #include "jwt/encode.h"
 #include "jwt/validate.h"
 #include "mint/account_limits.h"
@@ -296,9 +297,13 @@ mint_account_read_origin(
 	const char *jwt, size_t len, struct mint_account_origin *out, struct err *err)
 {
 	struct jwt_claims claims = { 0 };
+	struct err why = { 0 };
 	*out = (struct mint_account_origin){ 0 };
-	if (jwt_decode(jwt, len, &claims, err) != 0) {
-		return -1;
+	if (jwt_decode(jwt, len, &claims, &why) != 0) {
+		if (why.code == ERR_NOMEM) {
+			return err_nomem(err);
+		}
+		return jwt_intact(jwt, len, out->account, err);
 	}
 	int rc = claims.type == JWT_ACCOUNT
 		? str_copy(out->account, sizeof(out->account), claims.sub)

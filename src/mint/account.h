@@ -61,16 +61,18 @@ int mint_account_sign(struct mint_account *mint, const struct mint_account_stamp
 	const struct vault *vault, const struct vault_seed *operator_seed,
 	struct buf *out, struct err *err) MUST_CHECK;
 
-/* What an account's JWT says of its origin; whoever signed it. */
+/* What an account's JWT says of its origin; whoever signed it. One that natsid cannot
+ * read, of another version, say, has no tag and no iat. */
 struct mint_account_origin {
-	char account[NKEY_TEXT_SIZE]; /* A... */
+	char account[NKEY_TEXT_SIZE]; /* A...; "": cannot be read */
 	int64_t iat; /* unix seconds */
 	bool tagged; /* has our tag, and that says: */
 	char database_uuid[37];
 	int64_t generation;
 };
 
-/* ERR_INVALID: no account JWT with a good signature. */
+/* ERR_INVALID: the JWT of something else. ERR_CORRUPT: damaged, or with a signature that
+ * is wrong. */
 int mint_account_read_origin(const char *jwt, size_t len, struct mint_account_origin *out,
 	struct err *err) MUST_CHECK;
 

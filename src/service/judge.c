@@ -20,7 +20,8 @@ is_overruled(const struct judge_ours *ours, const char *data, size_t len)
 }
 
 /* Ours are told by their tag. A tool that edits a JWT of ours keeps the tag and gives a
- * newer iat. */
+ * newer iat. What is rightly signed and cannot be read is nobody's to overwrite unasked:
+ * the servers may read it. */
 enum verdict
 service_judge(const struct service *service, const struct judge_ours *ours,
 	const char *data, size_t len)
@@ -40,7 +41,7 @@ service_judge(const struct service *service, const struct judge_ours *ours,
 	if (mint_account_read_origin(data, len, &origin, &odd) != 0) {
 		return odd.code == ERR_NOMEM ? VERDICT_UNKNOWN : VERDICT_DAMAGED;
 	}
-	if (!str_equal(origin.account, ours->key)) {
+	if (origin.account[0] != '\0' && !str_equal(origin.account, ours->key)) {
 		return VERDICT_DAMAGED;
 	}
 	if (!origin.tagged || !str_equal(origin.database_uuid, service->uuid)) {

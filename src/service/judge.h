@@ -12,9 +12,11 @@ enum verdict {
 	VERDICT_EQUAL, /* our newest bytes */
 	VERDICT_MISSING, /* nothing */
 	VERDICT_OLDER, /* ours, and not ahead of what is recorded */
-	VERDICT_DAMAGED, /* no JWT of this account: half a file, say */
+	VERDICT_DAMAGED, /* no JWT of this account that anybody signed: half a file, say
+			  */
 	VERDICT_NEWER, /* ours, but ahead of what is recorded: was a backup restored? */
-	VERDICT_FOREIGN, /* another hand signed it */
+	VERDICT_FOREIGN, /* another hand signed it, perhaps in a form that natsid does not
+			    read */
 	VERDICT_UNKNOWN /* out of memory: it may be any of these */
 };
 

@@ -6,6 +6,7 @@
 #include "jwt/creds.h"
 #include "jwt/decode.h"
 #include "jwt/encode.h"
+#include "jwt/intact.h"
 #include "jwt/validate.h"
 
 #include <sodium.h>
@@ -124,6 +125,15 @@ out:
 }
 
 static void
+check_intact(const char *token, size_t len)
+{
+	char sub[NKEY_TEXT_SIZE];
+	struct err err = { 0 };
+	must(jwt_intact(token, len, sub, &err) == 0 ? sub[0] == 'A' || sub[0] == '\0'
+						    : err.code == ERR_CORRUPT);
+}
+
+static void
 try_payload(const uint8_t *data, size_t size)
 {
 	struct jwt_claims claims = { 0 };
@@ -140,6 +150,7 @@ try_payload(const uint8_t *data, size_t size)
 	} else {
 		must(err.code == ERR_INVALID && claims.iss == NULL);
 	}
+	check_intact(token.data, token.len);
 	jwt_claims_release(&claims);
 	buf_release(&token);
 }
@@ -166,6 +177,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (jwt_creds_parse(text, size, &token, &token_len, seed, &err) == 0) {
 		must(token >= text && token + token_len <= text + size);
 	}
+	check_intact(text, size);
 	try_payload(data, size);
 	return 0;
 }

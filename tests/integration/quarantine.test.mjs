@@ -200,3 +200,34 @@ for (const which of ['newest', 'oldest']) {
     });
   });
 }
+    test('a push by any of the subjects that servers take is heard, not found by a pass', async () => {
+      const older = await stored(account);
+      await stage.change(account, { max_connections: 78 });
+      await stage.proven(account);
+      const newest = await stored(account);
+      for (const subject of ['$SYS.REQ.CLAIMS.UPDATE', `$SYS.REQ.ACCOUNT.${account.public_key}.CLAIMS.UPDATE`, `$SYS.ACCOUNT.${account.public_key}.CLAIMS.UPDATE`]) {
+        await until(`${subject} is put right between two passes`, async () => {
+          await until('no pass is under way', async () => !(await sweep()).running, { deadline: 30_000 });
+          const before = (await sweep()).started;
+          await hand.push(older, subject);
+          await until('the newest is back', async () => await stored(account) === newest, { deadline: 30_000 });
+          return (await sweep()).started === before;
+        }, { deadline: 40_000 });
+      }
+    });
+
+    test('a JWT that is rightly signed and that natsid cannot read is not overwritten unasked', async () => {
+      const ours = claimsIn(await stored(account));
+      const theirs = await hand.push(hand.signText(`{"name":"other",${JSON.stringify({ ...ours, iss: hand.key.getPublicKey() }).slice(1)}`));
+      await held(account);
+      await looked();
+      assert.equal(await stored(account), theirs);
+      const { stdout } = await account_('quarantine');
+      assert.match(stdout, /foreign: .* another hand/);
+      assert.match(stdout, /cannot be read: .*duplicate object key "name"/);
+      assert.equal((await natsid(['account', 'adopt', 'acme', '--data', stage.data])).code, 1);
+      await account_('override', 'acme');
+      await stage.proven(account);
+      assert.notEqual(await stored(account), theirs);
+    });
+

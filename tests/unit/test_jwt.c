@@ -6,6 +6,7 @@
 #include "jwt/creds.h"
 #include "jwt/decode.h"
 #include "jwt/encode.h"
+#include "jwt/intact.h"
 #include "jwt/sha512_256.h"
 #include "jwt/validate.h"
 #include "jwt/xkey_nonce.h"
@@ -25,6 +26,12 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const int64_t now_s = 1700000000;
+
+/* Of the golden file. */
+#define ACCOUNT_KEY "ACATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZIL2R"
+
+#define DEEP_10(text) "[[[[[[[[[[" text "]]]]]]]]]]"
+#define DEEP DEEP_10(DEEP_10(DEEP_10(DEEP_10("1"))))
 
 /* ---- the golden file ---- */
 
@@ -619,6 +626,26 @@ test_decode_malformed(void **state)
 }
 
 static void
+cut_signature(struct buf *token)
+{
+	buf_truncate(token, token->len - CODEC_BASE64_LEN(NKEY_SIG_LEN) - 1);
+}
+
+/* Over the payload alone, as version 1 did. */
+static void
+sign_payload(struct buf *token, const struct sample_key *key)
+{
+	uint8_t sig[NKEY_SIG_LEN];
+	cut_signature(token);
+	const char *payload = strchr(token->data, '.') + 1;
+	jwt_nkey_sign(
+		key->seed, &key->pub, (const uint8_t *)payload, strlen(payload), sig);
+	buf_put_char(token, '.');
+	codec_base64url_put(token, sig, sizeof(sig));
+	assert_int_equal(buf_finish(token, NULL), 0);
+}
+
+static void
 test_decode_wrong_signature(void **state)
 {
 	(void)state;
@@ -630,20 +657,74 @@ test_decode_wrong_signature(void **state)
 	buf_init(&token, JWT_TOKEN_MAX);
 	make_token(&token, usual_header, USER("'type':'user','version':2"), &key);
 	/* The signature of another key over the same bytes. */
-	buf_truncate(&token, token.len - CODEC_BASE64_LEN(NKEY_SIG_LEN) - 1);
+	cut_signature(&token);
 	put_signature(&token, &other);
 	assert_int_equal(jwt_decode(token.data, token.len, &claims, &err), -1);
 	assert_string_equal(err.msg, "the signature of the token is wrong");
-	/* And over the payload alone, as version 1 did. */
-	buf_truncate(&token, token.len - CODEC_BASE64_LEN(NKEY_SIG_LEN) - 1);
-	const char *payload = strchr(token.data, '.') + 1;
-	uint8_t sig[NKEY_SIG_LEN];
-	jwt_nkey_sign(key.seed, &key.pub, (const uint8_t *)payload, strlen(payload), sig);
-	buf_put_char(&token, '.');
-	codec_base64url_put(&token, sig, sizeof(sig));
+	sign_payload(&token, &key);
 	assert_int_equal(jwt_decode(token.data, token.len, &claims, &err), -1);
 	assert_string_equal(err.msg, "the signature of the token is wrong");
 	buf_release(&token);
+}
+
+/* What cannot be read is told from what is damaged. */
+static void
+test_intact(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header;
+		const char *payload; /* %s: the signer */
+		bool of_payload; /* the signature is over it alone */
+		bool has_subject;
+	} table[] = {
+		{ usual_header,
+			"{'iss':'%s','sub':'" ACCOUNT_KEY "','nats':{'version':3}}",
+			false, true },
+		{ "{'typ':'jwt','alg':'ed25519'}",
+			"{'sub':'" ACCOUNT_KEY
+			"','type':'account','nats':{},'iss' : '%s'}",
+			true, true },
+		{ "{'typ':'JWT','alg':'something-new'}",
+			"{'a':1,'a':2,'nats':{'sub':{'allow':[]},'sub':'x'},'iss':7,'iss'"
+			":"
+			"'%s'}",
+			false, false },
+		{ usual_header, "{'iss':'%s','deep':" DEEP "}", false, false },
+	};
+	for (size_t i = 0; i < COUNT(table); i++) {
+		char sub[NKEY_TEXT_SIZE];
+		struct jwt_claims claims = { 0 };
+		struct err err = { 0 };
+		struct buf token;
+		struct sample_key key = sample_key_make(NKEY_OPERATOR, 0x31);
+		struct sample_key other = sample_key_make(NKEY_OPERATOR, 0x32);
+		buf_init(&token, JWT_TOKEN_MAX);
+		make_token(&token, table[i].header, table[i].payload, &key);
+		if (table[i].of_payload) {
+			sign_payload(&token, &key);
+		}
+		assert_int_equal(jwt_decode(token.data, token.len, &claims, &err), -1);
+		assert_int_equal(jwt_intact(token.data, token.len, sub, &err), 0);
+		assert_string_equal(sub, table[i].has_subject ? ACCOUNT_KEY : "");
+		/* cut anywhere, it is whole no more; nor when any character is another */
+		for (size_t n = 0; n < token.len; n++) {
+			assert_int_equal(jwt_intact(token.data, n, sub, &err), -1);
+			assert_int_equal(err.code, ERR_CORRUPT);
+		}
+		for (size_t n = table[i].of_payload ? strcspn(token.data, ".") : 0;
+			n < token.len; n++) {
+			char kept = token.data[n];
+			token.data[n] = kept == 'A' ? 'B' : 'A';
+			assert_int_equal(
+				jwt_intact(token.data, token.len, sub, &err), -1);
+			token.data[n] = kept;
+		}
+		cut_signature(&token);
+		put_signature(&token, &other);
+		assert_int_equal(jwt_intact(token.data, token.len, sub, &err), -1);
+		buf_release(&token);
+	}
 }
 
 static void
@@ -1690,6 +1771,7 @@ main(void)
 		cmocka_unit_test(test_decode_refused),
 		cmocka_unit_test(test_decode_malformed),
 		cmocka_unit_test(test_decode_wrong_signature),
+		cmocka_unit_test(test_intact),
 		cmocka_unit_test(test_decode_too_large),
 		cmocka_unit_test(test_decode_details),
 		cmocka_unit_test(test_decode_client_tls),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Quarantine: what a person takes over of a server's JWT, what there is no room for, and
  * how ours are later than it. */
+#include "base/codec.h"
 #include "base/str.h"
 #include "mint/account.h"
 #include "service/account_claims.h"
@@ -10,6 +11,7 @@
 #include "service/quarantine.h"
 #include "store/publish.h"
 #include "store/record.h"
+#include "support/jwt_samples.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -674,6 +676,74 @@ main(void)
 		TEST(test_override_takes_nothing),
 		TEST(test_unreadable),
 		TEST(test_generations),
+/* A token of these claims, which want their issuer and an end, signed by some operator.
+ */
+static char *
+sign_text(const char *header, const char *claims)
+{
+	uint8_t sig[NKEY_SIG_LEN];
+	struct sample_key key = sample_key_make(NKEY_OPERATOR, 7);
+	char text[512];
+	struct buf token;
+	assert_int_equal(
+		str_fmt(text, sizeof(text), "%s,\"iss\":\"%s\"}", claims, key.text), 0);
+	buf_init(&token, 4096);
+	codec_base64url_put(&token, (const uint8_t *)header, strlen(header));
+	buf_put_char(&token, '.');
+	codec_base64url_put(&token, (const uint8_t *)text, strlen(text));
+	jwt_nkey_sign(key.seed, &key.pub, (const uint8_t *)token.data, token.len, sig);
+	buf_put_char(&token, '.');
+	codec_base64url_put(&token, sig, sizeof(sig));
+	assert_int_equal(buf_finish(&token, NULL), 0);
+	return buf_take(&token);
+}
+
+/* What cannot be read, but was signed, is another hand's; what nobody signed is damage.
+ */
+static void
+test_unreadable_or_damaged(void **state)
+{
+	static const char header[] = "{\"typ\":\"JWT\",\"alg\":\"ed25519-nkey\"}";
+	struct world *w = *state;
+	struct err err = { 0 };
+	char ours[NKEY_TEXT_SIZE];
+	char claims[256];
+	int64_t found = 0;
+	struct sample_key account = sample_key_make(NKEY_ACCOUNT, 9);
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
+	struct quarantine_choice choice = override(w);
+	memcpy(ours, choice.key, sizeof(ours));
+
+	str_fmt_cut(claims, sizeof(claims),
+		"{\"sub\":\"%s\",\"nats\":{\"type\":\"account\",\"version\":3}", ours);
+	char *newer = sign_text(header, claims);
+	assert_int_equal(judge(w, newer), VERDICT_FOREIGN);
+	assert_int_equal(
+		service_judge_account(w->t.service, newer, strlen(newer), &found, &err),
+		0);
+	assert_int_equal(found, w->seq);
+	newer[strlen(newer) - 1] = '\0';
+	assert_int_equal(judge(w, newer), VERDICT_DAMAGED);
+	free(newer);
+
+	char *first = sign_text("{\"typ\":\"jwt\",\"alg\":\"ed25519\"}",
+		"{\"type\":\"account\",\"nats\":{}");
+	assert_int_equal(judge(w, first), VERDICT_FOREIGN);
+	first[strlen(first) - 3] ^= 1;
+	assert_int_equal(judge(w, first), VERDICT_DAMAGED);
+	free(first);
+
+	/* that of another account is no JWT of this one */
+	str_fmt_cut(claims, sizeof(claims),
+		"{\"sub\":\"%s\",\"nats\":{\"type\":\"account\",\"version\":3}",
+		account.text);
+	char *another = sign_text(header, claims);
+	assert_int_equal(judge(w, another), VERDICT_DAMAGED);
+	free(another);
+	assert_int_equal(judge(w, "eyJ0eXAiOiJKV1QifQ.e30.AA"), VERDICT_DAMAGED);
+	assert_int_equal(judge(w, "x"), VERDICT_DAMAGED);
+}
+
 		TEST(test_guests),
 		TEST(test_future_iat),
 		TEST(test_burst),
@@ -683,3 +753,4 @@ main(void)
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		TEST(test_unreadable_or_damaged),

@@ -40,8 +40,12 @@ export class Hand {
 
   /** The claims of an account as a token, signed by the operator's key. */
   sign(claims) {
-    const body = { ...claims, iss: this.key.getPublicKey() };
-    const text = `${json({ typ: 'JWT', alg: 'ed25519-nkey' })}.${json(body)}`;
+    return this.signText(JSON.stringify({ ...claims, iss: this.key.getPublicKey() }));
+  }
+
+  /** The same of what is no JSON that everybody takes. */
+  signText(body) {
+    const text = `${json({ typ: 'JWT', alg: 'ed25519-nkey' })}.${Buffer.from(body).toString('base64url')}`;
     return `${text}.${Buffer.from(this.key.sign(new TextEncoder().encode(text))).toString('base64url')}`;
   }
 
