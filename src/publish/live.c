@@ -272,7 +272,7 @@ open_question(struct question *q, struct live *live, struct err *err)
 	LIST_INSERT_HEAD(&live->questions, q, link);
 	pthread_mutex_unlock(&live->lock);
 	/* Who is there is asked for anew: the publisher's round of an idle system may be
-	 * 10 s old, and a server that came since must not be passed over. */
+	 * seconds old, and a server that came since must not be passed over. */
 	if (bus_request(live->bus, q->number | SLOT_PING, "$SYS.REQ.SERVER.PING", "", 0,
 		    live->params.timeout_ms, err) != 0) {
 		return -1;

@@ -22,7 +22,6 @@ enum {
 	BATCH_ACCOUNTS = 64,
 	BATCH_BYTES = 1024 * 1024, /* a batch ends with the account that reaches this */
 	CLAIM_BYTES = 128, /* what a revocation takes, more or less */
-	URGENT_AHEAD_S = 3, /* how far an urgent JWT may be dated ahead of the clock */
 	CLOCK_BEHIND_MS = 5000, /* a clock set back by more holds minting */
 	CLOCK_AHEAD_S =
 		60 /* a last iat so far ahead is no burst of changes, but a wrong clock */
@@ -230,7 +229,7 @@ choose_iat(const struct store_publish *publish, int64_t now_ms, bool urgent,
 			iat - now);
 		return false;
 	}
-	int64_t ahead = urgent ? URGENT_AHEAD_S : 0;
+	int64_t ahead = urgent ? MINTING_URGENT_AHEAD_S : 0;
 	if (iat > now + ahead) {
 		out->result = MINTING_LATER;
 		out->not_before = (iat - ahead - publish->iat_offset) * 1000;
@@ -238,6 +237,15 @@ choose_iat(const struct store_publish *publish, int64_t now_ms, bool urgent,
 	}
 	*out_iat = iat;
 	return true;
+}
+
+bool
+service_mint_is_held(const struct store_publish *publish, int64_t now_ms)
+{
+	struct minting minting = { .result = MINTING_DONE };
+	int64_t iat = 0;
+	return !choose_iat(publish, now_ms, false, &iat, &minting) &&
+		minting.result == MINTING_HELD;
 }
 
 static bool

@@ -5,10 +5,14 @@
 
 #include "base/nkey_text.h"
 #include "service/service.h"
+#include "store/publish.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* How far an urgent JWT may be dated ahead of the clock without being asked. */
+enum { MINTING_URGENT_AHEAD_S = 3 };
 
 enum minting_result {
 	MINTING_DONE, /* account_jwt says the wanted generation; new bytes or equal claims
@@ -29,7 +33,7 @@ struct minting {
 /* One account to mint, and what came of it. */
 struct mint_order {
 	int64_t account; /* seq */
-	bool urgent; /* may be dated up to 3 s ahead of the clock */
+	bool urgent; /* may be dated MINTING_URGENT_AHEAD_S ahead of the clock */
 
 	int rc; /* 0, or -1 with .err; the rest is good with 0 only */
 	struct err err;
@@ -47,6 +51,10 @@ struct mint_order {
  * in quarantine are held. Thread-safe; no account may be named twice. */
 void
 service_mint_accounts(struct service *service, struct mint_order *orders, size_t len);
+
+/* Minting an account with this row would be held at this time (wall): the clock was ahead
+ * once. */
+bool service_mint_is_held(const struct store_publish *publish, int64_t now_ms);
 
 /* The same for one; the bytes are in the store. */
 int service_mint_account(struct service *service, int64_t account, bool urgent,

@@ -5,6 +5,7 @@
 #include "mint/seen.h"
 #include "service/account_claims.h"
 #include "service/internal.h"
+#include "service/minting.h"
 #include "store/account.h"
 #include "store/budget.h"
 #include "store/publish.h"
@@ -13,12 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	RACES_MAX = 5,
-	AHEAD_S = 3, /* urgent JWTs are dated so far ahead without being asked */
-	CLOCK_BEHIND_MS = 5000, /* minting waits for a clock that is further behind, */
-	CLOCK_AHEAD_S = 60 /* and does not wait for one that is further ahead */
-};
+enum { RACES_MAX = 5 };
 
 /* Ours must be later, and have room to go on. */
 #define GENERATION_MAX (INT64_MAX / 2)
@@ -417,7 +413,7 @@ offset_of(const struct choosing *choosing)
 	int64_t last = choosing->look.publish.last_iat;
 	int64_t next = (choosing->iat > last ? choosing->iat : last) + 1;
 	int64_t ahead = next - clock_wall_s(choosing->service->clock);
-	return ahead > AHEAD_S ? ahead : 0;
+	return ahead > MINTING_URGENT_AHEAD_S ? ahead : 0;
 }
 
 static int
@@ -442,16 +438,6 @@ write_choice(struct store_tx *tx, void *ctx, struct err *err)
 		&account_collection, account->head.id, NULL, err);
 }
 
-/* As minting judges it. */
-static bool
-is_held_by_clock(const struct choosing *choosing)
-{
-	const struct store_publish *publish = &choosing->look.publish;
-	int64_t now_ms = clock_wall_ms(choosing->service->clock);
-	return publish->minted_at > now_ms + CLOCK_BEHIND_MS ||
-		publish->last_iat + 1 > now_ms / 1000 + CLOCK_AHEAD_S;
-}
-
 static int
 check_needed(const struct choosing *choosing, struct err *err)
 {
@@ -461,7 +447,8 @@ check_needed(const struct choosing *choosing, struct err *err)
 	if (choosing->adopt) {
 		return err_set(err, ERR_CONFLICT, "The account is not in quarantine.");
 	}
-	return is_held_by_clock(choosing)
+	return service_mint_is_held(
+		       &choosing->look.publish, clock_wall_ms(choosing->service->clock))
 		? 0
 		: err_set(err, ERR_CONFLICT,
 			  "The account is neither in quarantine nor held because of the "

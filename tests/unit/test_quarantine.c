@@ -539,6 +539,7 @@ test_clock_was_ahead(void **state)
 	/* and on it goes */
 	w->t.temp.clock.wall += 2000;
 	row.max_connections = 7;
+	check_refused(w, false, ERR_CONFLICT, "neither in quarantine");
 	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
 	assert_int_equal(mint(w).result, MINTING_DONE);
 }
