@@ -22,6 +22,7 @@ answer(struct api_call *call, const struct quarantine_choice *choice)
 	emit_kv_text(&emit, "revoked_up_to", text);
 	emit_kv_bool(&emit, "suspended", choice->suspended);
 	emit_kv_int(&emit, "dated_ahead_seconds", choice->iat_offset);
+	emit_kv_int(&emit, "signing_keys_only_here", (int64_t)choice->keys_only_here);
 	emit_object_end(&emit);
 }
 

@@ -79,9 +79,13 @@ command_account_quarantine(const struct options *options)
 	} else if (count == 0) {
 		printf("No account is in quarantine.\n");
 	} else {
-		printf("\nnatsid account adopt NAME takes over what the server's JWT "
-		       "takes away (revocations,\na suspension) and pushes the account; "
-		       "natsid account override NAME pushes it as it is here.\n");
+		printf("\nnatsid account adopt NAME takes revocations and a suspension "
+		       "over from the server's JWT,\nand pushes the account; all else "
+		       "is as it is here. Signing keys that were removed since a\n"
+		       "backup (\"only here\") are trusted again: rotate or retire "
+		       "them first.\n"
+		       "natsid account override NAME pushes the account as it is here, "
+		       "and takes nothing over.\n");
 	}
 	data_dir_close(&dir);
 	return code;
@@ -111,6 +115,12 @@ print_choice(const char *name, const char *done, const struct quarantine_choice 
 	if (choice->iat_offset != 0) {
 		printf("; its JWTs are dated %" PRId64 " s ahead of the clock",
 			choice->iat_offset);
+	}
+	if (choice->keys_only_here > 0) {
+		printf("; %zu signing key%s that the server's JWT does not have %s "
+		       "trusted: retire what was removed since the backup",
+			choice->keys_only_here, choice->keys_only_here == 1 ? "" : "s",
+			choice->keys_only_here == 1 ? "is" : "are");
 	}
 	printf(".\n");
 }

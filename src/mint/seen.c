@@ -71,23 +71,33 @@ note_lacking(struct lacking *lacking, const char *key)
 	}
 }
 
+/* What a difference is called on each side, and what comes of it when ours goes out. */
+struct difference {
+	const char *there;
+	const char *there_then;
+	const char *here;
+	const char *here_then;
+};
+
 static int
-say_lacking(const char *what, const struct lacking *there, const struct lacking *here,
-	struct strlist *out, struct err *err)
+say_lacking(const struct difference *say, const struct lacking *there,
+	const struct lacking *here, struct strlist *out, struct err *err)
 {
 	char line[LINE_SIZE];
 	const struct {
 		const struct lacking *lacking;
-		const char *where;
-	} sides[] = { { there, "on the server" }, { here, "here" } };
+		const char *what;
+		const char *then;
+	} sides[] = { { there, say->there, say->there_then },
+		{ here, say->here, say->here_then } };
 	for (size_t i = 0; i < 2; i++) {
 		const struct lacking *lacking = sides[i].lacking;
 		if (lacking->count == 0) {
 			continue;
 		}
-		str_fmt_cut(line, sizeof(line), "%s only %s: %zu (%s%s)", what,
-			sides[i].where, lacking->count, lacking->shown,
-			lacking->count > KEYS_SHOWN ? ", ..." : "");
+		str_fmt_cut(line, sizeof(line), "%s: %zu (%s%s)%s", sides[i].what,
+			lacking->count, lacking->shown,
+			lacking->count > KEYS_SHOWN ? ", ..." : "", sides[i].then);
 		if (strlist_add(out, line, err) != 0) {
 			return -1;
 		}
@@ -143,6 +153,8 @@ static int
 compare_revocations(const struct jwt_account *seen, const struct jwt_account *ours,
 	struct strlist *out, struct err *err)
 {
+	static const struct difference say = { "revocations only on the server", "",
+		"revocations only here", "" };
 	struct lacking there = { 0 };
 	struct lacking here = { 0 };
 	int rc = -1;
@@ -151,7 +163,7 @@ compare_revocations(const struct jwt_account *seen, const struct jwt_account *ou
 		seen_list != NULL ? sorted(ours, err) : NULL;
 	if (our_list != NULL) {
 		walk(seen_list, our_list, &there, &here);
-		rc = say_lacking("revocations", &there, &here, out, err);
+		rc = say_lacking(&say, &there, &here, out, err);
 	}
 	free(our_list);
 	free(seen_list);
@@ -184,11 +196,25 @@ static int
 compare_keys(const struct jwt_account *seen, const struct jwt_account *ours,
 	struct strlist *out, struct err *err)
 {
+	static const struct difference say = { "signing keys only on the server",
+		": what they signed will be refused", "signing keys only here",
+		": what they signed will be good, also if they were removed since "
+		"a backup" };
 	struct lacking there = { 0 };
 	struct lacking here = { 0 };
 	find_keys(seen, ours, &there);
 	find_keys(ours, seen, &here);
-	return say_lacking("signing keys", &there, &here, out, err);
+	return say_lacking(&say, &there, &here, out, err);
+}
+
+size_t
+mint_seen_keys_only_here(const struct mint_account *seen, const struct mint_account *ours)
+{
+	struct lacking here = { 0 };
+	if (!seen->tombstone && !ours->tombstone) {
+		find_keys(&ours->claims.as.account, &seen->claims.as.account, &here);
+	}
+	return here.count;
 }
 
 /* The parts of an account that are compared as a whole: into a copy that says nothing

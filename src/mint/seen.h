@@ -11,6 +11,11 @@
  * ERR_INVALID: no account's JWT, or not whole. The caller releases *out in any case. */
 int mint_seen_read(const char *jwt, struct mint_account *out, struct err *err) MUST_CHECK;
 
+/* How many signing keys ours lists that the other does not: with ours in its place, what
+ * they signed is good again. Those of accounts that let nobody in do not count. */
+size_t mint_seen_keys_only_here(
+	const struct mint_account *seen, const struct mint_account *ours);
+
 /* One line for each thing in which they differ, in words; times, jti and tags of natsid
  * are passed over. Adds to *out. */
 int mint_seen_compare(const struct mint_account *seen, const struct mint_account *ours,

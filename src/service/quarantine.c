@@ -301,6 +301,7 @@ struct choosing {
 	bool adopt;
 	struct look look;
 	struct mint_account seen; /* zeroed where it cannot be read */
+	struct mint_account ours; /* where it can */
 	int64_t iat; /* that ours must be later than */
 	struct quarantine_choice choice;
 };
@@ -455,6 +456,29 @@ check_needed(const struct choosing *choosing, struct err *err)
 			  "clock.");
 }
 
+static int
+read_ours(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct choosing *choosing = ctx;
+	return account_claims_read(conn, &choosing->look.account,
+		choosing->look.deleted != 0, &choosing->ours, err);
+}
+
+/* What nobody chooses, and has to know. */
+static int
+count_keys(struct choosing *choosing, struct err *err)
+{
+	if (choosing->seen.claims.sub == NULL) {
+		return 0; /* it cannot be read */
+	}
+	if (service_read(choosing->service, read_ours, choosing, err) != 0) {
+		return -1;
+	}
+	choosing->choice.keys_only_here =
+		mint_seen_keys_only_here(&choosing->seen, &choosing->ours);
+	return 0;
+}
+
 /* Of what cannot be read nothing is known but that it must go. */
 static int
 read_seen(struct choosing *choosing, struct err *err)
@@ -491,7 +515,8 @@ choose_once(struct choosing *choosing, struct err *err)
 	if (service_read(choosing->service, read_look, look, err) != 0 ||
 		authorise(choosing->actor, VERB_UPDATE, &account_collection,
 			&look->account, err) != 0 ||
-		check_needed(choosing, err) != 0 || read_seen(choosing, err) != 0) {
+		check_needed(choosing, err) != 0 || read_seen(choosing, err) != 0 ||
+		count_keys(choosing, err) != 0) {
 		return -1;
 	}
 	nkey_text_encode(NKEY_ACCOUNT, &look->account.public_key, choosing->choice.key);
@@ -513,6 +538,7 @@ choose(struct service *service, const struct actor *actor, const char *id, bool 
 			.look = { .id = id } };
 		err_clear(err);
 		int rc = choose_once(&choosing, err);
+		mint_account_release(&choosing.ours);
 		mint_account_release(&choosing.seen);
 		look_release(&choosing.look);
 		if (rc == 0) {

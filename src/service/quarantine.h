@@ -58,12 +58,14 @@ struct quarantine_choice {
 	int64_t revoked_up_to; /* unix seconds; not 0: there was no room for the single
 				  revocations, and all JWTs up to then are refused */
 	int64_t iat_offset; /* seconds that the account is dated ahead of the clock */
+	size_t keys_only_here; /* signing keys that the server's JWT does not have, and
+				  that are trusted again */
 };
 
-/* The account leaves the quarantine and goes out again, with all that the server's JWT
- * took away. What is taken over is refused for good; from a suspended or deleted one the
- * account is suspended. ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read.
- */
+/* The account leaves the quarantine and goes out again. The revocations of the server's
+ * JWT are taken over, for good; from a suspended or deleted one the account is suspended.
+ * Nothing else is: signing keys that were removed since a backup are trusted again.
+ * ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read. */
 int service_account_adopt(struct service *service, const struct actor *actor,
 	const char *id, struct quarantine_choice *out, struct err *err) MUST_CHECK;
 

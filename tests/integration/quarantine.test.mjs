@@ -133,6 +133,35 @@ for (const which of ['newest', 'oldest']) {
       assert.match((await account_('quarantine')).stdout, /No account is in quarantine/);
     });
 
+    test('who adopts is told of signing keys that were removed since, and are trusted again', async () => {
+      const before = await stage.read(account);
+      await stage.change(account, { rotate_keys: true });
+      await stage.proven(account);
+      assert.notEqual((await stage.read(account)).signing_public_key, before.signing_public_key);
+      await restore();
+      await held(account);
+      await held(other);
+      const { stdout } = await account_('quarantine');
+      const [, count] = /signing keys only here: (\d+) \(A[A-Z2-7]{55}.*will be good, also if/.exec(stdout);
+      assert.match(stdout, /signing keys only on the server: \d+ .*will be refused/);
+      assert.match(stdout, /takes revocations and a suspension over.*all else is as it is here/s);
+      const { body } = await stage.daemon.api('POST', `/api/v1/accounts/${account.id}/adopt`);
+      assert.equal(body.signing_keys_only_here, Number(count));
+      assert.ok(body.signing_keys_only_here > 0);
+      await stage.proven(account);
+      await stage.connect(kept.creds_file);
+      // Changed while it is held, none of them comes back.
+      await stage.change(account, { rotate_keys: true });
+      await stage.proven(account);
+      await restore();
+      await held(account);
+      await stage.change(account, { rotate_keys: true });
+      const adopted = await account_('adopt', 'acme');
+      assert.match(adopted.stdout, /signing keys? that the server's JWT does not have/);
+      await stage.proven(account);
+      await stage.assertRefused(kept.creds_file);
+    });
+
     test('overriding takes nothing over', async () => {
       await restore();
       await held(account);
@@ -171,35 +200,6 @@ for (const which of ['newest', 'oldest']) {
       assert.deepEqual(Object.keys(claimsIn(await stored(account)).nats.revocations), [one]);
     });
 
-    test('a JWT from the future is overtaken when a person says so, and so is the next one', async () => {
-      const ours = claimsIn(await stored(account));
-      const future = inSeconds(3600);
-      await hand.push(hand.sign({ ...ours, iat: future }));
-      await held(account);
-      const { body } = await stage.daemon.api('POST', `/api/v1/accounts/${account.public_key}/override`);
-      assert.equal(body.status, 404, 'only an id is an id');
-      const { stdout } = await account_('override', account.public_key);
-      assert.match(stdout, /dated 3\d\d\d s ahead of the clock/);
-      await stage.proven(account);
-      assert.ok(claimsIn(await stored(account)).iat > future);
-      await stage.change(account, { max_connections: 5 });
-      await stage.proven(account);
-      const last = claimsIn(await stored(account));
-      assert.equal(last.nats.limits.conn, 5);
-      assert.ok(last.iat > future + 1);
-    });
-
-    test('the command says which of many it could not do', async () => {
-      const { code, stderr } = await natsid(['account', 'adopt', 'nosuch', 'acme', '--data', stage.data]);
-      assert.equal(code, 1);
-      assert.match(stderr, /nosuch: There is no account "nosuch"/);
-      assert.match(stderr, /acme: The account is not in quarantine/);
-      assert.equal((await natsid(['account', 'adopt', '--data', stage.data])).code, 2);
-      assert.equal((await natsid(['account', 'override', 'acme', '--all', '--data', stage.data])).code, 2);
-      await rm(backup, { recursive: true, force: true });
-    });
-  });
-}
     test('a push by any of the subjects that servers take is heard, not found by a pass', async () => {
       const older = await stored(account);
       await stage.change(account, { max_connections: 78 });
@@ -231,3 +231,32 @@ for (const which of ['newest', 'oldest']) {
       assert.notEqual(await stored(account), theirs);
     });
 
+    test('a JWT from the future is overtaken when a person says so, and so is the next one', async () => {
+      const ours = claimsIn(await stored(account));
+      const future = inSeconds(3600);
+      await hand.push(hand.sign({ ...ours, iat: future }));
+      await held(account);
+      const { body } = await stage.daemon.api('POST', `/api/v1/accounts/${account.public_key}/override`);
+      assert.equal(body.status, 404, 'only an id is an id');
+      const { stdout } = await account_('override', account.public_key);
+      assert.match(stdout, /dated 3\d\d\d s ahead of the clock/);
+      await stage.proven(account);
+      assert.ok(claimsIn(await stored(account)).iat > future);
+      await stage.change(account, { max_connections: 5 });
+      await stage.proven(account);
+      const last = claimsIn(await stored(account));
+      assert.equal(last.nats.limits.conn, 5);
+      assert.ok(last.iat > future + 1);
+    });
+
+    test('the command says which of many it could not do', async () => {
+      const { code, stderr } = await natsid(['account', 'adopt', 'nosuch', 'acme', '--data', stage.data]);
+      assert.equal(code, 1);
+      assert.match(stderr, /nosuch: There is no account "nosuch"/);
+      assert.match(stderr, /acme: The account is not in quarantine/);
+      assert.equal((await natsid(['account', 'adopt', '--data', stage.data])).code, 2);
+      assert.equal((await natsid(['account', 'override', 'acme', '--all', '--data', stage.data])).code, 2);
+      await rm(backup, { recursive: true, force: true });
+    });
+  });
+}

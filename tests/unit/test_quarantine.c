@@ -241,6 +241,7 @@ test_adopts_revocations(void **state)
 	assert_int_equal(choice.revoked_up_to, 0);
 	assert_int_equal(choice.iat_offset, 0);
 	assert_false(choice.suspended);
+	assert_int_equal(choice.keys_only_here, 1);
 	assert_int_equal(
 		revocations(w, "cause = 'adopted' AND expires = 0 AND key_set = 0"), 3);
 	assert_int_equal(publish_value(w, "generation"), 41);
@@ -356,6 +357,7 @@ test_adopts_tombstone(void **state)
 	put_seen(w, &seen);
 	struct quarantine_choice choice = adopt(w);
 	assert_true(choice.suspended);
+	assert_int_equal(choice.keys_only_here, 0);
 	assert_int_equal(choice.revocations, 0);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(
@@ -430,6 +432,7 @@ test_override_takes_nothing(void **state)
 			.revoked_at = 5 });
 	struct quarantine_choice choice = override(w);
 	assert_int_equal(choice.revocations, 0);
+	assert_int_equal(choice.keys_only_here, 1);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(publish_value(w, "generation"), 41);
 	assert_int_equal(temp_ask(&w->t,
@@ -536,10 +539,10 @@ test_clock_was_ahead(void **state)
 	assert_true(override(w).iat_offset >= 30 * 86400);
 	assert_int_equal(mint(w).result, MINTING_DONE);
 	assert_true(publish_value(w, "last_iat") > last);
+	check_refused(w, false, ERR_CONFLICT, "neither in quarantine");
 	/* and on it goes */
 	w->t.temp.clock.wall += 2000;
 	row.max_connections = 7;
-	check_refused(w, false, ERR_CONFLICT, "neither in quarantine");
 	temp_change_ok(&w->t, &account_collection, w->id, &row, "max_connections");
 	assert_int_equal(mint(w).result, MINTING_DONE);
 }
@@ -583,6 +586,17 @@ has_line(const struct strlist *lines, const char *begin)
 	return false;
 }
 
+static bool
+has_words(const struct strlist *lines, const char *words)
+{
+	for (size_t i = 0; i < lines->len; i++) {
+		if (strstr(lines->items[i], words) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void
 test_differences(void **state)
 {
@@ -596,6 +610,7 @@ test_differences(void **state)
 	struct strlist lines = shown(w);
 	assert_true(has_line(&lines, "revocations only on the server: 2 (U"));
 	assert_true(has_line(&lines, "signing keys only here: 1 (A"));
+	assert_true(has_words(&lines, "what they signed will be good"));
 	assert_false(has_line(&lines, "revocations only here"));
 	assert_false(has_line(&lines, "different: limits"));
 	assert_false(has_line(&lines, "name:"));
@@ -661,22 +676,6 @@ test_overruled(void **state)
 	free(newer);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
-int
-main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_adopts_revocations),
-		TEST(test_unites),
-		TEST(test_suspension_is_not_enough),
-		TEST(test_no_room),
-		TEST(test_adopts_tombstone),
-		TEST(test_system_account),
-		TEST(test_deleted_here),
-		TEST(test_override_takes_nothing),
-		TEST(test_unreadable),
-		TEST(test_generations),
 /* A token of these claims, which want their issuer and an end, signed by some operator.
  */
 static char *
@@ -745,13 +744,29 @@ test_unreadable_or_damaged(void **state)
 	assert_int_equal(judge(w, "x"), VERDICT_DAMAGED);
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_adopts_revocations),
+		TEST(test_unites),
+		TEST(test_suspension_is_not_enough),
+		TEST(test_no_room),
+		TEST(test_adopts_tombstone),
+		TEST(test_system_account),
+		TEST(test_deleted_here),
+		TEST(test_override_takes_nothing),
+		TEST(test_unreadable),
+		TEST(test_generations),
 		TEST(test_guests),
 		TEST(test_future_iat),
 		TEST(test_burst),
 		TEST(test_clock_was_ahead),
 		TEST(test_differences),
 		TEST(test_overruled),
+		TEST(test_unreadable_or_damaged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		TEST(test_unreadable_or_damaged),
