@@ -207,7 +207,8 @@ for (const which of ['newest', 'oldest']) {
       const newest = await stored(account);
       for (const subject of ['$SYS.REQ.CLAIMS.UPDATE', `$SYS.REQ.ACCOUNT.${account.public_key}.CLAIMS.UPDATE`, `$SYS.ACCOUNT.${account.public_key}.CLAIMS.UPDATE`]) {
         await until(`${subject} is put right between two passes`, async () => {
-          await until('no pass is under way', async () => !(await sweep()).running, { deadline: 30_000 });
+          // Nor does it look once more at what it heard before.
+          await until('natsid has nothing to do', async () => (await stage.nats()).open_accounts === 0 && !(await sweep()).running, { deadline: 30_000 });
           const before = (await sweep()).started;
           await hand.push(older, subject);
           await until('the newest is back', async () => await stored(account) === newest, { deadline: 30_000 });
