@@ -431,6 +431,7 @@ publisher_free(struct publisher *publisher)
 	pthread_mutex_destroy(&publisher->status_lock);
 	free(publisher->proofs);
 	seq_set_clear(&publisher->seen);
+	seq_set_clear(&publisher->looked);
 	free(publisher);
 }
 

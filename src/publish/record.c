@@ -300,6 +300,7 @@ publish_quarantine(
 	/* Other servers may hold yet another: they are looked at before what the person
 	 * chooses goes out. */
 	seq_set_remove(&p->seen, job->account);
+	seq_set_remove(&p->looked, job->account);
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
 		LOG_STR("server", publish_where(finding.found.server)),

@@ -105,6 +105,10 @@ struct publisher {
 	/* Accounts of which it is known what the servers of the roster hold: others are
 	 * looked at before anything of them is minted or pushed. */
 	struct seq_set seen;
+	/* Accounts of which all servers showed what they hold since natsid is up, and no
+	 * other hand was heard of since. */
+	struct seq_set looked;
+	int64_t grown_at; /* monotonic ms: when a server, or all, came */
 	struct pace role_pace;
 	int64_t find_at; /* when the open accounts are looked through next, */
 	int64_t find_after; /* and after which */
