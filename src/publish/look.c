@@ -287,6 +287,13 @@ was_lost(const struct job *job)
 	return job->missing + job->damaged > 0 && job->current > job->equal + job->older;
 }
 
+/* One of those that are recorded to hold our bytes shows others. */
+static bool
+was_overwritten(const struct job *job)
+{
+	return job->drift != 0 && job->proven >= job->wanted && job->current > job->equal;
+}
+
 static void
 finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 {
@@ -309,6 +316,8 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	bool lost = was_lost(job);
 	if (lost) {
 		publish_renew(p, job);
+	} else if (was_overwritten(job)) {
+		publish_doubt(p, job);
 	}
 	seq_set_add(&p->seen, job->account);
 	publish_swept(p, job);

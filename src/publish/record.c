@@ -255,6 +255,24 @@ publish_renew(struct publisher *p, const struct job *job)
 	}
 }
 
+static int
+write_doubt(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct job *job = ctx;
+	return store_publish_unproven(tx, job->account, job->wanted, err);
+}
+
+void
+publish_doubt(struct publisher *p, const struct job *job)
+{
+	struct err err = { 0 };
+	struct job copy = *job;
+	if (store_write(p->params.store, write_doubt, &copy, &err) != 0) {
+		log_err("cannot record that an account is not proven", &err,
+			LOG_INT("account", job->account));
+	}
+}
+
 /* ---- what others did ---- */
 
 struct finding {

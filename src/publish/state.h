@@ -271,6 +271,10 @@ void publish_hold(struct publisher *p, struct job *job, const char *message);
 /* The account is minted anew, whatever its claims. */
 void publish_renew(struct publisher *p, const struct job *job);
 
+/* A server shows that the account is not proven: so it is called that no longer, whatever
+ * comes of the push. */
+void publish_doubt(struct publisher *p, const struct job *job);
+
 /* Trouble of our own, which says nothing of the servers. */
 void publish_trouble(
 	struct publisher *p, struct job *job, const char *what, const struct err *err);

@@ -671,6 +671,35 @@ test_late_answers(void **state)
 	stage_expire(s);
 }
 
+/* What a look finds is known before the push that mends it has come to its end. */
+static void
+test_overwritten_is_not_proven(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *old = stage_jwt(s, account);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+	stage_set_patient(s);
+	stage_set_answer(s, 1, HANGS);
+	unsigned before = stage_updates(s, 1);
+	push_by_other_hand(s, 1, old);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish WHERE proven_generation < "
+		"generation");
+	assert_int_equal(count_status(s, "proven"), 2);
+	stage_set_answer(s, 1, STORES);
+	while (stage_updates(s, 1) == before) {
+		assert_true(stage_eventually(s, is_true, "SELECT 1"));
+	}
+	stage_expire(s);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(count_status(s, "proven"), 3);
+	free(old);
+}
+
 /* ---- files ---- */
 
 /* LIST names the server that lost one; a pass finds what LIST cannot know. */
@@ -824,6 +853,7 @@ main(void)
 		TEST(test_other_hand_unseen),
 		TEST(test_cache_unseen),
 		TEST(test_late_answers),
+		TEST(test_overwritten_is_not_proven),
 		TEST(test_lost_and_damaged_files),
 		TEST(test_renewed_while_away),
 		cmocka_unit_test(test_slow_pass),
