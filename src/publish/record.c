@@ -45,7 +45,8 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 			return -1;
 		}
 	}
-	if (proof->mask != publish_mask(p->roster.len) || p->roster.twin > 0) {
+	if (proof->mask != publish_mask(p->roster.len) || p->roster.twin > 0 ||
+		p->roster.overflow) {
 		return 0;
 	}
 	if (proof->drift != 0 &&

@@ -827,6 +827,35 @@ test_twins(void **state)
 	stage_assert_converges(s);
 }
 
+/* ---- too many ---- */
+
+/* Nothing is proven by 64 of 65, whether it was just pushed or is looked at. */
+static void
+test_more_than_can_be_followed(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		stage_set_server(s, i, true);
+	}
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM account_publish WHERE state = 'held' AND "
+		"message LIKE 'there are more servers %'");
+	stage_restart(s);
+	ask(s, "UPDATE account_publish SET attempts = 0 RETURNING 1");
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) = 2 FROM account_publish WHERE attempts > 0");
+	assert_int_equal(ask(s,
+				 "SELECT count(*) FROM account_publish WHERE "
+				 "proven_generation > 0"),
+		0);
+	stage_set_server(s, SERVERS_MAX - 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, stage_set_up, stage_tear_down)
 
 int
@@ -859,6 +888,7 @@ main(void)
 		cmocka_unit_test(test_slow_pass),
 		TEST(test_foreign_accounts),
 		TEST(test_twins),
+		TEST(test_more_than_can_be_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
