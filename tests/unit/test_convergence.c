@@ -700,6 +700,51 @@ test_overwritten_is_not_proven(void **state)
 	free(old);
 }
 
+/* ---- deleted accounts ---- */
+
+static int
+count_buried(void *ctx, const struct store_publish_key *key, struct err *err)
+{
+	int *count = ctx;
+	(void)err;
+	*count += key->buried ? 1 : 0;
+	return 0;
+}
+
+/* On its way off the servers it is nobody's to push, nor a stranger. */
+static void
+test_buried(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	temp_service_advance(&s->t, 5000);
+	temp_delete_ok(&s->t, &account_collection, account);
+	stage_assert_converges(s);
+	char *jwt = stage_jwt(s, account);
+	ask(s,
+		"INSERT INTO burials (account, since) SELECT seq, 1 FROM accounts "
+		"WHERE deleted > 0 RETURNING 1");
+	int buried = 0;
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_keys(conn, count_buried, &buried, &err), 0);
+	store_read_end(s->t.temp.store, conn);
+	assert_int_equal(buried, 1);
+	temp_service_advance(&s->t, 10000); /* not minted just now */
+	stage_lose(s, 0, account);
+	unsigned before = stage_updates(s, 0);
+	push_by_other_hand(s, 1, jwt);
+	stage_put_stranger(s, 1);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) FROM drift WHERE kind = 'foreign'");
+	assert_true(stage_eventually(s, stage_is_quiet, NULL));
+	assert_int_equal(ask(s, "SELECT count(*) FROM drift"), 1);
+	assert_int_equal(stage_updates(s, 0), before);
+	free(jwt);
+}
+
 /* ---- files ---- */
 
 /* LIST names the server that lost one; a pass finds what LIST cannot know. */
@@ -883,6 +928,7 @@ main(void)
 		TEST(test_cache_unseen),
 		TEST(test_late_answers),
 		TEST(test_overwritten_is_not_proven),
+		TEST(test_buried),
 		TEST(test_lost_and_damaged_files),
 		TEST(test_renewed_while_away),
 		cmocka_unit_test(test_slow_pass),
