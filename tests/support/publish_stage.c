@@ -17,7 +17,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* The bus that the publisher holds is never looked into. */
 static struct stage *the_stage;
@@ -392,6 +391,7 @@ read_mono(void *ctx)
 {
 	struct stage *s = ctx;
 	__atomic_add_fetch(&s->looks, 1, __ATOMIC_RELAXED);
+	temp_signal_raise(&s->step);
 	return clock_mono_ms(&clock_system) +
 		__atomic_load_n(&s->ahead, __ATOMIC_RELAXED);
 }
@@ -461,6 +461,7 @@ stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 	temp_service_init(&s->t);
 	assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
 	temp_signal_init(&s->update);
+	temp_signal_init(&s->step);
 	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
 	s->servers[0].up = true;
 	read_signing_key(s);
@@ -513,26 +514,31 @@ stage_tear_down(void **state)
 	}
 	temp_service_release(&s->t);
 	temp_signal_release(&s->update);
+	temp_signal_release(&s->step);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	return 0;
 }
 
-/* Looks again and again until check says so, or the deadline has passed. That it has
- * nothing left to do the publisher tells nobody: it comes after the proof's commit. */
+struct wait {
+	struct stage *stage;
+	bool (*check)(struct stage *s, const void *ctx);
+	const void *ctx;
+};
+
+static bool
+is_over(void *ctx)
+{
+	const struct wait *wait = ctx;
+	return wait->check(wait->stage, wait->ctx);
+}
+
 bool
 stage_eventually(
 	struct stage *s, bool (*check)(struct stage *s, const void *ctx), const void *ctx)
 {
-	int64_t end = clock_mono_ms(&clock_system) + DEADLINE_MS;
-	while (!check(s, ctx)) {
-		struct timespec pause = { .tv_nsec = 3000000 };
-		if (clock_mono_ms(&clock_system) > end) {
-			return false;
-		}
-		nanosleep(&pause, NULL);
-	}
-	return true;
+	struct wait wait = { .stage = s, .check = check, .ctx = ctx };
+	return temp_signal_wait(&s->step, is_over, &wait, DEADLINE_MS);
 }
 
 bool

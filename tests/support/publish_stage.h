@@ -78,7 +78,9 @@ struct stage {
 	bool patient;
 	struct question questions[QUESTIONS_MAX]; /* of a patient stage */
 	size_t question_len;
-	unsigned looks; /* at the monotonic clock */
+	unsigned looks; /* at the monotonic clock, */
+	struct temp_signal step; /* of which each is news: it is the last thing that the
+				    publisher does before it waits */
 	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 	unsigned pings;
@@ -101,7 +103,8 @@ void stage_restart(struct stage *s);
 /* The news of the bus. */
 void stage_say(struct stage *s, enum bus_event_kind kind);
 
-/* Looks again and again until check says so, or the deadline has passed. */
+/* Looks whenever the publisher did something until check says so, or the deadline has
+ * passed. */
 bool stage_eventually(struct stage *s, bool (*check)(struct stage *s, const void *ctx),
 	const void *ctx);
 
