@@ -78,7 +78,7 @@ static void
 add_missing(struct inventory *inventory, const struct store_publish_key *ours)
 {
 	struct publisher *p = inventory->p;
-	if (ours->proven_generation == 0 ||
+	if (ours->buried || ours->proven_generation == 0 ||
 		ours->minted_at > p->pass.asked_at - JUST_NOW_MS ||
 		p->members[inventory->index].resolver == STORE_RESOLVER_CACHE ||
 		jobs_find(&p->jobs, ours->account) != NULL) {

@@ -52,6 +52,8 @@ struct job {
 	uint64_t turn; /* among those that are due together */
 	size_t place; /* in the heap */
 	unsigned failures;
+	int64_t unseen_since; /* monotonic ms: no look was complete since; 0: there was
+				 none, or it was */
 
 	/* under way */
 	uint64_t request;

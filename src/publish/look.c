@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish/state.h"
 
+#include "base/log.h"
 #include "base/str.h"
+#include "store/server.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* So long nothing is pushed over a server that is there and does not show what it holds:
+ * one that was seen to answer lookups, and one that may be a cache, which never does. */
+enum { UNSEEN_MAX_MS = 60 * 1000, UNSEEN_CACHE_MAX_MS = 10 * 1000 };
 
 static size_t
 count_bits(uint64_t mask)
@@ -31,6 +38,15 @@ static size_t
 shown(const struct job *job)
 {
 	return job->equal + job->missing + job->older + job->damaged;
+}
+
+/* All showed it, and no other push is on its way, as far as was heard. */
+static void
+note_looked(struct publisher *p, const struct job *job)
+{
+	if (!job->look_again) {
+		seq_set_add(&p->looked, job->account);
+	}
 }
 
 void
@@ -61,6 +77,7 @@ finish_proof(struct publisher *p, struct job *job)
 		(shown(job) == job->equal || !stored_by_all(p, job))) {
 		publish_prove(p, job, job->stored);
 		if (stored_by_all(p, job)) {
+			note_looked(p, job);
 			publish_finish_job(p, job);
 		} else {
 			publish_fail_push(p, job);
@@ -93,7 +110,8 @@ note_differences(struct publisher *p, struct job *job)
 }
 
 /* It was looked at, and what every server holds is written down: somebody may have
- * forgotten a server, or a write have failed. */
+ * forgotten a server, or a write have failed. What a failed look said is to be cleared.
+ */
 static bool
 is_recorded(const struct publisher *p, const struct job *job)
 {
@@ -101,7 +119,8 @@ is_recorded(const struct publisher *p, const struct job *job)
 	for (size_t i = 0; i < p->roster.len; i++) {
 		members += p->members[i].seq != 0 ? 1 : 0;
 	}
-	return seq_set_has(&p->seen, job->account) && job->current >= members;
+	return seq_set_has(&p->seen, job->account) && job->current >= members &&
+		job->failures == 0;
 }
 
 /* All that answer lookups hold our bytes. Caches say only to a push whether they do. */
@@ -128,14 +147,137 @@ finish_equal(struct publisher *p, struct job *job)
 	}
 }
 
+/* ---- a look that not all servers answered ---- */
+
+static bool
+is_complete(const struct publisher *p, const struct job *job)
+{
+	return shown(job) >= expected(p, job);
+}
+
+static size_t
+silent(const struct publisher *p, const struct job *job)
+{
+	return expected(p, job) - shown(job);
+}
+
+/* Servers that answer lookups and of which the account's rows say nothing since they
+ * started, as bits. */
+static uint64_t
+unrecorded(const struct publisher *p, const struct job *job)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct store_account_server *rows = NULL;
+	size_t len = 0;
+	uint64_t mask = publish_full_servers(p);
+	int rc = store_read_begin(p->params.store, &conn, &err);
+	if (rc == 0) {
+		rc = store_account_server_list(conn, job->account, &rows, &len, &err);
+		store_read_end(p->params.store, conn);
+	}
+	if (rc != 0) {
+		log_err("cannot read what servers hold", &err,
+			LOG_INT("account", job->account));
+	}
+	for (size_t i = 0; rc == 0 && i < len; i++) {
+		for (size_t at = 0; rows[i].current && at < p->roster.len; at++) {
+			if (p->members[at].seq == rows[i].server) {
+				mask &= ~(UINT64_C(1) << at);
+			}
+		}
+	}
+	free(rows);
+	return mask;
+}
+
+static size_t
+count_unknown(const struct publisher *p)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		n += p->members[i].resolver == STORE_RESOLVER_UNKNOWN ? 1 : 0;
+	}
+	return n;
+}
+
+/* Those that do show it are not to go without what was taken away for ever, because of
+ * one that is there and never shows anything. Alone it would not take a push, either. */
+static bool
+is_given_up(const struct publisher *p, const struct job *job)
+{
+	int64_t since = job->unseen_since > p->grown_at ? job->unseen_since : p->grown_at;
+	int64_t limit =
+		silent(p, job) <= count_unknown(p) ? UNSEEN_CACHE_MAX_MS : UNSEEN_MAX_MS;
+	return shown(job) > 0 && publish_now_ms(p) - since >= limit;
+}
+
+/* Somebody gains by a push: something changed, or one that answers lacks it. */
+static bool
+is_needed(const struct job *job)
+{
+	return job->wanted != job->generation || shown(job) > job->equal;
+}
+
+/* Nothing is pushed over what was never seen: it may be newer than ours, or another
+ * hand's. What a server held is known when all were seen since natsid is up, and is
+ * recorded of each since it started. The rows alone do not tell: in a database that was
+ * restored they are those of the backup. */
+static bool
+may_overwrite(const struct publisher *p, const struct job *job, uint64_t unseen)
+{
+	bool known = unseen == 0 && seq_set_has(&p->looked, job->account);
+	return job->jwt == NULL || (is_needed(job) && (known || is_given_up(p, job)));
+}
+
 /* A server that is slow to show what it holds is asked once more. What is urgent does not
  * wait for it. */
 static bool
-waits_for_more(const struct publisher *p, const struct job *job, bool nobody_listens)
+waits_for_more(const struct job *job)
 {
-	return !nobody_listens && shown(job) < expected(p, job) && job->failures == 0 &&
-		!job->urgent;
+	return job->failures == 0 && !job->urgent;
 }
+
+/* The answers do not say whose they are, and so not who gave none. */
+static void
+say_who_is_silent(const struct publisher *p, const struct job *job, uint64_t unseen,
+	char *out, size_t size)
+{
+	uint64_t full = publish_full_servers(p);
+	if (silent(p, job) == count_bits(full)) {
+		roster_missing(&p->roster, ~full, out, size);
+	} else if (silent(p, job) == count_bits(unseen)) {
+		roster_missing(&p->roster, ~unseen, out, size);
+	} else {
+		str_fmt_cut(out, size, "%zu of %zu servers", silent(p, job),
+			count_bits(full));
+	}
+}
+
+/* True: it is looked at once more, and nothing is pushed before. */
+static bool
+wait_for_more(struct publisher *p, struct job *job)
+{
+	char who[STORE_PUBLISH_MESSAGE_MAX / 2];
+	char words[STORE_PUBLISH_MESSAGE_MAX];
+	uint64_t unseen = unrecorded(p, job);
+	if (job->unseen_since == 0) {
+		job->unseen_since = publish_now_ms(p);
+	}
+	if (!waits_for_more(job) && may_overwrite(p, job, unseen)) {
+		return false;
+	}
+	say_who_is_silent(p, job, unseen, who, sizeof(who));
+	str_fmt_cut(words, sizeof(words),
+		"no answer to a lookup from %s: natsid pushes over nothing that it has "
+		"not seen (a resolver of type cache shows nothing)",
+		who);
+	job->look = true;
+	publish_fail(p, job, STORE_PUBLISH_PENDING, words);
+	return true;
+}
+
+/* ---- what a look leads to ---- */
 
 /* A running server lost what it held: it takes the same bytes for known, and says that it
  * stored them. */
@@ -145,23 +287,27 @@ was_lost(const struct job *job)
 	return job->missing + job->damaged > 0 && job->current > job->equal + job->older;
 }
 
+/* One of those that are recorded to hold our bytes shows others. */
+static bool
+was_overwritten(const struct job *job)
+{
+	return job->drift != 0 && job->proven >= job->wanted && job->current > job->equal;
+}
+
 static void
 finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 {
-	char words[STORE_PUBLISH_MESSAGE_MAX];
 	job->look = false;
+	if (is_complete(p, job)) {
+		job->unseen_since = 0;
+		note_looked(p, job);
+	}
 	if (job->jwt != NULL && shown(job) == job->equal && job->equal > 0 &&
-		job->equal >= expected(p, job)) {
+		is_complete(p, job)) {
 		finish_equal(p, job);
 		return;
 	}
-	if (waits_for_more(p, job, nobody_listens)) {
-		job->look = true;
-		str_fmt_cut(words, sizeof(words),
-			"%zu of %zu servers showed what they hold when they were asked "
-			"for it",
-			shown(job), expected(p, job));
-		publish_fail(p, job, STORE_PUBLISH_PENDING, words);
+	if (!nobody_listens && !is_complete(p, job) && wait_for_more(p, job)) {
 		return;
 	}
 	if (job->jwt != NULL && job->proven >= job->generation) {
@@ -170,6 +316,8 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	bool lost = was_lost(job);
 	if (lost) {
 		publish_renew(p, job);
+	} else if (was_overwritten(job)) {
+		publish_doubt(p, job);
 	}
 	seq_set_add(&p->seen, job->account);
 	publish_swept(p, job);

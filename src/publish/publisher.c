@@ -225,6 +225,7 @@ step(struct publisher *p)
 static int64_t
 next_wait(const struct publisher *p)
 {
+	int64_t now = publish_now_ms(p);
 	int64_t due = jobs_next_due(&p->jobs);
 	if (p->up && p->round == ROUND_REST) {
 		due = publish_earlier_of(due, publish_round_due(p));
@@ -241,7 +242,6 @@ next_wait(const struct publisher *p)
 	if (due == INT64_MAX) {
 		return -1;
 	}
-	int64_t now = publish_now_ms(p);
 	return due > now ? due - now : 0;
 }
 
@@ -431,6 +431,7 @@ publisher_free(struct publisher *publisher)
 	pthread_mutex_destroy(&publisher->status_lock);
 	free(publisher->proofs);
 	seq_set_clear(&publisher->seen);
+	seq_set_clear(&publisher->looked);
 	free(publisher);
 }
 

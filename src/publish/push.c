@@ -162,6 +162,7 @@ begin(struct publisher *p, struct start *start)
 {
 	struct job *job = start->job;
 	if (start->rc == 0 ? start->work.buried : start->err.code == ERR_NOT_FOUND) {
+		free(start->work.jwt);
 		publish_finish_job(p, job); /* deleted long ago */
 		return false;
 	}

@@ -45,7 +45,8 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 			return -1;
 		}
 	}
-	if (proof->mask != publish_mask(p->roster.len) || p->roster.twin > 0) {
+	if (proof->mask != publish_mask(p->roster.len) || p->roster.twin > 0 ||
+		p->roster.overflow) {
 		return 0;
 	}
 	if (proof->drift != 0 &&
@@ -255,6 +256,24 @@ publish_renew(struct publisher *p, const struct job *job)
 	}
 }
 
+static int
+write_doubt(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct job *job = ctx;
+	return store_publish_unproven(tx, job->account, job->wanted, err);
+}
+
+void
+publish_doubt(struct publisher *p, const struct job *job)
+{
+	struct err err = { 0 };
+	struct job copy = *job;
+	if (store_write(p->params.store, write_doubt, &copy, &err) != 0) {
+		log_err("cannot record that an account is not proven", &err,
+			LOG_INT("account", job->account));
+	}
+}
+
 /* ---- what others did ---- */
 
 struct finding {
@@ -300,6 +319,7 @@ publish_quarantine(
 	/* Other servers may hold yet another: they are looked at before what the person
 	 * chooses goes out. */
 	seq_set_remove(&p->seen, job->account);
+	seq_set_remove(&p->looked, job->account);
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
 		LOG_STR("server", publish_where(finding.found.server)),

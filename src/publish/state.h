@@ -105,6 +105,10 @@ struct publisher {
 	/* Accounts of which it is known what the servers of the roster hold: others are
 	 * looked at before anything of them is minted or pushed. */
 	struct seq_set seen;
+	/* Accounts of which all servers showed what they hold since natsid is up, and no
+	 * other hand was heard of since. */
+	struct seq_set looked;
+	int64_t grown_at; /* monotonic ms: when a server, or all, came */
 	struct pace role_pace;
 	int64_t find_at; /* when the open accounts are looked through next, */
 	int64_t find_after; /* and after which */
@@ -266,6 +270,10 @@ void publish_hold(struct publisher *p, struct job *job, const char *message);
 
 /* The account is minted anew, whatever its claims. */
 void publish_renew(struct publisher *p, const struct job *job);
+
+/* A server shows that the account is not proven: so it is called that no longer, whatever
+ * comes of the push. */
+void publish_doubt(struct publisher *p, const struct job *job);
 
 /* Trouble of our own, which says nothing of the servers. */
 void publish_trouble(

@@ -161,6 +161,7 @@ publish_forget_seen(struct publisher *p)
 {
 	bool few = p->pass.accounts > 0 && p->pass.accounts <= LIST_FIRST_MAX;
 	seq_set_clear(&p->seen);
+	p->grown_at = publish_now_ms(p);
 	restart(p, true, few);
 }
 

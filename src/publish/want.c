@@ -229,6 +229,7 @@ publish_want_look(struct publisher *p, int64_t account)
 	/* What was seen before no longer counts: not even a push that is tried again may
 	 * go out over what is there now. */
 	seq_set_remove(&p->seen, account);
+	seq_set_remove(&p->looked, account);
 	if (job->phase == JOB_PUSHING || (job->phase == JOB_LOOKING && job->pushed)) {
 		return;
 	}

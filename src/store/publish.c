@@ -155,7 +155,8 @@ store_publish_keys(struct store_conn *conn,
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, conn, STORE_STMT_PUBLISH_KEYS,
-		    "SELECT a.seq, a.public_key, p.minted_at, p.proven_generation "
+		    "SELECT a.seq, a.public_key, p.minted_at, p.proven_generation, "
+		    "EXISTS (SELECT 1 FROM burials b WHERE b.account = a.seq) "
 		    "FROM accounts a "
 		    "CROSS JOIN account_publish p ON p.account = a.seq "
 		    "ORDER BY a.public_key",
@@ -166,7 +167,8 @@ store_publish_keys(struct store_conn *conn,
 	while (rc > 0) {
 		struct store_publish_key key = { .account = store_stmt_int(&stmt, 0),
 			.minted_at = store_stmt_int(&stmt, 2),
-			.proven_generation = store_stmt_int(&stmt, 3) };
+			.proven_generation = store_stmt_int(&stmt, 3),
+			.buried = store_stmt_int(&stmt, 4) != 0 };
 		if (store_stmt_blob(
 			    &stmt, 1, key.key.bytes, sizeof(key.key.bytes), err) != 0 ||
 			fn(ctx, &key, err) != 0) {

@@ -104,6 +104,7 @@ struct store_publish_key {
 	struct nkey_public key;
 	int64_t minted_at; /* ms */
 	int64_t proven_generation;
+	bool buried; /* on its way off the servers */
 };
 int store_publish_keys(struct store_conn *conn,
 	int (*fn)(void *ctx, const struct store_publish_key *key, struct err *err),

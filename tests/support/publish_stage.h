@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The publisher against servers that this file plays: its bus_request and bus_cancel
  * stand in for the bus (the linker takes them before the library's). Answers come at
- * once, and a request expires as soon as all have answered that will. */
+ * once, and a request expires as soon as all have answered that will - or, on a patient
+ * stage, lookups and pushes when the test says so. */
 #ifndef SUPPORT_PUBLISH_STAGE_H
 #define SUPPORT_PUBLISH_STAGE_H
 
@@ -11,9 +12,16 @@
 
 #include <pthread.h>
 
-enum { SERVERS_MAX = 3, ACCOUNTS_MAX = 320, ASKED_MAX = 4096, DEADLINE_MS = 20000 };
+enum {
+	SERVERS_MAX = 65, /* one more than natsid follows */
+	ACCOUNTS_MAX = 320,
+	ASKED_MAX = 4096,
+	QUESTIONS_MAX = 256,
+	DEADLINE_MS = 20000
+};
 
-enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES };
+/* SILENT: to lookups, too. */
+enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES, HANGS };
 
 struct held {
 	char key[NKEY_TEXT_SIZE];
@@ -28,6 +36,8 @@ struct fake_server {
 	bool distrusts; /* our operator's signing key */
 	bool unnamed; /* its name is its id */
 	bool twin; /* it is called as the first one */
+	bool mute; /* does not answer lookups */
+	bool cache; /* its resolver: nobody there listens to lookups */
 	int incarnation;
 	enum answer answer;
 	bool hangs; /* while it is SILENT, requests to all do not expire either */
@@ -37,9 +47,17 @@ struct fake_server {
 	unsigned lookups;
 };
 
+/* A lookup or a push that may be answered still. */
+struct question {
+	uint64_t request;
+	int64_t timeout_ms;
+	char subject[128];
+};
+
 struct stage {
 	struct temp_service t;
 	struct clock clock; /* the service's wall, the system's monotonic time */
+	struct publisher_params params;
 	struct publisher *publisher;
 	pthread_mutex_t lock;
 	struct fake_server servers[SERVERS_MAX];
@@ -53,9 +71,16 @@ struct stage {
 	char order[ACCOUNTS_MAX * 4][NKEY_TEXT_SIZE]; /* in which accounts were pushed to
 							 the first */
 	int64_t pushed_at[ACCOUNTS_MAX * 4];
+	int64_t pinged_at[ACCOUNTS_MAX * 4]; /* the first PING after each of them; 0: the
+						next push came before */
 	size_t pushed;
 	struct temp_signal update; /* a push came to the first */
-	unsigned looks; /* at the monotonic clock */
+	bool patient;
+	struct question questions[QUESTIONS_MAX]; /* of a patient stage */
+	size_t question_len;
+	unsigned looks; /* at the monotonic clock, */
+	struct temp_signal step; /* of which each is news: it is the last thing that the
+				    publisher does before it waits */
 	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 	unsigned pings;
@@ -72,10 +97,14 @@ int stage_set_up_slow(void **state, int64_t quiet_ms);
 int stage_set_up(void **state);
 int stage_tear_down(void **state);
 
+/* natsid ends, and starts again. */
+void stage_restart(struct stage *s);
+
 /* The news of the bus. */
 void stage_say(struct stage *s, enum bus_event_kind kind);
 
-/* Looks again and again until check says so, or the deadline has passed. */
+/* Looks whenever the publisher did something until check says so, or the deadline has
+ * passed. */
 bool stage_eventually(struct stage *s, bool (*check)(struct stage *s, const void *ctx),
 	const void *ctx);
 
@@ -88,6 +117,9 @@ bool stage_has_state(struct stage *s, const void *ctx);
 /* The monotonic clock goes on. */
 void stage_pass(struct stage *s, int64_t ms);
 
+/* And the publisher looks at it, instead of waiting as long as it meant to. */
+void stage_wake(struct stage *s);
+
 /* The servers that are up come to hold, of every account, the bytes that are in force. */
 void stage_assert_converges(struct stage *s);
 
@@ -97,6 +129,7 @@ unsigned stage_updates(struct stage *s, int server);
 /* Of the pushes to the first server. */
 size_t stage_pushed(struct stage *s);
 int64_t stage_pushed_at(struct stage *s, size_t index);
+int64_t stage_pinged_at(struct stage *s, size_t index);
 
 int64_t stage_open_accounts(struct stage *s);
 
@@ -111,6 +144,21 @@ void stage_describe(struct stage *s, const char *account, const char *text);
 void stage_set_answer(struct stage *s, int server, enum answer answer);
 void stage_set_server(struct stage *s, int server, bool up);
 void stage_wipe_server(struct stage *s, int server);
+void stage_set_mute(struct stage *s, int server, bool mute);
+
+/* ---- a patient stage ---- */
+
+void stage_set_patient(struct stage *s);
+
+/* Waits for a lookup of the account whose request comes after this one. */
+struct question
+stage_await_lookup(struct stage *s, const char *account, uint64_t after) MUST_CHECK;
+
+/* The server answers a lookup, be it still open or not. */
+void stage_answer_lookup(struct stage *s, int server, const struct question *question);
+
+/* All that is open expires. */
+void stage_expire(struct stage *s);
 
 /* ---- what others do ---- */
 

@@ -457,6 +457,299 @@ test_restored(void **state)
 	free(newer);
 }
 
+/* ---- what was not seen ---- */
+
+/* Every account that is open was tried so often, and is not pushed. */
+static void
+assert_tried(struct stage *s, int times, const char *also)
+{
+	char sql[256];
+	assert_int_equal(
+		str_fmt(sql, sizeof(sql),
+			"SELECT count(*) FROM account_publish WHERE generation > "
+			"proven_generation AND attempts > %d AND %s",
+			times, also),
+		0);
+	ASSERT_SOON(s, sql);
+}
+
+/* The same, when so much time has gone by. */
+static void
+assert_tried_after(struct stage *s, int64_t ms, const char *also)
+{
+	ask(s, "UPDATE account_publish SET attempts = 0 RETURNING 1");
+	stage_pass(s, ms);
+	stage_wake(s);
+	assert_tried(s, 0, also);
+}
+
+/* natsid starts on a database that was restored from a backup, and the server that has
+ * what it never minted does not show it yet: be the change ever so urgent. */
+static void
+test_restored_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *newer = stage_foreign_jwt(s, account, "natsid:%s:9");
+	stage_store(s, 1, newer);
+	stage_set_mute(s, 1, true);
+	unsigned before = stage_updates(s, 0);
+	stage_restart(s);
+	stage_set_connections(s, account, 3);
+	stage_say(s, BUS_EVENT_UP);
+	assert_tried(s, 2, "message LIKE 'no answer to a lookup from 1 of 2 servers: %'");
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_set_mute(s, 1, false);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'newer'");
+	assert_int_equal(stage_updates(s, 0), before);
+	assert_int_equal(count_status(s, "held"), 1);
+	free(newer);
+}
+
+/* One server that never shows anything does not keep the others from what is taken away;
+ * of one alone nobody gains. */
+static void
+test_unseen_for_long(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_set_mute(s, 1, true);
+	unsigned before = stage_updates(s, 0);
+	stage_restart(s);
+	stage_set_connections(s, account, 3);
+	stage_say(s, BUS_EVENT_UP);
+	assert_tried(s, 2, "state = 'pending'");
+	assert_tried_after(s, 50 * 1000, "state = 'pending'");
+	assert_int_equal(stage_updates(s, 0), before);
+	assert_tried_after(s, 11 * 1000,
+		"state = 'partial' AND message LIKE '1 of 2 servers show%'");
+	assert_true(stage_updates(s, 0) > before);
+	/* what did not change is not pushed over it even then */
+	assert_int_equal(count_status(s, "proven"), 2);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM account_publish WHERE minted_generation = 1");
+	stage_set_mute(s, 1, false);
+	stage_assert_converges(s);
+}
+
+static void
+test_alone_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	stage_set_mute(s, 0, true);
+	unsigned before = stage_updates(s, 0);
+	stage_restart(s);
+	stage_set_connections(s, account, 3);
+	stage_say(s, BUS_EVENT_UP);
+	assert_tried(s, 1, "message LIKE 'no answer to a lookup from s0: %'");
+	assert_tried_after(s, 120 * 1000, "state = 'pending'");
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_set_mute(s, 0, false);
+	stage_assert_converges(s);
+}
+
+/* All were seen since natsid is up, and each since it started: nothing waits for a
+ * server that is slow later. */
+static void
+test_known_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_set_mute(s, 1, true);
+	stage_say(s, BUS_EVENT_DOWN); /* what was seen is forgotten */
+	stage_set_connections(s, account, 3);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish WHERE state = 'partial' AND "
+		"message LIKE '1 of 2 servers show%'");
+	stage_set_mute(s, 1, false);
+	stage_assert_converges(s);
+	/* unless it was started since */
+	stage_wipe_server(s, 1);
+	stage_set_mute(s, 1, true);
+	unsigned before = stage_updates(s, 0);
+	stage_say(s, BUS_EVENT_UP);
+	stage_set_connections(s, account, 2);
+	assert_tried(s, 2, "message LIKE 'no answer to a lookup from s1: %'");
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_set_mute(s, 1, false);
+	stage_assert_converges(s);
+}
+
+/* Or another hand was heard of. */
+static void
+test_other_hand_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *foreign = stage_foreign_jwt(s, account, NULL);
+	stage_set_mute(s, 1, true);
+	unsigned before = stage_updates(s, 0);
+	push_by_other_hand(s, 1, foreign);
+	stage_set_connections(s, account, 3);
+	assert_tried(s, 2, "message LIKE 'no answer to a lookup from 1 of 2%'");
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_set_mute(s, 1, false);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	assert_int_equal(stage_updates(s, 0), before);
+	free(foreign);
+}
+
+/* A cache answers no lookups. What it is it says to the first push. */
+static void
+test_cache_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].cache = true;
+	pthread_mutex_unlock(&s->lock);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_set_connections(s, account, 3);
+	assert_tried(s, 2, "message LIKE 'no answer to a lookup from s1: % cache %'");
+	stage_pass(s, 11 * 1000);
+	stage_wake(s);
+	stage_assert_converges(s);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM servers WHERE name = 's1' AND resolver = 'cache'");
+	/* natsid remembers */
+	stage_restart(s);
+	stage_set_connections(s, account, 2);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	/* and where there are only caches nobody listens */
+	stage_set_server(s, 0, false);
+	stage_set_connections(s, account, 1);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
+/* An answer counts for its own question, as long as that is open; and who needs more time
+ * gets it. */
+static void
+test_late_answers(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	stage_set_mute(s, 1, true);
+	stage_set_patient(s);
+	unsigned before = stage_updates(s, 0);
+	stage_restart(s);
+	stage_set_connections(s, account, 3);
+	stage_say(s, BUS_EVENT_UP);
+	struct question first = stage_await_lookup(s, account, 0);
+	assert_int_equal(first.timeout_ms, 1000);
+	stage_expire(s);
+	struct question second = stage_await_lookup(s, account, first.request);
+	assert_int_equal(second.timeout_ms, 2000);
+	stage_answer_lookup(s, 1, &first);
+	stage_expire(s);
+	struct question third = stage_await_lookup(s, account, second.request);
+	assert_int_equal(third.timeout_ms, 4000);
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_answer_lookup(s, 1, &third);
+	struct question proof = stage_await_lookup(s, account, third.request);
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	stage_answer_lookup(s, 1, &proof);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish WHERE generation = 2 AND "
+		"proven_generation = 2");
+	stage_set_mute(s, 1, false);
+	stage_expire(s);
+}
+
+static bool
+was_second_asked(struct stage *s, const void *ctx)
+{
+	const unsigned *before = ctx;
+	return stage_updates(s, 1) > *before;
+}
+
+/* What a look finds is known before the push that mends it has come to its end. */
+static void
+test_overwritten_is_not_proven(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *old = stage_jwt(s, account);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+	unsigned before = stage_updates(s, 1);
+	stage_set_patient(s);
+	stage_set_answer(s, 1, HANGS);
+	push_by_other_hand(s, 1, old);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish WHERE proven_generation < "
+		"generation");
+	assert_int_equal(count_status(s, "proven"), 2);
+	assert_true(stage_eventually(s, was_second_asked, &before));
+	stage_set_answer(s, 1, STORES);
+	stage_expire(s);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(count_status(s, "proven"), 3);
+	free(old);
+}
+
+/* ---- deleted accounts ---- */
+
+static int
+count_buried(void *ctx, const struct store_publish_key *key, struct err *err)
+{
+	int *count = ctx;
+	(void)err;
+	*count += key->buried ? 1 : 0;
+	return 0;
+}
+
+/* On its way off the servers it is nobody's to push, nor a stranger. */
+static void
+test_buried(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	temp_service_advance(&s->t, 5000);
+	temp_delete_ok(&s->t, &account_collection, account);
+	stage_assert_converges(s);
+	char *jwt = stage_jwt(s, account);
+	ask(s,
+		"INSERT INTO burials (account, since) SELECT seq, 1 FROM accounts "
+		"WHERE deleted > 0 RETURNING 1");
+	int buried = 0;
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_keys(conn, count_buried, &buried, &err), 0);
+	store_read_end(s->t.temp.store, conn);
+	assert_int_equal(buried, 1);
+	temp_service_advance(&s->t, 10000); /* not minted just now */
+	stage_lose(s, 0, account);
+	unsigned before = stage_updates(s, 0);
+	push_by_other_hand(s, 1, jwt);
+	stage_put_stranger(s, 1);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) FROM drift WHERE kind = 'foreign'");
+	assert_true(stage_eventually(s, stage_is_quiet, NULL));
+	assert_int_equal(ask(s, "SELECT count(*) FROM drift"), 1);
+	assert_int_equal(stage_updates(s, 0), before);
+	free(jwt);
+}
+
 /* ---- files ---- */
 
 /* LIST names the server that lost one; a pass finds what LIST cannot know. */
@@ -584,6 +877,35 @@ test_twins(void **state)
 	stage_assert_converges(s);
 }
 
+/* ---- too many ---- */
+
+/* Nothing is proven by 64 of 65, whether it was just pushed or is looked at. */
+static void
+test_more_than_can_be_followed(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	temp_make_account(&s->t, "one", account);
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		stage_set_server(s, i, true);
+	}
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM account_publish WHERE state = 'held' AND "
+		"message LIKE 'there are more servers %'");
+	stage_restart(s);
+	ask(s, "UPDATE account_publish SET attempts = 0 RETURNING 1");
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) = 2 FROM account_publish WHERE attempts > 0");
+	assert_int_equal(ask(s,
+				 "SELECT count(*) FROM account_publish WHERE "
+				 "proven_generation > 0"),
+		0);
+	stage_set_server(s, SERVERS_MAX - 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, stage_set_up, stage_tear_down)
 
 int
@@ -603,11 +925,21 @@ main(void)
 		TEST(test_foreign_during_push),
 		TEST(test_two_foreign),
 		TEST(test_restored),
+		TEST(test_restored_unseen),
+		TEST(test_unseen_for_long),
+		TEST(test_alone_unseen),
+		TEST(test_known_unseen),
+		TEST(test_other_hand_unseen),
+		TEST(test_cache_unseen),
+		TEST(test_late_answers),
+		TEST(test_overwritten_is_not_proven),
+		TEST(test_buried),
 		TEST(test_lost_and_damaged_files),
 		TEST(test_renewed_while_away),
 		cmocka_unit_test(test_slow_pass),
 		TEST(test_foreign_accounts),
 		TEST(test_twins),
+		TEST(test_more_than_can_be_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
