@@ -1,13 +1,17 @@
 // A sample of scripts/nemesis: after each schedule of faults, all servers are equal to the database.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createConnection, createServer } from 'node:net';
 import { test } from 'node:test';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Faults } from './lib/faults.mjs';
+import { Faults, KINDS } from './lib/faults.mjs';
 import { chooseSeed, drawSchedule, report, runSchedule, summary } from './lib/nemesis.mjs';
 import { NetworkStage } from './lib/network.mjs';
 import { Observer } from './lib/observer.mjs';
 import { until } from './lib/processes.mjs';
+import { Link } from './lib/proxy.mjs';
+import { random } from './lib/random.mjs';
 import { onStage } from './lib/stage.mjs';
 
 const first = chooseSeed();
@@ -31,6 +35,42 @@ test('a seed draws the same schedule again, and another one another', () => {
   const options = { nodes: 3, duration: 20_000 };
   assert.deepEqual(drawSchedule(7, options), drawSchedule(7, options));
   assert.notDeepEqual(drawSchedule(7, options), drawSchedule(8, options));
+});
+
+test('all faults are drawn', () => {
+  const schedules = Array.from({ length: 100 }, (_, seed) => drawSchedule(seed, { nodes: 3, duration: 20_000 }));
+  const drawn = new Set(schedules.flat().map(({ kind }) => kind));
+  assert.deepEqual([...drawn].sort(), Object.values(KINDS).flat().sort());
+});
+
+test('what a lossy link loses comes later, and all of it in its order', async (t) => {
+  const echo = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const link = await new Link('lossy', echo.address().port).start();
+  const client = createConnection({ port: link.port, host: '127.0.0.1', noDelay: true });
+  t.after(async () => {
+    client.destroy();
+    await link.stop();
+    echo.close();
+  });
+  await once(client, 'connect');
+  const found = [];
+  client.on('error', () => {}).on('data', (data) => found.push(data.toString()));
+  const isBack = (text) => until(`${text} came back`, () => found.join('') === text, { every: 1 });
+  client.write('0 ');
+  await isBack('0 ');
+  link.lose(0.4, random(12)); // the first chunk is lost twice
+  const start = performance.now();
+  for (let i = 1; i <= 5; i += 1) {
+    client.write(`${i} `);
+    await new Promise((resolve) => { setImmediate(resolve); });
+  }
+  await isBack('0 1 2 3 4 5 ');
+  const lasted = performance.now() - start;
+  assert.ok(lasted >= 600, `${lasted} ms`);
+  link.heal();
+  client.write('6 ');
+  await isBack('0 1 2 3 4 5 6 ');
 });
 
 onStage('the observer', { type: NetworkStage, servers: 3 }, (stage, it) => {

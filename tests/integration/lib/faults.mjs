@@ -178,12 +178,18 @@ export class Faults {
     });
   }
 
+  #lossyLink(link, draw) {
+    return this.#hinder(link, () => link.lose(draw.between(5, 40) / 100, draw));
+  }
+
   cutClient(server) { return this.#cutLink(this.#stage.linkTo(server)); }
   silenceClient(server) { return this.#silenceLink(this.#stage.linkTo(server)); }
   slowClient(server, draw) { return this.#slowLink(this.#stage.linkTo(server), draw); }
+  lossOnClient(server, draw) { return this.#lossyLink(this.#stage.linkTo(server), draw); }
   cutRoute([i, j]) { return this.#cutLink(this.#stage.routeBetween(i, j)); }
   silenceRoute([i, j]) { return this.#silenceLink(this.#stage.routeBetween(i, j)); }
   slowRoute([i, j], draw) { return this.#slowLink(this.#stage.routeBetween(i, j), draw); }
+  lossOnRoute([i, j], draw) { return this.#lossyLink(this.#stage.routeBetween(i, j), draw); }
 
   /** Connections break and can be made again at once. */
   dropClient(server) {
@@ -226,7 +232,7 @@ export class Faults {
 /** What may be drawn, by what it needs to itself: a server, a pair of servers, or natsid. */
 export const KINDS = {
   server: ['kill', 'pause', 'replace', 'restore', 'truncateStopped', 'truncateRunning', 'wipeRunning', 'pushStale'],
-  link: ['cutClient', 'silenceClient', 'slowClient', 'dropClient'],
-  route: ['cutRoute', 'silenceRoute', 'slowRoute'],
+  link: ['cutClient', 'silenceClient', 'slowClient', 'lossOnClient', 'dropClient'],
+  route: ['cutRoute', 'silenceRoute', 'slowRoute', 'lossOnRoute'],
   daemon: ['killDaemon', 'pauseDaemon'],
 };
