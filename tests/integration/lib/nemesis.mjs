@@ -266,6 +266,9 @@ export function summary(result) {
     + `${pushes} pushes, ${accounts} accounts equal ${(settled / 1000).toFixed(1)} s after the end; ${judged(result)}`;
 }
 
+/** How one schedule is run again. */
+export const replay = ({ seed, which, nodes }) => `scripts/nemesis --schedules 1 --seed ${seed} --server ${which} --nodes ${nodes}`;
+
 /** What somebody needs to find out why. */
 export function report(result) {
   const { seed, which, nodes, problems, log } = result;
