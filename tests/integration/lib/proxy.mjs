@@ -1,9 +1,20 @@
-// TCP links that can be cut, silenced, delayed and throttled, and read on their way.
+// TCP links that can be cut, silenced, delayed, throttled and made lossy, and read on their way.
 import { createConnection, createServer } from 'node:net';
 import { freePort } from './nats.mjs';
 
 /** How bytes pass: up is from who connected to the target, down the way back. */
-const FREE = { refuse: false, hold: false, delay: 0, rate: Infinity };
+const FREE = { refuse: false, hold: false, delay: 0, rate: Infinity, loss: 0, draw: null };
+
+/** After which TCP sends again what was lost, in milliseconds; each time twice as long, up to a limit. */
+const RESEND_FIRST_MS = 200;
+const RESEND_MAX_MS = 1600;
+
+/** TCP hides loss: what is lost comes later, once it was sent so often that it arrived. In milliseconds. */
+function stall({ loss, draw }) {
+  let total = 0;
+  for (let wait = RESEND_FIRST_MS; loss > 0 && draw.chance(loss); wait = Math.min(2 * wait, RESEND_MAX_MS)) total += wait;
+  return total;
+}
 
 /**
  * One direction of one connection: what came in leaves in its order, by the rules that the link has at that time.
@@ -25,7 +36,8 @@ class Pipe {
   }
 
   #put(chunk) {
-    this.#queue.push({ chunk, due: performance.now() + this.link.rules.delay });
+    const { rules } = this.link;
+    this.#queue.push({ chunk, due: performance.now() + rules.delay + stall(rules) });
     this.flush();
   }
 
@@ -123,6 +135,12 @@ export class Link {
 
   /** So many bytes a second. */
   throttle(rate) { this.#set({ rate }); }
+
+  /**
+   * Chunks are lost with this probability, and so is each further try to send one: it stalls, and with it all that comes
+   * after it, in its order.
+   */
+  lose(probability, draw) { this.#set({ loss: probability, draw }); }
 
   heal() { this.#set({}); }
 
