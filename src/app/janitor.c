@@ -44,6 +44,16 @@ tell_refusal(struct janitor *janitor, const struct tombstone_report *report)
 	}
 }
 
+/* The servers are not asked all the time for accounts that have been there for weeks. Who
+ * keeps no tombstones waits for them to go. */
+static int64_t
+burial_pause(const struct janitor *janitor)
+{
+	return janitor->params.tombstone_ttl_ms < janitor->params.count_ms
+		? janitor->params.interval_ms
+		: janitor->params.count_ms;
+}
+
 static void
 bury(struct janitor *janitor, int64_t now)
 {
@@ -52,7 +62,7 @@ bury(struct janitor *janitor, int64_t now)
 	if (janitor->params.hands.remove == NULL || now < janitor->next_burial) {
 		return;
 	}
-	janitor->next_burial = now + janitor->params.count_ms;
+	janitor->next_burial = now + burial_pause(janitor);
 	if (service_tombstones_bury(janitor->params.service,
 		    janitor->params.tombstone_ttl_ms, &janitor->params.hands, &report,
 		    &err) != 0) {

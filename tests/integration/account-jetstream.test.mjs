@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { changeUntil } from './lib/claims.mjs';
 import { JetStream } from './lib/jetstream.mjs';
+import './lib/ed25519.mjs';
 import { onStage } from './lib/stage.mjs';
 
 const tooFewBytes = /insufficient storage resources/;
@@ -29,119 +30,121 @@ async function changed(stage, account, fields) {
 }
 
 for (const which of ['newest', 'oldest']) {
-  onStage(`JetStream of accounts on the ${which} server`, { which, jetstream: true }, (stage, test) => {
-    test('no storage: no JetStream, until there is some, and then again', async (t) => {
-      const { account, jetstream } = await makeAccount(stage, 'none', { max_streams: 5 });
-      const isOn = (answer) => answer.error === undefined;
-      const isOff = ({ error }) => notEnabled.test(error?.description);
-      await jetstream.refusesStream('S', notEnabled);
-      await changeUntil(stage, t, account, { max_jetstream_disk_storage: 1000 }, 'storage given', () => jetstream.info('JetStream', isOn));
-      await jetstream.stream('S', { max_bytes: 1000 });
-      await changeUntil(stage, t, account, { max_jetstream_disk_storage: 0 }, 'storage taken', () => jetstream.info('none', isOff));
-      await stage.proven(account);
-      await changed(stage, account, { max_jetstream_disk_storage: 1000 });
-      const { streams } = await jetstream.info('the stream is there again', ({ streams: count }) => count === 1);
-      assert.equal(streams, 1);
-    });
-
-    // More than a server has, and it gives the account no JetStream at all.
-    test('what servers say of the limits is what was asked for', async () => {
-      const { jetstream } = await makeAccount(stage, 'said', {
-        max_jetstream_disk_storage: 100_000_001, max_jetstream_memory_storage: 50_000_001, max_streams: 3, max_consumers: 2,
-        max_ack_pending: 10, max_memory_stream_bytes: 4000, max_disk_stream_bytes: 20_000, max_bytes_required: true,
+  onStage(`JetStream of accounts on the ${which} server`, { which, jetstream: true }, (stage, test, together) => {
+    together('each in an account of its own', () => {
+      test('no storage: no JetStream, until there is some, and then again', async (t) => {
+        const { account, jetstream } = await makeAccount(stage, 'none', { max_streams: 5 });
+        const isOn = (answer) => answer.error === undefined;
+        const isOff = ({ error }) => notEnabled.test(error?.description);
+        await jetstream.refusesStream('S', notEnabled);
+        await changeUntil(stage, t, account, { max_jetstream_disk_storage: 1000 }, 'storage given', () => jetstream.info('JetStream', isOn));
+        await jetstream.stream('S', { max_bytes: 1000 });
+        await changeUntil(stage, t, account, { max_jetstream_disk_storage: 0 }, 'storage taken', () => jetstream.info('none', isOff));
+        await stage.proven(account);
+        await changed(stage, account, { max_jetstream_disk_storage: 1000 });
+        const { streams } = await jetstream.info('the stream is there again', ({ streams: count }) => count === 1);
+        assert.equal(streams, 1);
       });
-      const { limits } = await jetstream.must('$JS.API.INFO');
-      assert.deepEqual(limits, {
-        max_storage: 100_000_001, max_memory: 50_000_001, max_streams: 3, max_consumers: 2, max_ack_pending: 10,
-        memory_max_stream_bytes: 4000, storage_max_stream_bytes: 20_000, max_bytes_required: true,
+
+      // More than a server has, and it gives the account no JetStream at all.
+      test('what servers say of the limits is what was asked for', async () => {
+        const { jetstream } = await makeAccount(stage, 'said', {
+          max_jetstream_disk_storage: 100_000_001, max_jetstream_memory_storage: 50_000_001, max_streams: 3, max_consumers: 2,
+          max_ack_pending: 10, max_memory_stream_bytes: 4000, max_disk_stream_bytes: 20_000, max_bytes_required: true,
+        });
+        const { limits } = await jetstream.must('$JS.API.INFO');
+        assert.deepEqual(limits, {
+          max_storage: 100_000_001, max_memory: 50_000_001, max_streams: 3, max_consumers: 2, max_ack_pending: 10,
+          memory_max_stream_bytes: 4000, storage_max_stream_bytes: 20_000, max_bytes_required: true,
+        });
       });
-    });
 
-    test('storage on disk, reserved and used', async () => {
-      const { account, client, jetstream } = await makeAccount(stage, 'disk', { max_jetstream_disk_storage: 50_000 });
-      await jetstream.refusesStream('S', tooLittleMemory, { storage: 'memory' });
-      await jetstream.refusesStream('S', tooFewBytes, { max_bytes: 50_001 });
-      await jetstream.stream('S');
-      const publish = async () => (await client.nc.request('S.x', 'x'.repeat(10_000))).json();
-      for (let i = 1; i <= 4; i += 1) assert.equal((await publish()).seq, i);
-      assert.match((await publish()).error.description, /resource limits exceeded for account/);
-      await changed(stage, account, { max_jetstream_disk_storage: 100_000 });
-      assert.equal((await publish()).error, undefined);
-    });
-
-    test('storage in memory', async () => {
-      const { account, jetstream } = await makeAccount(stage, 'memory', { max_jetstream_memory_storage: 5000 });
-      await jetstream.refusesStream('S', tooFewBytes);
-      await jetstream.refusesStream('S', tooLittleMemory, { storage: 'memory', max_bytes: 5001 });
-      await changed(stage, account, { max_jetstream_memory_storage: -1 });
-      await jetstream.stream('S', { storage: 'memory', max_bytes: 5001 });
-    });
-
-    test('streams, and consumers of a stream', async (t) => {
-      const { account, jetstream } = await makeAccount(stage, 'counts', {
-        max_jetstream_disk_storage: -1, max_streams: 2, max_consumers: 1,
+      test('storage on disk, reserved and used', async () => {
+        const { account, client, jetstream } = await makeAccount(stage, 'disk', { max_jetstream_disk_storage: 50_000 });
+        await jetstream.refusesStream('S', tooLittleMemory, { storage: 'memory' });
+        await jetstream.refusesStream('S', tooFewBytes, { max_bytes: 50_001 });
+        await jetstream.stream('S');
+        const publish = async () => (await client.nc.request('S.x', 'x'.repeat(10_000))).json();
+        for (let i = 1; i <= 4; i += 1) assert.equal((await publish()).seq, i);
+        assert.match((await publish()).error.description, /resource limits exceeded for account/);
+        await changed(stage, account, { max_jetstream_disk_storage: 100_000 });
+        assert.equal((await publish()).error, undefined);
       });
-      await jetstream.stream('A');
-      await jetstream.stream('B');
-      await jetstream.refusesStream('C', tooManyStreams);
-      await jetstream.consumer('A', 'one', {});
-      await jetstream.refusesConsumer('A', 'two', tooManyConsumers, {});
-      await changed(stage, account, { max_streams: 3, max_consumers: -1 });
-      await jetstream.stream('C');
-      await jetstream.consumer('A', 'two', {});
-      const cut = ({ limits }) => limits.max_streams === 1;
-      await changeUntil(stage, t, account, { max_streams: 1 }, 'max_streams 3 to 1', () => jetstream.info('one stream', cut));
-      await jetstream.remove('C');
-      await jetstream.refusesStream('C', tooManyStreams);
-      assert.equal((await jetstream.must('$JS.API.INFO')).streams, 2); // those that are there stay
-    });
 
-    test('unacknowledged messages of a consumer', async () => {
-      const { account, jetstream } = await makeAccount(stage, 'pending', { max_jetstream_disk_storage: -1, max_ack_pending: 10 });
-      await jetstream.stream('S');
-      await jetstream.refusesConsumer('S', 'C', tooManyUnacknowledged(10), { max_ack_pending: 11 });
-      assert.equal((await jetstream.consumer('S', 'C', {})).config.max_ack_pending, 10);
-      await changed(stage, account, { max_ack_pending: 11 });
-      await jetstream.consumer('S', 'D', { max_ack_pending: 11 });
-    });
-
-    test('bytes of a stream', async () => {
-      const { jetstream } = await makeAccount(stage, 'bytes', {
-        max_jetstream_disk_storage: -1, max_jetstream_memory_storage: -1, max_disk_stream_bytes: 2000, max_memory_stream_bytes: 1000,
-        max_bytes_required: true,
+      test('storage in memory', async () => {
+        const { account, jetstream } = await makeAccount(stage, 'memory', { max_jetstream_memory_storage: 5000 });
+        await jetstream.refusesStream('S', tooFewBytes);
+        await jetstream.refusesStream('S', tooLittleMemory, { storage: 'memory', max_bytes: 5001 });
+        await changed(stage, account, { max_jetstream_memory_storage: -1 });
+        await jetstream.stream('S', { storage: 'memory', max_bytes: 5001 });
       });
-      await jetstream.refusesStream('D', /requires a stream config to have max bytes set/);
-      await jetstream.refusesStream('D', tooLarge, { max_bytes: 2001 });
-      await jetstream.stream('D', { max_bytes: 2000 });
-      await jetstream.refusesStream('M', tooLarge, { storage: 'memory', max_bytes: 1001 });
-      await jetstream.stream('M', { storage: 'memory', max_bytes: 1000 });
-    });
 
-    test('tiers in place of them', async () => {
-      const { account, jetstream } = await makeAccount(stage, 'tiers', {
-        jetstream_tiers: { R1: { disk_storage: 10_000, streams: 2, max_ack_pending: 5 } },
+      test('streams, and consumers of a stream', async (t) => {
+        const { account, jetstream } = await makeAccount(stage, 'counts', {
+          max_jetstream_disk_storage: -1, max_streams: 2, max_consumers: 1,
+        });
+        await jetstream.stream('A');
+        await jetstream.stream('B');
+        await jetstream.refusesStream('C', tooManyStreams);
+        await jetstream.consumer('A', 'one', {});
+        await jetstream.refusesConsumer('A', 'two', tooManyConsumers, {});
+        await changed(stage, account, { max_streams: 3, max_consumers: -1 });
+        await jetstream.stream('C');
+        await jetstream.consumer('A', 'two', {});
+        const cut = ({ limits }) => limits.max_streams === 1;
+        await changeUntil(stage, t, account, { max_streams: 1 }, 'max_streams 3 to 1', () => jetstream.info('one stream', cut));
+        await jetstream.remove('C');
+        await jetstream.refusesStream('C', tooManyStreams);
+        assert.equal((await jetstream.must('$JS.API.INFO')).streams, 2); // those that are there stay
       });
-      await jetstream.refusesStream('A', tooLittleMemory, { storage: 'memory' });
-      await jetstream.refusesStream('A', tooFewBytes, { max_bytes: 10_001 });
-      await jetstream.refusesStream('A', noTier, { num_replicas: 3 });
-      await jetstream.stream('A', { max_bytes: 5000 });
-      await jetstream.refusesConsumer('A', 'C', tooManyUnacknowledged(5), { max_ack_pending: 6 });
-      await jetstream.stream('B', { max_bytes: 5000 });
-      await jetstream.refusesStream('C', tooManyStreams);
-      await changed(stage, account, { jetstream_tiers: { R1: { disk_storage: 10_000, streams: 3 } } });
-      await jetstream.refusesStream('C', tooFewBytes, { max_bytes: 1 });
-      await changed(stage, account, { jetstream_tiers: { R1: { disk_storage: -1 } } });
-      await jetstream.stream('C', { max_bytes: 1 });
-    });
 
-    test('from flat limits to tiers and back', async () => {
-      const { account, jetstream } = await makeAccount(stage, 'there and back', { max_jetstream_disk_storage: 10_000 });
-      await jetstream.stream('S', { max_bytes: 10_000 });
-      await changed(stage, account, { max_jetstream_disk_storage: 0, jetstream_tiers: { R1: { disk_storage: 20_000 } } });
-      await jetstream.stream('T', { max_bytes: 10_000 });
-      await changed(stage, account, { max_jetstream_disk_storage: 20_001, jetstream_tiers: {} });
-      await jetstream.refusesStream('U', tooFewBytes, { max_bytes: 2 });
-      await jetstream.stream('U', { max_bytes: 1 });
+      test('unacknowledged messages of a consumer', async () => {
+        const { account, jetstream } = await makeAccount(stage, 'pending', { max_jetstream_disk_storage: -1, max_ack_pending: 10 });
+        await jetstream.stream('S');
+        await jetstream.refusesConsumer('S', 'C', tooManyUnacknowledged(10), { max_ack_pending: 11 });
+        assert.equal((await jetstream.consumer('S', 'C', {})).config.max_ack_pending, 10);
+        await changed(stage, account, { max_ack_pending: 11 });
+        await jetstream.consumer('S', 'D', { max_ack_pending: 11 });
+      });
+
+      test('bytes of a stream', async () => {
+        const { jetstream } = await makeAccount(stage, 'bytes', {
+          max_jetstream_disk_storage: -1, max_jetstream_memory_storage: -1, max_disk_stream_bytes: 2000, max_memory_stream_bytes: 1000,
+          max_bytes_required: true,
+        });
+        await jetstream.refusesStream('D', /requires a stream config to have max bytes set/);
+        await jetstream.refusesStream('D', tooLarge, { max_bytes: 2001 });
+        await jetstream.stream('D', { max_bytes: 2000 });
+        await jetstream.refusesStream('M', tooLarge, { storage: 'memory', max_bytes: 1001 });
+        await jetstream.stream('M', { storage: 'memory', max_bytes: 1000 });
+      });
+
+      test('tiers in place of them', async () => {
+        const { account, jetstream } = await makeAccount(stage, 'tiers', {
+          jetstream_tiers: { R1: { disk_storage: 10_000, streams: 2, max_ack_pending: 5 } },
+        });
+        await jetstream.refusesStream('A', tooLittleMemory, { storage: 'memory' });
+        await jetstream.refusesStream('A', tooFewBytes, { max_bytes: 10_001 });
+        await jetstream.refusesStream('A', noTier, { num_replicas: 3 });
+        await jetstream.stream('A', { max_bytes: 5000 });
+        await jetstream.refusesConsumer('A', 'C', tooManyUnacknowledged(5), { max_ack_pending: 6 });
+        await jetstream.stream('B', { max_bytes: 5000 });
+        await jetstream.refusesStream('C', tooManyStreams);
+        await changed(stage, account, { jetstream_tiers: { R1: { disk_storage: 10_000, streams: 3 } } });
+        await jetstream.refusesStream('C', tooFewBytes, { max_bytes: 1 });
+        await changed(stage, account, { jetstream_tiers: { R1: { disk_storage: -1 } } });
+        await jetstream.stream('C', { max_bytes: 1 });
+      });
+
+      test('from flat limits to tiers and back', async () => {
+        const { account, jetstream } = await makeAccount(stage, 'there and back', { max_jetstream_disk_storage: 10_000 });
+        await jetstream.stream('S', { max_bytes: 10_000 });
+        await changed(stage, account, { max_jetstream_disk_storage: 0, jetstream_tiers: { R1: { disk_storage: 20_000 } } });
+        await jetstream.stream('T', { max_bytes: 10_000 });
+        await changed(stage, account, { max_jetstream_disk_storage: 20_001, jetstream_tiers: {} });
+        await jetstream.refusesStream('U', tooFewBytes, { max_bytes: 2 });
+        await jetstream.stream('U', { max_bytes: 1 });
+      });
     });
   });
 

@@ -17,7 +17,7 @@ class FakeStage extends Stage {
     const { stdout } = await must(['export', 'operator-jwt', '--data', this.data]);
     const claims = decode(stdout.trim());
     this.fake = await new FakeServer({ names: this.options.names, operators: [claims], systemAccount: claims.nats.system_account }).start();
-    await this.startDaemon();
+    await this.startDaemon({ args: ['--nats-publish-timeout', '1s'] }); // many answers are waited for in vain
   }
 
   get urls() { return [this.fake.url]; }

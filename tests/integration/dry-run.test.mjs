@@ -89,6 +89,7 @@ for (const which of ['newest', 'oldest']) {
       const offer = await stage.create('nats_account_exports', {
         account_id: account.id, name: 'offer', subject: 'offer.>', type: 'stream', token_req: true,
       });
+      await stage.proven(account);
       const revoked = await changesNothing(() => stage.api('POST', `/api/v1/exports/${offer.id}/revoke?dry_run=1`, { account: '*' }));
       assert.deepEqual(revoked.accounts.map(({ name, pushed, urgent }) => [name, pushed, urgent]), [['acme', true, true]]);
       assert.deepEqual((await stage.read(offer)).revocations, {});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test as plainTest } from 'node:test';
+import { describe, test as plainTest } from 'node:test';
 import { decode } from '@nats-io/jwt';
 import { initialised, scratch } from './lib/command.mjs';
 import { binary, must, natsid } from './lib/natsid.mjs';
@@ -213,45 +213,48 @@ onStage('a rotation on three servers', { servers: 3 }, (stage, test) => {
   });
 });
 
-plainTest('an aborted rotation leaves the operator as it was, and another can begin', async (t) => {
-  const data = await initialised(await scratch(t));
-  const rotate = (...args) => natsid([...command, '--data', data, ...nowhere, ...args]);
-  const before = (await operatorClaims(data)).nats;
-  assert.equal((await rotate('--abort')).code, 1);
-  assert.equal((await rotate()).code, 0);
-  const [, dropped] = (await operatorClaims(data)).nats.signing_keys;
-  assert.equal(seedCount(data), 2);
-  assert.equal((await rotate('--abort')).code, 0);
-  assert.deepEqual((await operatorClaims(data)).nats, before);
-  assert.equal(seedCount(data), 1);
-  assert.equal((await rotate('--abort')).code, 1);
-  assert.equal((await rotate()).code, 0);
-  const [kept, added] = (await operatorClaims(data)).nats.signing_keys;
-  assert.equal(kept, before.signing_keys[0]);
-  assert.notEqual(added, dropped);
-  assert.equal(audit(data), 'create rotate-add rotate-abort rotate-add');
-});
+// Each waits for servers that are not there.
+describe('a rotation without servers', { concurrency: 3 }, () => {
+  plainTest('an aborted rotation leaves the operator as it was, and another can begin', async (t) => {
+    const data = await initialised(await scratch(t));
+    const rotate = (...args) => natsid([...command, '--data', data, ...nowhere, ...args]);
+    const before = (await operatorClaims(data)).nats;
+    assert.equal((await rotate('--abort')).code, 1);
+    assert.equal((await rotate()).code, 0);
+    const [, dropped] = (await operatorClaims(data)).nats.signing_keys;
+    assert.equal(seedCount(data), 2);
+    assert.equal((await rotate('--abort')).code, 0);
+    assert.deepEqual((await operatorClaims(data)).nats, before);
+    assert.equal(seedCount(data), 1);
+    assert.equal((await rotate('--abort')).code, 1);
+    assert.equal((await rotate()).code, 0);
+    const [kept, added] = (await operatorClaims(data)).nats.signing_keys;
+    assert.equal(kept, before.signing_keys[0]);
+    assert.notEqual(added, dropped);
+    assert.equal(audit(data), 'create rotate-add rotate-abort rotate-add');
+  });
 
-plainTest('a rotation with the identity offline takes its seed when it is needed', async (t) => {
-  const directory = await scratch(t);
-  const data = await initialised(directory);
-  const file = join(directory, 'operator.seeds');
-  await must(['operator', 'export', '--seeds', '--forget-identity', '--data', data, '--output', file]);
-  const input = await readFile(file, 'utf8');
-  const rotate = (args, options) => natsid([...command, '--data', data, ...nowhere, ...args], options);
-  assert.equal((await rotate([])).code, 1);
-  assert.equal(audit(data), 'create export-seeds forget-identity');
-  assert.equal((await rotate(['--identity', '-'], { input })).code, 0);
-  assert.equal((await operatorClaims(data)).nats.signing_keys.length, 2);
-  assert.equal((await rotate(['--abort'])).code, 1);
-  assert.equal((await rotate(['--abort', '--identity', '-'], { input })).code, 0);
-  assert.equal((await operatorClaims(data)).nats.signing_keys.length, 1);
-});
+  plainTest('a rotation with the identity offline takes its seed when it is needed', async (t) => {
+    const directory = await scratch(t);
+    const data = await initialised(directory);
+    const file = join(directory, 'operator.seeds');
+    await must(['operator', 'export', '--seeds', '--forget-identity', '--data', data, '--output', file]);
+    const input = await readFile(file, 'utf8');
+    const rotate = (args, options) => natsid([...command, '--data', data, ...nowhere, ...args], options);
+    assert.equal((await rotate([])).code, 1);
+    assert.equal(audit(data), 'create export-seeds forget-identity');
+    assert.equal((await rotate(['--identity', '-'], { input })).code, 0);
+    assert.equal((await operatorClaims(data)).nats.signing_keys.length, 2);
+    assert.equal((await rotate(['--abort'])).code, 1);
+    assert.equal((await rotate(['--abort', '--identity', '-'], { input })).code, 0);
+    assert.equal((await operatorClaims(data)).nats.signing_keys.length, 1);
+  });
 
-plainTest('wrong options change nothing', async (t) => {
-  const data = await initialised(await scratch(t));
-  for (const args of [['--wait', '-1'], ['--wait', 'soon'], ['--without', 'a,,b'], ['--identity', 'SO123'], ['--abort=yes'], ['--nats', 'http://x']]) {
-    const { code, stderr } = await natsid([...command, '--data', data, ...nowhere, ...args]);
-    assert.equal(code, 2, `${args}: ${stderr}`);
-  }
+  plainTest('wrong options change nothing', async (t) => {
+    const data = await initialised(await scratch(t));
+    for (const args of [['--wait', '-1'], ['--wait', 'soon'], ['--without', 'a,,b'], ['--identity', 'SO123'], ['--abort=yes'], ['--nats', 'http://x']]) {
+      const { code, stderr } = await natsid([...command, '--data', data, ...nowhere, ...args]);
+      assert.equal(code, 2, `${args}: ${stderr}`);
+    }
+  });
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { decode } from '@nats-io/jwt';
 import { credsAuthenticator, jwtAuthenticator, wsconnect } from '@nats-io/nats-core';
+import './lib/ed25519.mjs';
 import { freePort } from './lib/nats.mjs';
 import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
@@ -14,12 +15,26 @@ const clock = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString().
 
 for (const which of ['newest', 'oldest']) {
   const more = () => `\nwebsocket { listen: "127.0.0.1:${ports[which]}", no_tls: true }\n`;
-  onStage(`claims of roles on the ${which} server`, { which, more }, (stage, test) => {
-    let account, role, user, creds;
+  onStage(`claims of roles on the ${which} server`, { which, more }, (stage, test, together) => {
+    let account, role, user, worlds = 0;
 
     async function change(fields) {
       await stage.change(role, fields);
       await stage.proven(account);
+    }
+
+    /** An account of its own with a user whose role allows everything, but for these fields; change(fields) of the role. */
+    async function makeWorld(fields) {
+      const n = (worlds += 1);
+      const own = await stage.createAccount(`account-${n}`);
+      const ownRole = await stage.createRole(`role-${n}`, ['>'], ['>'], fields);
+      const { creds_file: creds } = await stage.createUser('user', own, ownRole);
+      await stage.proven(own);
+      const changeRole = async (more) => {
+        await stage.change(ownRole, more);
+        await stage.proven(own);
+      };
+      return { account: own, creds, change: changeRole };
     }
 
     /** What the account's JWT says of the role. */
@@ -31,7 +46,7 @@ for (const which of ['newest', 'oldest']) {
       return key.template;
     }
 
-    async function overWebsocket() {
+    async function overWebsocket(creds) {
       const nc = await wsconnect({
         servers: `ws://127.0.0.1:${ports[which]}`,
         authenticator: credsAuthenticator(new TextEncoder().encode(creds)),
@@ -43,7 +58,7 @@ for (const which of ['newest', 'oldest']) {
       await nc.close();
     }
 
-    const assertAccepted = async () => (await stage.connect(creds)).close();
+    const assertAccepted = async (creds) => (await stage.connect(creds)).close();
 
     test('what is sent is what is said, claim by claim', async () => {
       account = await stage.createAccount('acme');
@@ -115,110 +130,113 @@ for (const which of ['newest', 'oldest']) {
         proxy_required: false,
       });
       assert.deepEqual(await template(), { pub: { allow: ['>'] }, sub: { allow: ['>'] }, subs: -1, data: -1, payload: -1 });
-      creds = await stage.creds(user);
-      await assertAccepted();
+      await assertAccepted(await stage.creds(user));
     });
 
-    test('networks', async () => {
-      const client = await stage.connect(creds);
-      const since = performance.now();
-      await change({ networks: ['192.0.2.0/24'] });
-      await client.event('disconnect', { since });
-      await stage.assertRefused(creds);
-      assert.equal(client.count('reconnect'), 0);
-      await client.close();
-      await change({ networks: ['192.0.2.0/24', '127.0.0.0/8'] });
-      await assertAccepted();
-      await change({ networks: [] });
-    });
+    together('servers enforce it', () => {
+      test('networks', async () => {
+        const world = await makeWorld();
+        const client = await stage.connect(world.creds);
+        const since = performance.now();
+        await world.change({ networks: ['192.0.2.0/24'] });
+        await client.event('disconnect', { since });
+        await stage.assertRefused(world.creds);
+        assert.equal(client.count('reconnect'), 0);
+        await client.close();
+        await world.change({ networks: ['192.0.2.0/24', '127.0.0.0/8'] });
+        await assertAccepted(world.creds);
+      });
 
-    test('connection types', async () => {
-      await change({ connection_types: ['STANDARD'] });
-      await assertAccepted();
-      await assert.rejects(overWebsocket(), /authorization/i);
-      await change({ connection_types: ['WEBSOCKET'] });
-      await stage.assertRefused(creds);
-      await overWebsocket();
-      await change({ connection_types: [] });
-      await assertAccepted();
-      await overWebsocket();
-    });
+      test('connection types', async () => {
+        const world = await makeWorld({ connection_types: ['STANDARD'] });
+        await assertAccepted(world.creds);
+        await assert.rejects(overWebsocket(world.creds), /authorization/i);
+        await world.change({ connection_types: ['WEBSOCKET'] });
+        await stage.assertRefused(world.creds);
+        await overWebsocket(world.creds);
+        await world.change({ connection_types: [] });
+        await assertAccepted(world.creds);
+        await overWebsocket(world.creds);
+      });
 
-    test('time windows', async () => {
-      await change({ times_location: 'UTC', time_windows: [{ start: clock(2), end: clock(3) }] });
-      await stage.assertRefused(creds);
-      await change({ time_windows: [{ start: clock(2), end: clock(3) }, { start: clock(-1), end: clock(1) }] });
-      await assertAccepted();
-      await change({ times_location: 'Asia/Tokyo', time_windows: [{ start: clock(-1), end: clock(1) }] });
-      await stage.assertRefused(creds);
-      await change({ times_location: '', time_windows: [] });
-    });
+      test('time windows', async () => {
+        const world = await makeWorld({ times_location: 'UTC', time_windows: [{ start: clock(2), end: clock(3) }] });
+        await stage.assertRefused(world.creds);
+        await world.change({ time_windows: [{ start: clock(2), end: clock(3) }, { start: clock(-1), end: clock(1) }] });
+        await assertAccepted(world.creds);
+        await world.change({ times_location: 'Asia/Tokyo', time_windows: [{ start: clock(-1), end: clock(1) }] });
+        await stage.assertRefused(world.creds);
+        await world.change({ times_location: '', time_windows: [] });
+        await assertAccepted(world.creds);
+      });
 
-    test('responses, and nothing else', async () => {
-      const asking = await stage.createRole('asking', ['>'], ['>']);
-      const other = await stage.createUser('other', account, asking);
-      await change({ publish_permissions: [], allow_response: true, allow_response_max: 2 });
-      const responder = await stage.connect(creds);
-      const client = await stage.connect(await stage.creds(other));
-      const replies = [];
-      client.nc.subscribe('answers', { callback: (_, message) => replies.push(message.string()) });
-      responder.nc.subscribe('ask', { callback: (_, message) => ['1', '2', '3'].forEach((text) => message.respond(text)) });
-      await responder.nc.flush();
-      await client.nc.flush();
-      const refused = responder.event('error', { fits: ({ error }) => error.subject === 'answers' });
-      client.nc.publish('ask', '', { reply: 'answers' });
-      await until('two answers', () => replies.length === 2);
-      await refused;
-      await responder.isRefusedToPublish('anything');
-      assert.deepEqual(replies, ['1', '2']);
-      await change({ publish_permissions: ['>'], allow_response: false, allow_response_max: 0 });
-    });
+      test('responses, and nothing else', async () => {
+        const world = await makeWorld({ publish_permissions: [], allow_response: true, allow_response_max: 2 });
+        const asking = await stage.createRole('asking', ['>'], ['>']);
+        const other = await stage.createUser('other', world.account, asking);
+        await stage.proven(world.account);
+        const responder = await stage.connect(world.creds);
+        const client = await stage.connect(await stage.creds(other));
+        const replies = [];
+        client.nc.subscribe('answers', { callback: (_, message) => replies.push(message.string()) });
+        responder.nc.subscribe('ask', { callback: (_, message) => ['1', '2', '3'].forEach((text) => message.respond(text)) });
+        await responder.nc.flush();
+        await client.nc.flush();
+        const refused = responder.event('error', { fits: ({ error }) => error.subject === 'answers' });
+        client.nc.publish('ask', '', { reply: 'answers' });
+        await until('two answers', () => replies.length === 2);
+        await refused;
+        await responder.isRefusedToPublish('anything');
+        assert.deepEqual(replies, ['1', '2']);
+      });
 
-    test('limits', async () => {
-      await change({ max_subscriptions: 1 });
-      const client = await stage.connect(creds);
-      client.nc.subscribe('one', { callback: () => {} });
-      await client.nc.flush();
-      assert.equal(client.count('error'), 0);
-      client.nc.subscribe('two', { callback: () => {} });
-      await client.event('error', { fits: ({ error }) => /maximum subscriptions/i.test(error.message) });
-      await client.close();
-
-      await change({ max_subscriptions: 0 });
-      const none = await stage.connect(creds);
-      none.nc.subscribe('one', { callback: () => {} });
-      await none.event('error', { fits: ({ error }) => /maximum subscriptions/i.test(error.message) });
-      await none.close();
-
-      await change({ max_subscriptions: -1, max_payload: 10 });
-      const talker = await stage.connect(creds, { reconnect: false });
-      const ear = await stage.connect(creds);
-      await talker.reaches(ear, 'x'.repeat(2)); // "message N" is short enough
-      try {
-        talker.nc.publish('x', 'y'.repeat(11)); // the client may know the limit itself
-        await until('the talker is cut', () => talker.closed);
-      } catch (error) {
-        assert.match(error.message, /payload/i);
+      for (const max of [1, 0]) {
+        test(`a limit of ${max} subscriptions`, async () => {
+          const world = await makeWorld({ max_subscriptions: max });
+          const client = await stage.connect(world.creds);
+          if (max > 0) {
+            client.nc.subscribe('one', { callback: () => {} });
+            await client.nc.flush();
+            assert.equal(client.count('error'), 0);
+          }
+          client.nc.subscribe('two', { callback: () => {} });
+          await client.event('error', { fits: ({ error }) => /maximum subscriptions/i.test(error.message) });
+        });
       }
-      await change({ max_payload: -1 });
-    });
 
-    test('bearer', async () => {
-      const jwt = creds.match(/-----BEGIN NATS USER JWT-----\s+(\S+)/)[1];
-      const bare = { authenticator: jwtAuthenticator(jwt) };
-      await assert.rejects(stage.connect(creds, { ...bare, reconnect: false }));
-      await change({ bearer_token: true });
-      await (await stage.connect(creds, bare)).close();
-      await change({ bearer_token: false });
-      await assert.rejects(stage.connect(creds, { ...bare, reconnect: false }));
-    });
+      test('a limit of the payload', async () => {
+        const world = await makeWorld();
+        await world.change({ max_payload: 10 });
+        const talker = await stage.connect(world.creds, { reconnect: false });
+        const ear = await stage.connect(world.creds);
+        await talker.reaches(ear, 'x'.repeat(2)); // "message N" is short enough
+        try {
+          talker.nc.publish('x', 'y'.repeat(11)); // the client may know the limit itself
+          await until('the talker is cut', () => talker.closed);
+        } catch (error) {
+          assert.match(error.message, /payload/i);
+        }
+      });
 
-    test('a proxy, where the server knows of them', async () => {
-      await change({ proxy_required: true });
-      if (which === 'newest') await stage.assertRefused(creds);
-      else await assertAccepted();
-      await change({ proxy_required: false });
-      await assertAccepted();
+      test('bearer', async () => {
+        const world = await makeWorld();
+        const jwt = world.creds.match(/-----BEGIN NATS USER JWT-----\s+(\S+)/)[1];
+        const bare = { authenticator: jwtAuthenticator(jwt) };
+        await assert.rejects(stage.connect(world.creds, { ...bare, reconnect: false }));
+        await world.change({ bearer_token: true });
+        await (await stage.connect(world.creds, bare)).close();
+        await world.change({ bearer_token: false });
+        await assert.rejects(stage.connect(world.creds, { ...bare, reconnect: false }));
+      });
+
+      test('a proxy, where the server knows of them', async () => {
+        const world = await makeWorld();
+        await world.change({ proxy_required: true });
+        if (which === 'newest') await stage.assertRefused(world.creds);
+        else await assertAccepted(world.creds);
+        await world.change({ proxy_required: false });
+        await assertAccepted(world.creds);
+      });
     });
 
     test('what is wrong is refused with the field, and changes nothing', async () => {

@@ -19,11 +19,12 @@ for (const which of ['newest', 'oldest']) {
     test('an account with another name: subjects that were made of the old one are gone', async () => {
       const account = await stage.createAccount('old');
       const role = await stage.createRole('fed', ['x.{{account-name()}}.>'], ['>']);
-      const scoped = await stage.connect(await stage.creds(await stage.createUser('scoped', account, role)));
+      const other = await stage.createUser('scoped', account, role);
       const user = await stage.createUser('own', account, role, { publish_permissions: ['own'] });
       const creds = await stage.creds(user);
-      const own = await stage.connect(creds);
       await stage.proven(account);
+      const scoped = await stage.connect(await stage.creds(other));
+      const own = await stage.connect(creds);
       await own.reaches(scoped, 'x.old.1');
       await stage.change(account, { name: 'new' });
       await stage.proven(account);

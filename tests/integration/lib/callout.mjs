@@ -7,12 +7,12 @@ const text = (bytes) => new TextDecoder().decode(bytes);
 const bytes = (string) => new TextEncoder().encode(string);
 
 export class CalloutService {
-  target = null; // the account's record that clients are put into
   curve = null; // opens what servers ask; null: they ask in the open
   sealsAnswers = true; // if there is a curve
   answered = []; // {name, sealed}: the target's name, and whether the question was sealed
   failures = [];
-  #keys = new Map();
+  #target = null;
+  #keys = new Map(); // taken beforehand: a server waits two seconds for an answer
 
   /** Of the account `gate`, as the client, which must be one of its auth users. */
   static async start(stage, gate, client) {
@@ -28,7 +28,16 @@ export class CalloutService {
   constructor(stage, gate) {
     this.stage = stage;
     this.gate = gate;
+    this.#key(gate);
   }
+
+  /** The account's record that clients are put into. */
+  set target(account) {
+    this.#target = account;
+    this.#key(account);
+  }
+
+  get target() { return this.#target; }
 
   async #answer(message) {
     const { target, curve, gate } = this;

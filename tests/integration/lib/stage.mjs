@@ -9,6 +9,9 @@ import { freePort, NatsServer, serverVersion } from './nats.mjs';
 import { initDataDir, must, startNatsid } from './natsid.mjs';
 import { until } from './processes.mjs';
 
+/** natsid is back with a server soon after it: tests stop many. */
+export const backSoon = ['--nats-initial-backoff', '100ms', '--nats-max-backoff', '500ms'];
+
 export class Stage {
   servers = [];
   clients = [];
@@ -16,7 +19,7 @@ export class Stage {
   #logs = '';
 
   constructor(options) {
-    this.options = { which: 'newest', servers: 1, ...options };
+    this.options = { which: 'newest', servers: 1, daemonArgs: backSoon, ...options };
   }
 
   /** A data directory of its own. */
@@ -221,11 +224,14 @@ export class Stage {
 /**
  * Tests against a daemon and its servers. options: which ('newest'), servers (1), serversLater, what servers do
  * (jetstream, leafnodes), more(index): what a server's configuration has beside natsid's, daemonArgs: more arguments of
- * natsid, type: a kind of Stage.
- * define(stage, test): test() as in node:test; when one fails, the logs are printed at the end.
+ * natsid (backSoon), type: a kind of Stage.
+ * define(stage, test, together): test() as in node:test; when one fails, the logs are printed at the end.
+ * together(what, define) is for tests that do not disturb each other: servers take one state of an account in a second, so
+ * that each test waits most of its time.
  */
 export function onStage(title, options, define) {
   const stage = new (options.type ?? Stage)(options);
+  const together = (what, body) => describe(what, { concurrency: 8 }, body);
   describe(title, () => {
     before(async () => {
       try {
@@ -246,6 +252,6 @@ export function onStage(title, options, define) {
         stage.isBroken = true;
         throw error;
       }
-    }));
+    }), together);
   });
 }

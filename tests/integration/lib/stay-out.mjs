@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
 import { connect, credsAuthenticator, jwtAuthenticator } from '@nats-io/transport-node';
 import { claimsOf } from './claims.mjs';
+import './ed25519.mjs';
 import { root, until } from './processes.mjs';
 
 const text = new TextEncoder();
@@ -12,7 +13,7 @@ const jwtOf = (creds) => /(eyJ[\w.-]+)/.exec(creds)[1];
 export const seedOf = (creds) => /^(SU\w+)$/m.exec(creds)[1];
 
 /** Does each of the items, so many at a time. */
-export async function inGroups(items, each, size = 32) {
+export async function inGroups(items, each, size = 64) {
   const queue = [...items];
   await Promise.all(Array.from({ length: size }, async () => {
     while (queue.length > 0) await each(queue.shift());
