@@ -854,7 +854,7 @@ stage_await_lookup(struct stage *s, const char *account, uint64_t after)
 {
 	struct question found = { 0 };
 	struct search search = { .after = after, .found = &found };
-	find_key(s, account, search.key);
+	stage_key(s, account, search.key);
 	assert_true(stage_eventually(s, is_looked_up, &search));
 	return found;
 }
