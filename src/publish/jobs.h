@@ -72,6 +72,7 @@ struct job {
 	bool pushed; /* it was, in this try: a lookup is the proof */
 	uint64_t answered; /* servers of the roster that answered an update, as bits */
 	uint64_t stored; /* and said that they stored it */
+	uint64_t cached; /* and that in a cache, which shows nothing */
 	bool refused;
 	char (*said)[JOB_WORDS_SIZE]; /* by place in the roster, of those that did not
 					 store it; owned, NULL: nobody */

@@ -22,8 +22,8 @@ count_bits(uint64_t mask)
 static size_t
 expected(const struct publisher *p, const struct job *job)
 {
-	uint64_t mask = publish_full_servers(p);
-	return count_bits(job->pushed ? mask & job->stored : mask);
+	return count_bits(
+		job->pushed ? job->stored & ~job->cached : publish_full_servers(p));
 }
 
 /* Lookups do not say whose they are: where not all servers stored a push, those of the
@@ -75,12 +75,13 @@ finish_proof(struct publisher *p, struct job *job)
 		publish_fail(p, job, STORE_PUBLISH_HELD, words);
 	} else if (job->equal >= want &&
 		(shown(job) == job->equal || !stored_by_all(p, job))) {
-		publish_prove(p, job, job->stored);
 		if (stored_by_all(p, job)) {
+			publish_prove(p, job, job->stored);
 			note_looked(p, job);
 			publish_finish_job(p, job);
 		} else {
 			publish_fail_push(p, job);
+			publish_prove(p, job, job->stored);
 		}
 	} else {
 		str_fmt_cut(words, sizeof(words),

@@ -63,7 +63,7 @@ on_up(struct publisher *p)
 	/* Sent on the new connection before the news of it was read: without a roster the
 	 * first answer would count as all. */
 	publish_restart_active(p);
-	publish_flush_proofs(p);
+	publish_drop_proofs(p);
 	p->roster.len = 0;
 	p->round_not_before = 0;
 	publish_forget_seen(p); /* meanwhile another hand may have pushed */
@@ -185,7 +185,6 @@ work(struct publisher *p)
 	publish_hurry(p);
 	publish_let_paced_go(p);
 	if (may_find(p) && publish_now_ms(p) >= p->find_at) {
-		publish_flush_proofs(p); /* without them the accounts are open */
 		find_open(p);
 	}
 	publish_sweep(p);
@@ -200,7 +199,7 @@ tell_status(struct publisher *p)
 	if (!p->up) {
 		p->status.roster.len = 0;
 	}
-	p->status.open = p->jobs.len;
+	p->status.open = p->jobs.len + p->proof_count;
 	p->status.pushed = p->pushed;
 	memcpy(p->status.blocked, p->blocked, sizeof(p->blocked));
 	p->status.sweep = p->pass.told;
@@ -218,7 +217,6 @@ step(struct publisher *p)
 	if (can_work(p)) {
 		work(p);
 	}
-	publish_flush_proofs(p);
 	tell_status(p);
 }
 
@@ -327,8 +325,7 @@ publisher_new(
 	p->next_request = 1;
 	jobs_init(&p->jobs);
 	pthread_mutex_init(&p->status_lock, NULL);
-	p->proofs = calloc(p->params.in_flight_max, sizeof(*p->proofs));
-	if (p->proofs == NULL || inbox_new(&p->inbox, err) != 0) {
+	if (inbox_new(&p->inbox, err) != 0) {
 		publisher_free(p);
 		return err_nomem(err);
 	}

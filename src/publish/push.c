@@ -13,6 +13,7 @@
 
 enum {
 	BATCH = 64, /* jobs that are read, and minted, together */
+	PROOFS_MAX = 4096, /* that wait for a round when more is begun */
 	URGENT_PLACES = 16 /* that only urgent ones take */
 };
 
@@ -73,6 +74,7 @@ push(struct publisher *p, struct job *job)
 	job->pushed = true;
 	job->answered = 0;
 	job->stored = 0;
+	job->cached = 0;
 	job->refused = false;
 	job->words[0] = '\0';
 	free(job->said);
@@ -262,6 +264,9 @@ room(const struct publisher *p, size_t places)
 {
 	size_t free_places =
 		places > p->jobs.active_len ? places - p->jobs.active_len : 0;
+	if (p->proof_count >= PROOFS_MAX) {
+		return 0; /* a round ends soon */
+	}
 	return free_places < BATCH ? free_places : BATCH;
 }
 
@@ -384,6 +389,9 @@ publish_on_update_answer(struct publisher *p, struct job *job, const struct note
 	}
 	job->answered |= UINT64_C(1) << index;
 	publish_remember_resolver(p, (size_t)index, ack.resolver);
+	if (p->members[index].resolver == STORE_RESOLVER_CACHE) {
+		job->cached |= UINT64_C(1) << index;
+	}
 	if (ack.meaning == ACK_STORED) {
 		job->stored |= UINT64_C(1) << index;
 	} else {

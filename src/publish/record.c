@@ -8,6 +8,7 @@
 #include "store/publish.h"
 #include "store/quarantine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -68,22 +69,21 @@ static int
 write_proofs(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct publisher *p = ctx;
-	for (size_t i = 0; i < p->proof_count; i++) {
-		if (write_proof(tx, p, &p->proofs[i], err) != 0) {
+	for (size_t i = 0; i < p->confirming; i++) {
+		if (p->proofs[i].generation > 0 &&
+			write_proof(tx, p, &p->proofs[i], err) != 0) {
 			return -1;
 		}
 	}
 	return 0;
 }
 
-/* What could not be recorded is looked at again, once the database is spared no more.
- * Accounts that have something to do anyway are proven by that; those that there is no
- * memory for the passes come to. */
+/* What is not recorded is looked at again. Accounts that have something to do anyway are
+ * proven by that; those that there is no memory for the passes come to. */
 static void
-look_at_unrecorded(struct publisher *p)
+look_again(struct publisher *p, size_t count)
 {
-	p->write_at = publish_now_ms(p) + WRITE_PAUSE_MS;
-	for (size_t i = 0; i < p->proof_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		int64_t account = p->proofs[i].account;
 		if (jobs_find(&p->jobs, account) == NULL) {
 			struct job *job = jobs_add(&p->jobs, account, false);
@@ -94,26 +94,87 @@ look_at_unrecorded(struct publisher *p)
 	}
 }
 
+/* ---- when it is written ---- */
+
+/* Answers to lookups do not say whose they are, so they are counted; and one may be of a
+ * server that nobody knew of then, in the place of one that holds something else. Such a
+ * server answers the PING that is sent after them, too. */
 void
-publish_flush_proofs(struct publisher *p)
+publish_begin_confirming(struct publisher *p)
+{
+	p->confirming = p->proof_count;
+}
+
+void
+publish_confirm_proofs(struct publisher *p)
 {
 	struct err err = { 0 };
-	if (p->proof_count == 0) {
+	size_t count = p->confirming;
+	if (count == 0) {
 		return;
 	}
 	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
-		log_err("cannot record what is proven", &err,
-			LOG_INT("accounts", p->proof_count));
-		look_at_unrecorded(p);
+		log_err("cannot record what is proven", &err, LOG_INT("accounts", count));
+		p->write_at = publish_now_ms(p) + WRITE_PAUSE_MS;
+		look_again(p, count);
 	}
+	p->proof_count -= count;
+	p->confirming = 0;
+	memmove(p->proofs, p->proofs + count, p->proof_count * sizeof(*p->proofs));
+}
+
+void
+publish_drop_proofs(struct publisher *p)
+{
+	look_again(p, p->proof_count);
 	p->proof_count = 0;
+	p->confirming = 0;
+}
+
+void
+publish_forget_proof(struct publisher *p, int64_t account)
+{
+	for (size_t i = 0; i < p->proof_count; i++) {
+		if (p->proofs[i].account == account) {
+			p->proofs[i].generation = 0;
+		}
+	}
+}
+
+bool
+publish_is_proving(const struct publisher *p, int64_t account, int64_t generation)
+{
+	for (size_t i = 0; i < p->proof_count; i++) {
+		if (p->proofs[i].account == account &&
+			p->proofs[i].generation >= generation) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_room(struct publisher *p)
+{
+	if (p->proof_count < p->proof_room) {
+		return true;
+	}
+	size_t room = p->proof_room == 0 ? 64 : 2 * p->proof_room;
+	struct proof *grown = realloc(p->proofs, room * sizeof(*grown));
+	if (grown == NULL) {
+		return false;
+	}
+	p->proofs = grown;
+	p->proof_room = room;
+	return true;
 }
 
 void
 publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
 {
-	if (p->proof_count == p->params.in_flight_max) {
-		publish_flush_proofs(p);
+	if (!has_room(p)) {
+		publish_restart_sweep(p, false); /* it is proven another time */
+		return;
 	}
 	struct proof *proof = &p->proofs[p->proof_count++];
 	*proof = (struct proof){
@@ -189,6 +250,7 @@ note_failure(struct publisher *p, const struct job *job, enum store_publish_stat
 	const char *message)
 {
 	struct err err = { 0 };
+	publish_forget_proof(p, job->account);
 	struct failure failure = {
 		.p = p,
 		.job = job,
@@ -250,6 +312,7 @@ publish_renew(struct publisher *p, const struct job *job)
 {
 	struct err err = { 0 };
 	struct job copy = *job;
+	publish_forget_proof(p, job->account);
 	if (store_write(p->params.store, write_renewal, &copy, &err) != 0) {
 		log_err("cannot have an account minted anew", &err,
 			LOG_INT("account", job->account));
@@ -268,6 +331,7 @@ publish_doubt(struct publisher *p, const struct job *job)
 {
 	struct err err = { 0 };
 	struct job copy = *job;
+	publish_forget_proof(p, job->account);
 	if (store_write(p->params.store, write_doubt, &copy, &err) != 0) {
 		log_err("cannot record that an account is not proven", &err,
 			LOG_INT("account", job->account));
@@ -306,6 +370,7 @@ publish_quarantine(
 							     : STORE_QUARANTINE_FOREIGN,
 			.jwt = (char *)(uintptr_t)jwt },
 	};
+	publish_forget_proof(p, job->account);
 	if (p->roster.len == 1) {
 		str_fmt_cut(finding.found.server, sizeof(finding.found.server), "%s",
 			p->roster.servers[0].name);

@@ -18,6 +18,9 @@ struct roster {
 	bool overflow; /* more answered than there is room for: nothing can be proven */
 	int twin; /* place of one that has the name of another; 0: there is none */
 	int64_t active; /* how many the servers themselves know of; 0: unknown */
+	struct server
+		named[ROSTER_MAX]; /* cluster and name of those they have routes to */
+	size_t named_len;
 };
 
 /* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server
@@ -26,7 +29,8 @@ struct roster {
 int roster_add(
 	struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
 
-/* All that the servers know of have answered. */
+/* All that the servers know of have answered: as many as they count, and each that one of
+ * them has a route to. A route is there before they count who is behind it. */
 bool roster_is_complete(const struct roster *roster);
 
 /* Position by id, or -1. */

@@ -10,6 +10,7 @@
 enum {
 	ROSTER_FRESH_MS = 1000, /* a push counts on a roster no older than this, */
 	ROSTER_IDLE_MS = 3000, /* which is asked for anyway this often */
+	CONFIRM_PAUSE_MS = 5, /* between two rounds that proofs wait for */
 	PING_WAIT_MS = 500, /* for servers that others know of and that do not answer */
 	TRUST_WAIT_MS = 2000,
 	ROUND_PAUSE_MS = 200 /* after a round that came to nothing */
@@ -267,7 +268,7 @@ take_roster(struct publisher *p)
 			roster_index(&p->roster, p->round_roster.servers[i].id) < 0;
 	}
 	if (changed) {
-		publish_flush_proofs(p); /* they count by the old one */
+		publish_drop_proofs(p); /* they count by the old one */
 		publish_restart_active(p);
 		carry_heard(p);
 		p->roster = p->round_roster;
@@ -276,11 +277,12 @@ take_roster(struct publisher *p)
 	if (publish_remember(p, changed, &err) != 0) {
 		log_err("cannot remember the servers", &err,
 			LOG_INT("servers", (int64_t)p->roster.len));
-		publish_flush_proofs(p);
+		publish_drop_proofs(p);
 		publish_restart_active(p); /* no answers would count as all */
 		p->roster.len = 0;
 		return false;
 	}
+	publish_confirm_proofs(p);
 	if (grown) {
 		publish_forget_seen(p);
 	} else if (changed) {
@@ -343,6 +345,7 @@ publish_begin_round(struct publisher *p)
 		return;
 	}
 	p->round = ROUND_PING;
+	publish_begin_confirming(p);
 }
 
 void
@@ -375,7 +378,9 @@ has_work(const struct publisher *p)
 int64_t
 publish_round_due(const struct publisher *p)
 {
-	int64_t age = has_work(p) || p->silent ? ROSTER_FRESH_MS : ROSTER_IDLE_MS;
+	int64_t age = p->proof_count > 0   ? CONFIRM_PAUSE_MS
+		: has_work(p) || p->silent ? ROSTER_FRESH_MS
+					   : ROSTER_IDLE_MS;
 	int64_t due =
 		p->roster.len == 0 || p->blocked[0] != '\0' ? 0 : p->roster_at + age;
 	return due > p->round_not_before ? due : p->round_not_before;

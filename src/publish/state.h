@@ -113,8 +113,10 @@ struct publisher {
 	int64_t find_at; /* when the open accounts are looked through next, */
 	int64_t find_after; /* and after which */
 	size_t find_count; /* how many there were */
-	struct proof *proofs; /* in_flight_max places */
+	struct proof *proofs; /* that wait for the end of a round: see record.c */
 	size_t proof_count;
+	size_t proof_room;
+	size_t confirming; /* the first ones: noted before the round under way began */
 	/* Monotonic ms: only what is urgent begins before, as what comes of it cannot be
 	 * recorded; 0: the database takes writes, as far as is known. */
 	int64_t write_at;
@@ -252,12 +254,23 @@ void publish_finish_look(struct publisher *p, struct job *job);
 
 /* ---- record.c: telling the store ---- */
 
-/* The servers of the mask hold the job's bytes. */
+/* The servers of the mask hold the job's bytes. It is written down once a round that
+ * began afterwards has found the same servers. */
 void publish_prove(struct publisher *p, const struct job *job, uint64_t mask);
 
-/* One transaction for all that was proven in this step. When it fails, nothing but what
- * is urgent is begun for a while. */
-void publish_flush_proofs(struct publisher *p);
+/* The account has a proof of this generation, or a newer one, that is not written yet. */
+bool publish_is_proving(const struct publisher *p, int64_t account, int64_t generation);
+
+/* A round begins; it has ended, and found the same servers. One transaction for all that
+ * it confirms: when that fails, nothing but what is urgent is begun for a while. */
+void publish_begin_confirming(struct publisher *p);
+void publish_confirm_proofs(struct publisher *p);
+
+/* The servers are others than those that answered: all that waits is looked at anew. */
+void publish_drop_proofs(struct publisher *p);
+
+/* Something else is known of the account by now. */
+void publish_forget_proof(struct publisher *p, int64_t account);
 
 /* This try failed: says why, and tries again later with the bytes that are the newest
  * then. */

@@ -244,7 +244,8 @@ publish_differs(struct publisher *p, const struct job *job)
 static void
 hasten(struct publisher *p, struct job *job, bool urgent)
 {
-	bool failed = job->phase == JOB_DELAYED && job->failures > 0;
+	bool failed = job->phase == JOB_DELAYED && job->failures > 0 &&
+		job->sent_at < p->grown_at;
 	bool behind =
 		job->phase == JOB_PACED || (job->phase == JOB_READY && !job->urgent);
 	if (p->pass.fresh && (failed || (urgent && behind))) {

@@ -150,6 +150,9 @@ void
 publish_found(struct publisher *p, int64_t account, int64_t generation, bool urgent)
 {
 	struct job *job = jobs_find(&p->jobs, account);
+	if (job == NULL && publish_is_proving(p, account, generation)) {
+		return;
+	}
 	if (job != NULL) {
 		if (is_news(job, generation, urgent)) {
 			publish_want(p, account, urgent ? WANT_NOW : WANT_SOON);
@@ -226,6 +229,7 @@ publish_want_look(struct publisher *p, int64_t account)
 		return;
 	}
 	job->look_again = true;
+	publish_forget_proof(p, account);
 	/* What was seen before no longer counts: not even a push that is tried again may
 	 * go out over what is there now. */
 	seq_set_remove(&p->seen, account);

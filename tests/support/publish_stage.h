@@ -32,6 +32,7 @@ struct fake_server {
 	bool up;
 	bool hidden; /* does not answer PING yet */
 	bool deaf; /* does not answer PING, and the others know of it */
+	bool joining; /* the others have a route to it, and do not count it yet */
 	bool alone; /* it has just started, and knows of no other */
 	bool distrusts; /* our operator's signing key */
 	bool unnamed; /* its name is its id */

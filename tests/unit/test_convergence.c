@@ -274,6 +274,69 @@ test_alone_for_a_moment(void **state)
 	}
 }
 
+/* A server that nobody counts yet answers lookups, too: in the place of one that is
+ * silent, its answer proves nothing. */
+static void
+assert_joins(struct stage *s, int64_t generation)
+{
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE name = 's2'");
+	ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 0");
+	char sql[256];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM account_servers c JOIN servers v ON v.seq = "
+		"c.server AND v.incarnation = c.incarnation WHERE v.name = 's1' AND "
+		"c.generation >= %d",
+		(int)generation);
+	assert_int_equal(ask(s, sql), 0);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].answer = STORES;
+	s->servers[1].mute = false;
+	s->servers[2].joining = false;
+	pthread_mutex_unlock(&s->lock);
+	stage_assert_converges(s);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+	assert_int_equal(count_status(s, "proven"), 3);
+}
+
+/* It comes with the round that finds a server started anew, without its files. */
+static void
+test_joins_before_a_look(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *jwt = stage_jwt(s, account);
+	stage_store(s, 2, jwt);
+	free(jwt);
+	stage_wipe_server(s, 1);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].mute = true;
+	s->servers[2].joining = true;
+	s->servers[2].up = true;
+	pthread_mutex_unlock(&s->lock);
+	stage_pass(s, 4000);
+	publisher_reconcile(s->publisher);
+	assert_joins(s, 1);
+}
+
+/* It comes between a round and the lookups that prove a push: so they count only once
+ * another round has found nobody else. */
+static void
+test_joins_after_a_round(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].answer = LIES;
+	s->servers[1].mute = true;
+	s->servers[2].joining = true;
+	s->servers[2].up = true;
+	pthread_mutex_unlock(&s->lock);
+	stage_set_connections(s, account, 5);
+	assert_joins(s, 2);
+}
+
 /* ---- trust ---- */
 
 /* It would acknowledge every push and lock the tenants out. */
@@ -919,6 +982,8 @@ main(void)
 		TEST(test_forgotten_rows),
 		TEST(test_deaf_for_a_moment),
 		TEST(test_alone_for_a_moment),
+		TEST(test_joins_before_a_look),
+		TEST(test_joins_after_a_round),
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),
 		TEST(test_foreign),
