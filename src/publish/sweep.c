@@ -229,10 +229,11 @@ name_of(const struct publisher *p, int64_t server)
 void
 publish_differs(struct publisher *p, const struct job *job)
 {
+	const char *where = name_of(p, job->where);
 	if (++p->pass.differing <= DIFFERING_LOGGED) {
 		log_warn("a server lacked the newest JWT of an account",
 			LOG_STR("account", job->key),
-			LOG_STR("server", publish_where(name_of(p, job->where))),
+			LOG_STR("server", publish_where(where)),
 			LOG_INT("generation", job->generation));
 	}
 }

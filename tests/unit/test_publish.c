@@ -234,17 +234,17 @@ test_roster_unknown_size(void **state)
 	assert_string_equal(text, "x"); /* the last bit counts */
 }
 
-#define NAMED "{\"server\":{\"id\":\"N\",\"name\":\"s\"}"
-
 static void
 test_roster_garbage(void **state)
 {
+	static const char odd_count[] = "{\"server\":{\"id\":\"N\",\"name\":\"s\"},"
+					"\"statsz\":{\"active_servers\":\"3\"}}";
 	static const char *const cases[] = { "", "[]", "{}", "null", "{\"server\":{}}",
 		"{\"server\":{\"id\":\"\"}}", "{\"server\":{\"id\":1}}",
-		"{\"server\":[]}", "{\"server\":{\"id\":\"N\"},\"statsz\":3}",
-		NAMED ",\"statsz\":{\"active_servers\":\"3\"}}",
+		"{\"server\":[]}", "{\"server\":{\"id\":\"N\"},\"statsz\":3}", odd_count,
 		/* nobody's, as each has a name and says how it is */
-		NAMED "}", "{\"server\":{\"id\":\"N\"},\"statsz\":{}}",
+		"{\"server\":{\"id\":\"N\",\"name\":\"s\"}}",
+		"{\"server\":{\"id\":\"N\"},\"statsz\":{}}",
 		"{\"server\":{\"id\":\"N\",\"name\":\"\"},\"statsz\":{}}" };
 	struct roster roster = { 0 };
 	(void)state;
@@ -267,8 +267,9 @@ assert_order(const struct job_list *list, const int64_t *accounts, size_t len)
 	const struct job *job = NULL;
 	TAILQ_FOREACH(job, list, link)
 	{
-		assert_true(i < len);
-		assert_int_equal(job->account, accounts[i]);
+		if (i < len) {
+			assert_int_equal(job->account, accounts[i]);
+		}
 		i++;
 	}
 	assert_int_equal(i, len);
