@@ -16,6 +16,8 @@ publish_on_unheard(struct publisher *p)
 		publish_want_look(p, job->account);
 	}
 	seq_set_clear(&p->seen);
+	seq_set_clear(&p->looked);
+	publish_drop_proofs(p, false);
 	p->roster_at = 0;
 	publish_restart_sweep(p, true);
 }

@@ -68,7 +68,7 @@ struct question {
 		const char *words, struct err *err);
 	void *ctx;
 	const char *account_key;
-	struct roster roster;
+	struct roster *roster; /* too large for the stack of an HTTP worker */
 	bool expired; /* whoever has not answered yet will not */
 	bool failed; /* the callback said so, or no memory */
 	uint64_t answered; /* by place in the roster, as bits */
@@ -284,7 +284,7 @@ static void
 close_question(struct question *q)
 {
 	struct live *live = q->live;
-	for (size_t at = 0; at < q->roster.len; at++) {
+	for (size_t at = 0; at < q->roster->len; at++) {
 		if (q->awaited[at] != 0) {
 			bus_cancel(live->bus, q->number | q->awaited[at]);
 		}
@@ -300,8 +300,8 @@ close_question(struct question *q)
 static bool
 have_all_answered(const struct question *q)
 {
-	bool all = roster_is_complete(&q->roster) && !q->roster.overflow;
-	for (size_t at = 0; at < q->roster.len; at++) {
+	bool all = roster_is_complete(q->roster) && !q->roster->overflow;
+	for (size_t at = 0; at < q->roster->len; at++) {
 		all = all && (q->answered & bit(at)) != 0;
 	}
 	return all;
@@ -311,7 +311,7 @@ static bool
 is_paging(const struct question *q)
 {
 	bool paging = false;
-	for (size_t at = 0; at < q->roster.len; at++) {
+	for (size_t at = 0; at < q->roster->len; at++) {
 		paging = paging || q->awaited[at] != 0;
 	}
 	return paging;
@@ -330,7 +330,7 @@ on_ping(struct question *q, const struct note *note)
 {
 	struct err err = { 0 };
 	if (note->bus == BUS_EVENT_REPLY && !note->no_responders &&
-		roster_add(&q->roster, note->data, note->len, &err) != 0) {
+		roster_add(q->roster, note->data, note->len, NULL, &err) != 0) {
 		log_warn("odd answer to PING", LOG_STR("error", err.msg));
 	}
 }
@@ -340,12 +340,12 @@ on_ping(struct question *q, const struct note *note)
 static int
 place_of(struct question *q, const struct server *server)
 {
-	int at = roster_index(&q->roster, server->id);
-	if (at < 0 && q->roster.len < ROSTER_MAX) {
-		at = (int)q->roster.len;
-		q->roster.servers[q->roster.len++] = *server;
+	int at = roster_index(q->roster, server->id);
+	if (at < 0 && q->roster->len < ROSTER_MAX) {
+		at = (int)q->roster->len;
+		q->roster->servers[q->roster->len++] = *server;
 	}
-	q->roster.overflow = q->roster.overflow || at < 0;
+	q->roster->overflow = q->roster->overflow || at < 0;
 	return at;
 }
 
@@ -429,18 +429,18 @@ static void
 summarize(const struct question *q, struct live_summary *out)
 {
 	struct live_summary summary = {
-		.servers = q->roster.len,
+		.servers = q->roster->len,
 		.cut = q->cut,
 		.connections = q->connections,
 		.complete = have_all_answered(q) && !q->cut && !q->gap && !is_paging(q) &&
 			q->odd == 0,
 	};
-	for (size_t at = 0; at < q->roster.len; at++) {
+	for (size_t at = 0; at < q->roster->len; at++) {
 		summary.answered += (q->answered & bit(at)) != 0 ? 1 : 0;
 		summary.total += q->total[at];
 	}
-	if (q->roster.active > (int64_t)summary.servers) {
-		summary.servers = (size_t)q->roster.active;
+	if (q->roster->active > (int64_t)summary.servers) {
+		summary.servers = (size_t)q->roster->active;
 	}
 	*out = summary;
 }
@@ -467,15 +467,20 @@ static int
 ask(struct live *live, struct question *q, struct live_summary *out, struct err *err)
 {
 	struct live_summary summary = { 0 };
+	q->roster = calloc(1, sizeof(*q->roster));
+	if (q->roster == NULL) {
+		return err_nomem(err);
+	}
 	int rc = open_question(q, live, err);
 	if (rc == 0) {
 		rc = hear(q, err);
 	}
 	close_question(q);
+	summarize(q, &summary);
+	free(q->roster);
 	if (rc != 0) {
 		return -1;
 	}
-	summarize(q, &summary);
 	if (summary.answered == 0) {
 		return err_set(err, ERR_UNAVAILABLE,
 			"no NATS server answered the question about what is live there");
@@ -505,7 +510,7 @@ show_connections(struct question *q, size_t at, const struct answer *answer, siz
 		}
 		q->last_cid[at] = row.cid;
 		q->connections++;
-		if (q->on_connection(q->ctx, &q->roster.servers[at], &row, err) != 0) {
+		if (q->on_connection(q->ctx, &q->roster->servers[at], &row, err) != 0) {
 			q->failed = true;
 			return -1;
 		}
@@ -538,7 +543,7 @@ read_page(struct question *q, size_t at, const struct answer *answer, struct err
 	}
 	q->offset[at] = end - PAGE_OVERLAP;
 	unsigned slot = SLOT_PAGES + q->pages[at]++ * ROSTER_MAX + (unsigned)at;
-	if (send_request(q, slot, q->roster.servers[at].id, q->offset[at], err) != 0) {
+	if (send_request(q, slot, q->roster->servers[at].id, q->offset[at], err) != 0) {
 		return -1;
 	}
 	q->awaited[at] = slot;
@@ -575,7 +580,7 @@ read_trust(struct question *q, size_t at, const struct answer *answer, struct er
 	if (answer_trusted(answer, &trusted, err) != 0) {
 		return -1;
 	}
-	int rc = q->on_trust(q->ctx, &q->roster.servers[at], &trusted, err);
+	int rc = q->on_trust(q->ctx, &q->roster->servers[at], &trusted, err);
 	q->failed = rc != 0;
 	strlist_release(&trusted);
 	return rc;
@@ -607,7 +612,7 @@ read_streams(struct question *q, size_t at, const struct answer *answer, struct 
 	}
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < streams.len; i++) {
-		rc = q->on_stream(q->ctx, &q->roster.servers[at], streams.items[i], err);
+		rc = q->on_stream(q->ctx, &q->roster->servers[at], streams.items[i], err);
 	}
 	q->failed = rc != 0;
 	strlist_release(&streams);
@@ -663,7 +668,7 @@ show_account(void *ctx, const char *account_key, struct err *err)
 {
 	const struct accounts_of *of = ctx;
 	struct question *q = of->q;
-	int rc = q->on_account(q->ctx, &q->roster.servers[of->at], account_key, err);
+	int rc = q->on_account(q->ctx, &q->roster->servers[of->at], account_key, err);
 	q->failed = rc != 0;
 	return rc;
 }
@@ -672,7 +677,7 @@ static int
 read_accounts(struct question *q, size_t at, const struct answer *answer, struct err *err)
 {
 	struct accounts_of of = { .q = q, .at = at };
-	if (q->on_server(q->ctx, &q->roster.servers[at], err) != 0) {
+	if (q->on_server(q->ctx, &q->roster->servers[at], err) != 0) {
 		q->failed = true;
 		return -1;
 	}
@@ -705,7 +710,7 @@ read_removed(struct question *q, size_t at, const struct answer *answer, struct 
 	if (answer_removed(answer, &removed, err) != 0) {
 		return -1;
 	}
-	int rc = q->on_removed(q->ctx, &q->roster.servers[at], removed, "", err);
+	int rc = q->on_removed(q->ctx, &q->roster->servers[at], removed, "", err);
 	q->failed = rc != 0;
 	return rc;
 }
@@ -713,7 +718,7 @@ read_removed(struct question *q, size_t at, const struct answer *answer, struct 
 static int
 refused_removal(struct question *q, size_t at, const char *words, struct err *err)
 {
-	return q->on_removed(q->ctx, &q->roster.servers[at], -1, words, err);
+	return q->on_removed(q->ctx, &q->roster->servers[at], -1, words, err);
 }
 
 int

@@ -10,7 +10,11 @@
 
 /* So long nothing is pushed over a server that is there and does not show what it holds:
  * one that was seen to answer lookups, and one that may be a cache, which never does. */
-enum { UNSEEN_MAX_MS = 60 * 1000, UNSEEN_CACHE_MAX_MS = 10 * 1000 };
+enum {
+	UNSEEN_MAX_MS = 60 * 1000,
+	UNSEEN_CACHE_MAX_MS = 10 * 1000,
+	UNSEEN_LONGEST_MS = 180 * 1000 /* though other servers come again and again */
+};
 
 static size_t
 count_bits(uint64_t mask)
@@ -210,7 +214,8 @@ is_given_up(const struct publisher *p, const struct job *job)
 	int64_t since = job->unseen_since > p->grown_at ? job->unseen_since : p->grown_at;
 	int64_t limit =
 		silent(p, job) <= count_unknown(p) ? UNSEEN_CACHE_MAX_MS : UNSEEN_MAX_MS;
-	return shown(job) > 0 && publish_now_ms(p) - since >= limit;
+	int64_t now = publish_now_ms(p);
+	return now - since >= limit || now - job->unseen_since >= UNSEEN_LONGEST_MS;
 }
 
 /* Somebody gains by a push: something changed, or one that answers lacks it. */
@@ -223,12 +228,14 @@ is_needed(const struct job *job)
 /* Nothing is pushed over what was never seen: it may be newer than ours, or another
  * hand's. What a server held is known when all were seen since natsid is up, and is
  * recorded of each since it started. The rows alone do not tell: in a database that was
- * restored they are those of the backup. */
+ * restored they are those of the backup. And those that answer show nothing else: what
+ * another hand pushed while we were not connected it pushed to all. */
 static bool
 may_overwrite(const struct publisher *p, const struct job *job, uint64_t unseen)
 {
 	bool known = unseen == 0 && seq_set_has(&p->looked, job->account);
-	return job->jwt == NULL || (is_needed(job) && (known || is_given_up(p, job)));
+	return job->jwt == NULL ||
+		(is_needed(job) && shown(job) > 0 && (known || is_given_up(p, job)));
 }
 
 /* A server that is slow to show what it holds is asked once more. What is urgent does not

@@ -63,7 +63,7 @@ on_up(struct publisher *p)
 	/* Sent on the new connection before the news of it was read: without a roster the
 	 * first answer would count as all. */
 	publish_restart_active(p);
-	publish_drop_proofs(p);
+	publish_drop_proofs(p, false);
 	p->roster.len = 0;
 	p->round_not_before = 0;
 	publish_forget_seen(p); /* meanwhile another hand may have pushed */

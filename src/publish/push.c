@@ -264,9 +264,6 @@ room(const struct publisher *p, size_t places)
 {
 	size_t free_places =
 		places > p->jobs.active_len ? places - p->jobs.active_len : 0;
-	if (p->proof_count >= PROOFS_MAX) {
-		return 0; /* a round ends soon */
-	}
 	return free_places < BATCH ? free_places : BATCH;
 }
 
@@ -277,7 +274,7 @@ take_ready(struct publisher *p, struct start *starts)
 {
 	size_t places = p->params.in_flight_max;
 	size_t len = take(&p->jobs.urgent, starts, 0, room(p, places + URGENT_PLACES));
-	if (p->write_at != 0) {
+	if (p->write_at != 0 || p->proof_count >= PROOFS_MAX) {
 		return len;
 	}
 	return take(&p->jobs.ready, starts, len, room(p, places));

@@ -15,6 +15,7 @@ enum {
 	BACKOFF_FIRST_MS = 200,
 	BACKOFF_MAX_MS = 30000,
 	HELD_MS = 10000, /* what natsid itself holds back is looked at again after */
+	WRITE_BATCH = 64, /* proofs in one transaction */
 	WRITE_PAUSE_MS = 1000 /* a database that cannot be written is spared for */
 };
 
@@ -65,28 +66,33 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 	return 0;
 }
 
+struct batch {
+	const struct publisher *p;
+	const struct proof *proofs;
+	size_t len;
+};
+
 static int
 write_proofs(struct store_tx *tx, void *ctx, struct err *err)
 {
-	const struct publisher *p = ctx;
-	for (size_t i = 0; i < p->confirming; i++) {
-		if (p->proofs[i].generation > 0 &&
-			write_proof(tx, p, &p->proofs[i], err) != 0) {
+	const struct batch *batch = ctx;
+	for (size_t i = 0; i < batch->len; i++) {
+		if (batch->proofs[i].generation > 0 &&
+			write_proof(tx, batch->p, &batch->proofs[i], err) != 0) {
 			return -1;
 		}
 	}
 	return 0;
 }
 
-/* What is not recorded is looked at again. Accounts that have something to do anyway are
- * proven by that; those that there is no memory for the passes come to. */
+/* Accounts that have something to do anyway are proven by that; those that there is no
+ * memory for the passes come to. */
 static void
-look_again(struct publisher *p, size_t count)
+look_anew(struct publisher *p, const struct proof *proofs, size_t len)
 {
-	for (size_t i = 0; i < count; i++) {
-		int64_t account = p->proofs[i].account;
-		if (jobs_find(&p->jobs, account) == NULL) {
-			struct job *job = jobs_add(&p->jobs, account, false);
+	for (size_t i = 0; i < len; i++) {
+		if (jobs_find(&p->jobs, proofs[i].account) == NULL) {
+			struct job *job = jobs_add(&p->jobs, proofs[i].account, false);
 			if (job != NULL) {
 				job->look = true;
 			}
@@ -105,28 +111,48 @@ publish_begin_confirming(struct publisher *p)
 	p->confirming = p->proof_count;
 }
 
-void
-publish_confirm_proofs(struct publisher *p)
+static void
+write_batch(struct publisher *p, const struct proof *proofs, size_t len)
 {
 	struct err err = { 0 };
-	size_t count = p->confirming;
-	if (count == 0) {
-		return;
-	}
-	if (store_write(p->params.store, write_proofs, p, &err) != 0) {
-		log_err("cannot record what is proven", &err, LOG_INT("accounts", count));
+	struct batch batch = { p, proofs, len };
+	if (len > 0 && store_write(p->params.store, write_proofs, &batch, &err) != 0) {
+		log_err("cannot record what is proven", &err, LOG_INT("accounts", len));
 		p->write_at = publish_now_ms(p) + WRITE_PAUSE_MS;
-		look_again(p, count);
+		look_anew(p, proofs, len);
 	}
-	p->proof_count -= count;
+}
+
+/* Those that stay are moved to the front. */
+void
+publish_confirm_proofs(struct publisher *p, bool all_answered)
+{
+	struct proof batch[WRITE_BATCH];
+	size_t len = 0;
+	size_t kept = 0;
+	for (size_t i = 0; i < p->proof_count; i++) {
+		const struct proof *proof = &p->proofs[i];
+		if (i >= p->confirming || (!all_answered && !proof->pushed)) {
+			p->proofs[kept++] = *proof;
+			continue;
+		}
+		batch[len++] = *proof;
+		if (len == WRITE_BATCH) {
+			write_batch(p, batch, len);
+			len = 0;
+		}
+	}
+	write_batch(p, batch, len);
+	p->proof_count = kept;
 	p->confirming = 0;
-	memmove(p->proofs, p->proofs + count, p->proof_count * sizeof(*p->proofs));
 }
 
 void
-publish_drop_proofs(struct publisher *p)
+publish_drop_proofs(struct publisher *p, bool look)
 {
-	look_again(p, p->proof_count);
+	if (look) {
+		look_anew(p, p->proofs, p->proof_count);
+	}
 	p->proof_count = 0;
 	p->confirming = 0;
 }
@@ -181,6 +207,7 @@ publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
 		.account = job->account,
 		.generation = job->generation,
 		.mask = mask,
+		.pushed = job->pushed,
 		.drift = job->drift,
 		.where = job->where,
 	};

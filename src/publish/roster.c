@@ -23,21 +23,21 @@ read_answer(const json_t *root, struct server *out, int64_t *out_active, struct 
 	return json_get_int(stats, "active_servers", out_active, err);
 }
 
-static bool
-is_named(const struct roster *roster, const char *cluster, const char *name)
+int
+roster_named(const struct roster_names *names, const char *cluster, const char *name)
 {
-	for (size_t i = 0; i < roster->named_len; i++) {
-		if (str_equal(roster->named[i].name, name) &&
-			str_equal(roster->named[i].cluster, cluster)) {
-			return true;
+	for (size_t i = 0; i < names->len; i++) {
+		if (str_equal(names->at[i].name, name) &&
+			str_equal(names->at[i].cluster, cluster)) {
+			return (int)i;
 		}
 	}
-	return false;
+	return -1;
 }
 
 /* Routes join servers of one cluster; there are several to each. */
 static void
-add_named(struct roster *roster, const json_t *root, const char *cluster)
+add_named(struct roster_names *names, const json_t *root, const char *cluster)
 {
 	size_t i = 0;
 	const json_t *route = NULL;
@@ -45,20 +45,21 @@ add_named(struct roster *roster, const json_t *root, const char *cluster)
 		json_object_get(json_object_get(root, "statsz"), "routes"), i, route)
 	{
 		const char *name = json_string_value(json_object_get(route, "name"));
-		struct server *named = &roster->named[roster->named_len];
-		if (name == NULL || strlen(name) >= sizeof(named->name) ||
-			roster->named_len == ROSTER_MAX ||
-			is_named(roster, cluster, name)) {
+		if (name == NULL || strlen(name) >= SERVER_NAME_SIZE ||
+			names->len == ROSTER_MAX ||
+			roster_named(names, cluster, name) >= 0) {
 			continue;
 		}
-		str_fmt_cut(named->cluster, sizeof(named->cluster), "%s", cluster);
-		str_fmt_cut(named->name, sizeof(named->name), "%s", name);
-		roster->named_len++;
+		str_fmt_cut(
+			names->at[names->len].cluster, SERVER_NAME_SIZE, "%s", cluster);
+		str_fmt_cut(names->at[names->len].name, SERVER_NAME_SIZE, "%s", name);
+		names->len++;
 	}
 }
 
 int
-roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
+roster_add(struct roster *roster, const char *json, size_t len,
+	struct roster_names *named, struct err *err)
 {
 	int rc = -1;
 	json_t *root = NULL;
@@ -83,7 +84,9 @@ roster_add(struct roster *roster, const char *json, size_t len, struct err *err)
 	if (active > roster->active) {
 		roster->active = active;
 	}
-	add_named(roster, root, entry.cluster);
+	if (named != NULL) {
+		add_named(named, root, entry.cluster);
+	}
 	rc = 0;
 out:
 	json_decref(root);
@@ -93,16 +96,7 @@ out:
 bool
 roster_is_complete(const struct roster *roster)
 {
-	if (roster->active <= 0 || (int64_t)roster->len < roster->active) {
-		return false;
-	}
-	for (size_t i = 0; i < roster->named_len; i++) {
-		const struct server *named = &roster->named[i];
-		if (roster_find_name(roster, named->cluster, named->name) < 0) {
-			return false;
-		}
-	}
-	return true;
+	return roster->active > 0 && (int64_t)roster->len >= roster->active;
 }
 
 int

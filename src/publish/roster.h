@@ -18,19 +18,31 @@ struct roster {
 	bool overflow; /* more answered than there is room for: nothing can be proven */
 	int twin; /* place of one that has the name of another; 0: there is none */
 	int64_t active; /* how many the servers themselves know of; 0: unknown */
-	struct server
-		named[ROSTER_MAX]; /* cluster and name of those they have routes to */
-	size_t named_len;
+};
+
+/* Servers that others have routes to. A route is there before anybody counts who is
+ * behind it. */
+struct roster_names {
+	struct {
+		char cluster[SERVER_NAME_SIZE];
+		char name[SERVER_NAME_SIZE];
+		int64_t since; /* the caller's */
+	} at[ROSTER_MAX];
+	size_t len;
 };
 
 /* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server
  * changes nothing. ERR_INVALID: not such an answer, as without a name (one that was given
- * none has its id for one) or statistics. ERR_LIMITED: more than ROSTER_MAX. */
-int roster_add(
-	struct roster *roster, const char *json, size_t len, struct err *err) MUST_CHECK;
+ * none has its id for one) or statistics. ERR_LIMITED: more than ROSTER_MAX.
+ * *named, unless NULL, gets those that the server has routes to, as far as there is room.
+ */
+int roster_add(struct roster *roster, const char *json, size_t len,
+	struct roster_names *named, struct err *err) MUST_CHECK;
 
-/* All that the servers know of have answered: as many as they count, and each that one of
- * them has a route to. A route is there before they count who is behind it. */
+/* Position of that cluster and name, or -1. */
+int roster_named(const struct roster_names *names, const char *cluster, const char *name);
+
+/* All that the servers know of have answered. */
 bool roster_is_complete(const struct roster *roster);
 
 /* Position by id, or -1. */

@@ -10,7 +10,9 @@
 enum {
 	ROSTER_FRESH_MS = 1000, /* a push counts on a roster no older than this, */
 	ROSTER_IDLE_MS = 3000, /* which is asked for anyway this often */
-	CONFIRM_PAUSE_MS = 5, /* between two rounds that proofs wait for */
+	CONFIRM_PAUSE_MS = 5, /* at least between two rounds that proofs wait for, */
+	CONFIRM_PAUSE_MAX_MS = 100, /* and at most: */
+	CONFIRM_SHARE = 4, /* so many times what one took */
 	PING_WAIT_MS = 500, /* for servers that others know of and that do not answer */
 	TRUST_WAIT_MS = 2000,
 	ROUND_PAUSE_MS = 200 /* after a round that came to nothing */
@@ -19,7 +21,8 @@ enum {
 static bool
 same_servers(const struct roster *a, const struct roster *b)
 {
-	if (a->len != b->len || a->overflow != b->overflow || a->twin != b->twin) {
+	if (a->len != b->len || a->overflow != b->overflow ||
+		(a->twin > 0) != (b->twin > 0)) {
 		return false;
 	}
 	for (size_t i = 0; i < a->len; i++) {
@@ -179,6 +182,45 @@ on_trust_answer(struct publisher *p, struct note *note)
 
 /* ---- who is there ---- */
 
+/* Not for ever: one that others have a route to may be frozen, or another operator's. */
+static bool
+is_waited_for(const struct publisher *p, const char *cluster, const char *name)
+{
+	int at = roster_named(&p->unheard, cluster, name);
+	return at < 0 || publish_now_ms(p) - p->unheard.at[at].since < ROSTER_SILENCE_MS;
+}
+
+static bool
+have_named_answered(const struct publisher *p)
+{
+	for (size_t i = 0; i < p->round_named.len; i++) {
+		const char *cluster = p->round_named.at[i].cluster;
+		const char *name = p->round_named.at[i].name;
+		if (roster_find_name(&p->round_roster, cluster, name) < 0 &&
+			is_waited_for(p, cluster, name)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+note_unheard(struct publisher *p)
+{
+	struct roster_names unheard = { 0 };
+	for (size_t i = 0; i < p->round_named.len; i++) {
+		const char *cluster = p->round_named.at[i].cluster;
+		const char *name = p->round_named.at[i].name;
+		if (roster_find_name(&p->round_roster, cluster, name) < 0) {
+			int was = roster_named(&p->unheard, cluster, name);
+			unheard.at[unheard.len] = p->round_named.at[i];
+			unheard.at[unheard.len++].since =
+				was >= 0 ? p->unheard.at[was].since : publish_now_ms(p);
+		}
+	}
+	p->unheard = unheard;
+}
+
 /* All that are there have answered. A server that has just started knows of itself alone:
  * only those that were known before are believed how many there are. */
 static bool
@@ -189,7 +231,7 @@ have_all_answered(const struct publisher *p)
 		known = known ||
 			roster_index(&p->round_known, p->round_roster.servers[i].id) >= 0;
 	}
-	return known && roster_is_complete(&p->round_roster);
+	return known && roster_is_complete(&p->round_roster) && have_named_answered(p);
 }
 
 /* One that is new has its name. */
@@ -225,8 +267,7 @@ static void
 keep_silent(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
-	bool complete = have_all_answered(p);
-	for (size_t i = 0; i < p->roster.len && !complete; i++) {
+	for (size_t i = 0; i < p->roster.len; i++) {
 		const struct server *server = &p->roster.servers[i];
 		if (now - p->heard[i] < ROSTER_SILENCE_MS && !is_back(p, server)) {
 			keep(&p->round_roster, server);
@@ -256,10 +297,15 @@ take_roster(struct publisher *p)
 {
 	struct err err = { 0 };
 	size_t answered = p->round_roster.len;
+	bool complete = have_all_answered(p);
+	bool all_named = have_named_answered(p);
+	note_unheard(p);
 	for (size_t i = 0; i < answered; i++) {
 		(void)publish_heard(p, p->round_roster.servers[i].id); /* or it is new */
 	}
-	keep_silent(p);
+	if (!complete) {
+		keep_silent(p);
+	}
 	p->silent = p->round_roster.len > answered;
 	bool changed = !same_servers(&p->roster, &p->round_roster);
 	bool grown = false;
@@ -268,7 +314,7 @@ take_roster(struct publisher *p)
 			roster_index(&p->roster, p->round_roster.servers[i].id) < 0;
 	}
 	if (changed) {
-		publish_drop_proofs(p); /* they count by the old one */
+		publish_drop_proofs(p, !grown); /* they count by the old one */
 		publish_restart_active(p);
 		carry_heard(p);
 		p->roster = p->round_roster;
@@ -277,12 +323,12 @@ take_roster(struct publisher *p)
 	if (publish_remember(p, changed, &err) != 0) {
 		log_err("cannot remember the servers", &err,
 			LOG_INT("servers", (int64_t)p->roster.len));
-		publish_drop_proofs(p);
+		publish_drop_proofs(p, false);
 		publish_restart_active(p); /* no answers would count as all */
 		p->roster.len = 0;
 		return false;
 	}
-	publish_confirm_proofs(p);
+	publish_confirm_proofs(p, all_named && !p->silent);
 	if (grown) {
 		publish_forget_seen(p);
 	} else if (changed) {
@@ -291,11 +337,22 @@ take_roster(struct publisher *p)
 	return true;
 }
 
+/* PINGs cost servers more the more they have to tell. */
+static void
+set_confirm_pause(struct publisher *p)
+{
+	int64_t pause = CONFIRM_SHARE * (p->roster_at - p->round_began);
+	p->confirm_pause = pause < CONFIRM_PAUSE_MS ? CONFIRM_PAUSE_MS
+		: pause > CONFIRM_PAUSE_MAX_MS      ? CONFIRM_PAUSE_MAX_MS
+						    : pause;
+}
+
 static void
 finish_ping(struct publisher *p)
 {
 	bus_cancel(p->bus, p->round_request);
 	p->roster_at = publish_now_ms(p);
+	set_confirm_pause(p);
 	if (!take_roster(p)) {
 		end_round(p);
 		return;
@@ -316,7 +373,8 @@ on_ping_answer(struct publisher *p, const struct note *note)
 		finish_ping(p);
 		return;
 	}
-	if (roster_add(&p->round_roster, note->data, note->len, &err) != 0) {
+	if (roster_add(&p->round_roster, note->data, note->len, &p->round_named, &err) !=
+		0) {
 		log_warn("odd answer to PING", LOG_STR("error", err.msg));
 	} else if (have_all_answered(p)) {
 		finish_ping(p);
@@ -328,6 +386,8 @@ publish_begin_round(struct publisher *p)
 {
 	struct err err = { 0 };
 	p->round_roster = (struct roster){ 0 };
+	p->round_named = (struct roster_names){ 0 };
+	p->round_began = publish_now_ms(p);
 	p->round_known = p->roster;
 	if (p->roster.len == 0 && publish_recall(p, &p->round_known, &err) != 0) {
 		/* the round lasts a moment longer */
@@ -378,7 +438,7 @@ has_work(const struct publisher *p)
 int64_t
 publish_round_due(const struct publisher *p)
 {
-	int64_t age = p->proof_count > 0   ? CONFIRM_PAUSE_MS
+	int64_t age = p->proof_count > 0   ? p->confirm_pause
 		: has_work(p) || p->silent ? ROSTER_FRESH_MS
 					   : ROSTER_IDLE_MS;
 	int64_t due =

@@ -70,6 +70,7 @@ struct proof {
 	int64_t account;
 	int64_t generation;
 	uint64_t mask;
+	bool pushed; /* each of them said by its name that it stored these bytes */
 	unsigned drift; /* to be written down as repaired, as bits */
 	char key[NKEY_TEXT_SIZE];
 	int64_t where; /* the server's seq; 0: not known */
@@ -99,6 +100,10 @@ struct publisher {
 	int64_t round_not_before;
 	struct roster round_roster;
 	struct roster round_known; /* whom we knew when it began */
+	struct roster_names round_named; /* whom others have routes to */
+	struct roster_names unheard; /* that did not answer, and since when */
+	int64_t round_began; /* monotonic ms */
+	int64_t confirm_pause; /* ms, between two rounds that proofs wait for */
 	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed */
 	char blocked_told[PUBLISHER_BLOCKED_SIZE]; /* in the log */
 	struct pass pass;
@@ -106,7 +111,7 @@ struct publisher {
 	 * looked at before anything of them is minted or pushed. */
 	struct seq_set seen;
 	/* Accounts of which all servers showed what they hold since natsid is up, and no
-	 * other hand was heard of since. */
+	 * other hand was heard of since, as far as we were connected. */
 	struct seq_set looked;
 	int64_t grown_at; /* monotonic ms: when a server, or all, came */
 	struct pace role_pace;
@@ -261,13 +266,15 @@ void publish_prove(struct publisher *p, const struct job *job, uint64_t mask);
 /* The account has a proof of this generation, or a newer one, that is not written yet. */
 bool publish_is_proving(const struct publisher *p, int64_t account, int64_t generation);
 
-/* A round begins; it has ended, and found the same servers. One transaction for all that
- * it confirms: when that fails, nothing but what is urgent is begun for a while. */
+/* A round begins; it has ended, and found the same servers. Where not all answered, one
+ * that nobody knows may be silent, too: what rests on lookups alone waits on. When what
+ * it confirms cannot be written, nothing but what is urgent is begun for a while. */
 void publish_begin_confirming(struct publisher *p);
-void publish_confirm_proofs(struct publisher *p);
+void publish_confirm_proofs(struct publisher *p, bool all_answered);
 
-/* The servers are others than those that answered: all that waits is looked at anew. */
-void publish_drop_proofs(struct publisher *p);
+/* The servers are others than those that answered: what waits is no proof any more. look:
+ * no pass follows that looks at all accounts anyway. */
+void publish_drop_proofs(struct publisher *p, bool look);
 
 /* Something else is known of the account by now. */
 void publish_forget_proof(struct publisher *p, int64_t account);

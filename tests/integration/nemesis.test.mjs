@@ -106,6 +106,7 @@ onStage('the observer', { type: NetworkStage, servers: 3 }, (stage, it) => {
     `${what} ${said}`.match(words))), { deadline: 3000 });
 
   it('sees a server that goes back behind the back of natsid, and that natsid calls it proven', async () => {
+    await until('natsid sees all servers', async () => (await stage.nats()).servers === 3, { deadline: 20_000 });
     account = await stage.createAccount('acme');
     old = (await stage.proven(account)).jwt;
     await stage.change(account, { max_connections: 5 });

@@ -680,6 +680,15 @@ stage_set_mute(struct stage *s, int server, bool mute)
 	pthread_mutex_unlock(&s->lock);
 }
 
+unsigned
+stage_pings(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	unsigned n = s->pings;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 size_t
 stage_pushed(struct stage *s)
 {

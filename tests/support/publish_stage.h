@@ -127,6 +127,9 @@ void stage_assert_converges(struct stage *s);
 /* How often the server was asked to store. */
 unsigned stage_updates(struct stage *s, int server);
 
+/* How often it was asked who is there. */
+unsigned stage_pings(struct stage *s);
+
 /* Of the pushes to the first server. */
 size_t stage_pushed(struct stage *s);
 int64_t stage_pushed_at(struct stage *s, size_t index);

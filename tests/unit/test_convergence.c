@@ -276,18 +276,24 @@ test_alone_for_a_moment(void **state)
 
 /* A server that nobody counts yet answers lookups, too: in the place of one that is
  * silent, its answer proves nothing. */
+static int64_t
+count_held_by_s1(struct stage *s, int64_t generation)
+{
+	char sql[320];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM account_servers c JOIN servers v ON v.seq = "
+		"c.server AND v.incarnation = c.incarnation JOIN accounts a ON a.seq = "
+		"c.account WHERE v.name = 's1' AND a.name = 'one' AND c.generation >= %d",
+		(int)generation);
+	return ask(s, sql);
+}
+
 static void
 assert_joins(struct stage *s, int64_t generation)
 {
 	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE name = 's2'");
 	ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 0");
-	char sql[256];
-	str_fmt_cut(sql, sizeof(sql),
-		"SELECT count(*) FROM account_servers c JOIN servers v ON v.seq = "
-		"c.server AND v.incarnation = c.incarnation WHERE v.name = 's1' AND "
-		"c.generation >= %d",
-		(int)generation);
-	assert_int_equal(ask(s, sql), 0);
+	assert_int_equal(count_held_by_s1(s, generation), 0);
 	pthread_mutex_lock(&s->lock);
 	s->servers[1].answer = STORES;
 	s->servers[1].mute = false;
@@ -316,6 +322,43 @@ test_joins_before_a_look(void **state)
 	pthread_mutex_unlock(&s->lock);
 	stage_pass(s, 4000);
 	publisher_reconcile(s->publisher);
+	assert_joins(s, 1);
+}
+
+static bool
+was_pinged(struct stage *s, const void *ctx)
+{
+	return stage_pings(s) > *(const unsigned *)ctx;
+}
+
+/* Nor while it answers no PING, though others have a route to it: for three seconds. */
+static void
+test_joins_silently(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	converge_two(s, account);
+	char *jwt = stage_jwt(s, account);
+	stage_store(s, 2, jwt);
+	free(jwt);
+	stage_wipe_server(s, 1);
+	pthread_mutex_lock(&s->lock);
+	s->servers[1].mute = true;
+	s->servers[2].joining = true;
+	s->servers[2].hidden = true;
+	s->servers[2].up = true;
+	pthread_mutex_unlock(&s->lock);
+	stage_announce(s, 1);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM servers WHERE name = 's1' AND incarnation = 2");
+	for (int i = 0; i < 3; i++) {
+		unsigned before = stage_pings(s);
+		assert_true(stage_eventually(s, was_pinged, &before));
+	}
+	assert_int_equal(count_held_by_s1(s, 1), 0);
+	pthread_mutex_lock(&s->lock);
+	s->servers[2].hidden = false;
+	pthread_mutex_unlock(&s->lock);
 	assert_joins(s, 1);
 }
 
@@ -983,6 +1026,7 @@ main(void)
 		TEST(test_deaf_for_a_moment),
 		TEST(test_alone_for_a_moment),
 		TEST(test_joins_before_a_look),
+		TEST(test_joins_silently),
 		TEST(test_joins_after_a_round),
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),

@@ -168,7 +168,7 @@ add_server(struct roster *roster, const char *id, const char *name, int active)
 			"}",
 			name, id, active);
 	}
-	int rc = roster_add(roster, json, strlen(json), &err);
+	int rc = roster_add(roster, json, strlen(json), NULL, &err);
 	if (rc != 0) {
 		assert_int_equal(err.code, ERR_LIMITED);
 	}
@@ -250,7 +250,7 @@ test_roster_garbage(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err err = { 0 };
-		if (roster_add(&roster, cases[i], strlen(cases[i]), &err) == 0) {
+		if (roster_add(&roster, cases[i], strlen(cases[i]), NULL, &err) == 0) {
 			fail_msg("taken: %s", cases[i]);
 		}
 		assert_int_equal(err.code, ERR_INVALID);

@@ -305,20 +305,11 @@ test_start_during_list(void **state)
 	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
 }
 
-static unsigned
-pings(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	unsigned n = s->pings;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
 static bool
 has_pinged(struct stage *s, const void *ctx)
 {
 	const unsigned *before = ctx;
-	return pings(s) > *before;
+	return stage_pings(s) > *before;
 }
 
 /* The next round is over when the one after it has begun. */
@@ -326,7 +317,7 @@ static void
 pass_rounds(struct stage *s, int64_t ms)
 {
 	for (int i = 0; i < 2; i++) {
-		unsigned before = pings(s);
+		unsigned before = stage_pings(s);
 		stage_pass(s, ms);
 		stage_announce(s, 2); /* nobody knows it: who is there? */
 		assert_true(stage_eventually(s, has_pinged, &before));
