@@ -564,6 +564,19 @@ stage_is_quiet(struct stage *s, const void *ctx)
 			NULL) == 0;
 }
 
+/* Of the account; 0: of all. Asked last: what the publisher says of itself may be older
+ * than what servers hold. */
+static int64_t
+count_unconfirmed(struct stage *s, int64_t account)
+{
+	char sql[128];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM unconfirmed WHERE missing_since = 0 AND %d IN (0, "
+		"account)",
+		(int)account);
+	return temp_ask(&s->t, sql, NULL);
+}
+
 /* The servers that are up hold, of every account, the bytes that are in force. */
 static bool
 is_converged(struct stage *s, const void *ctx)
@@ -595,7 +608,7 @@ is_converged(struct stage *s, const void *ctx)
 		free(jwt);
 	}
 	store_read_end(s->t.temp.store, conn);
-	return same;
+	return same && count_unconfirmed(s, 0) == 0;
 }
 
 void
@@ -917,7 +930,7 @@ holds_newest(struct stage *s, const void *ctx)
 	}
 	pthread_mutex_unlock(&s->lock);
 	free(jwt);
-	return same;
+	return same && count_unconfirmed(s, temp_account_seq(&s->t, account)) == 0;
 }
 
 void
