@@ -110,7 +110,11 @@ export class Link {
   #reset(connection) {
     this.#connections.delete(connection);
     for (const pipe of connection.pipes) pipe.close();
-    for (const socket of connection.sockets) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of connection.sockets) {
+      // A socket whose end is on its way cannot be reset: it would be left open for ever.
+      if (socket.writableEnded) socket.destroy();
+      else if (!socket.destroyed) socket.resetAndDestroy();
+    }
   }
 
   #set(rules) {
