@@ -266,6 +266,9 @@ take_open(struct publisher *p, const struct store_publish_item *item, struct err
 		hasten(p, job, urgent);
 		return 0;
 	}
+	if (publish_is_proving(p, item->account, item->generation)) {
+		return 0; /* pushed since this pass began */
+	}
 	job = jobs_add(&p->jobs, item->account, urgent);
 	if (job == NULL) {
 		return err_nomem(err);
