@@ -122,7 +122,9 @@ onStage('after the identity was forgotten', {}, (stage, test) => {
     client = await stage.connect(user.creds_file);
     await client.reaches(client, 'data.one');
     await stage.change(account, { max_connections: 20 });
+    const since = performance.now();
     await stage.change(role, { publish_permissions: ['data.public'] });
+    await client.cutAndBack(since);
     await stage.proven(account);
     await client.isRefusedToPublish('data.secret');
   });

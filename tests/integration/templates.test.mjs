@@ -61,10 +61,8 @@ for (const which of ['newest', 'oldest']) {
     }
 
     test('a client reaches its own subject and no other', async () => {
-      await withSubjects(['to.{{name()}}.>']);
+      await withSubjects(['to.{{name()}}.>'], { subscribe_permissions: ['_INBOX.>', 'to.>'] });
       const [one, two] = [await stage.connect(await stage.creds(users[0])), await stage.connect(await stage.creds(users[1]))];
-      await stage.change(role, { subscribe_permissions: ['_INBOX.>', 'to.>'] });
-      await stage.proven(accounts[0]);
       await one.reaches(two, `to.${users[0].nats_username}.x`);
       await one.isRefusedToPublish(`to.${users[1].nats_username}.x`);
     });
