@@ -11,13 +11,15 @@
 
 /* What a change of an account does to its keys. */
 struct account_keys {
+	int64_t account; /* seq */
+	int64_t key_set; /* that signs afterwards; .made are of it */
 	struct store_signing_key *old; /* of all sets, as they were looked at */
+	bool *goes; /* each of .old */
 	size_t old_len;
-	struct new_key *made; /* the new set; of the same roles as .old of the set that
-				 signs */
+	bool all_go; /* all of .old */
+	struct new_key *made;
 	int64_t *roles; /* of each; 0: the plain one */
 	size_t made_len;
-	int64_t remove; /* set; 0: none */
 };
 
 void
@@ -25,10 +27,23 @@ account_keys_free(struct account_keys *keys)
 {
 	if (keys != NULL) {
 		free(keys->old);
+		free(keys->goes);
 		free(keys->made);
 		free(keys->roles);
 		free(keys);
 	}
+}
+
+static int
+make_room(struct account_keys *keys, struct err *err)
+{
+	size_t most = keys->old_len + 1;
+	keys->goes = calloc(most, sizeof(*keys->goes));
+	keys->made = calloc(most, sizeof(*keys->made));
+	keys->roles = calloc(most, sizeof(*keys->roles));
+	return keys->goes != NULL && keys->made != NULL && keys->roles != NULL
+		? 0
+		: err_nomem(err);
 }
 
 /* ---- looking ---- */
@@ -47,14 +62,21 @@ removes_set(const struct work *work)
 }
 
 static int
+read_old(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct account_keys *keys = ctx;
+	return store_signing_key_list(
+		conn, keys->account, &keys->old, &keys->old_len, err);
+}
+
+static int
 read_keys(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct work *work = ctx;
-	struct account_keys *keys = work->keys;
 	int64_t account = work->before.head.seq;
 	int64_t bytes = 0;
 	int64_t more = 0;
-	if (store_signing_key_list(conn, account, &keys->old, &keys->old_len, err) != 0) {
+	if (read_old(conn, work->keys, err) != 0) {
 		return -1;
 	}
 	if (!work->after.account.add_signing_key || work->after.account.rotate_keys) {
@@ -88,6 +110,14 @@ is_planned(const struct store_signing_key *key, const struct store_retirement *p
 	return key->retire_at == plan->at && key->retire_below == plan->below;
 }
 
+static void
+let_set_go(struct account_keys *keys, int64_t key_set)
+{
+	for (size_t i = 0; i < keys->old_len; i++) {
+		keys->goes[i] = keys->goes[i] || keys->old[i].key_set == key_set;
+	}
+}
+
 /* With a new set the one that signs until now may go. */
 static void
 choose_removal(struct work *work)
@@ -106,19 +136,19 @@ choose_removal(struct work *work)
 		violations_add(work->violations, "remove_signing_key", VIOLATION_VALUE,
 			"It is not planned to go like this any more.");
 	} else {
-		keys->remove = key->key_set;
+		let_set_go(keys, key->key_set);
 	}
 }
 
 /* ---- making ---- */
 
 static int
-make_key(struct work *work, int64_t role, struct err *err)
+make_key(
+	struct service *service, struct account_keys *keys, int64_t role, struct err *err)
 {
 	char id[RAND_ID_SIZE];
-	struct account_keys *keys = work->keys;
-	rand_id(work->service->clock, id);
-	if (new_key_make(work->service, &keys->made[keys->made_len], "signing_keys",
+	rand_id(service->clock, id);
+	if (new_key_make(service, &keys->made[keys->made_len], "signing_keys",
 		    "public_key", id, NKEY_ACCOUNT, err) != 0) {
 		return -1;
 	}
@@ -126,24 +156,31 @@ make_key(struct work *work, int64_t role, struct err *err)
 	return 0;
 }
 
+/* Of the same roles as the set that signs until now. */
 static int
-make_set(struct work *work, struct err *err)
+make_set(struct service *service, struct account_keys *keys, struct err *err)
 {
-	struct account_keys *keys = work->keys;
-	int64_t current = work->before.account.key_set;
-	keys->made = calloc(keys->old_len + 1, sizeof(*keys->made));
-	keys->roles = calloc(keys->old_len + 1, sizeof(*keys->roles));
-	if (keys->made == NULL || keys->roles == NULL) {
-		return err_nomem(err);
-	}
-	int rc = make_key(work, 0, err);
+	int64_t current = keys->key_set++;
+	int rc = make_key(service, keys, 0, err);
 	for (size_t i = 0; rc == 0 && i < keys->old_len; i++) {
 		if (keys->old[i].key_set == current && keys->old[i].role != 0) {
-			rc = make_key(work, keys->old[i].role, err);
+			rc = make_key(service, keys, keys->old[i].role, err);
 		}
 	}
-	work->after.account.key_set = current + 1;
 	return rc;
+}
+
+static struct account_keys *
+begin(const struct account *account, struct err *err)
+{
+	struct account_keys *keys = calloc(1, sizeof(*keys));
+	if (keys == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	keys->account = account->head.seq;
+	keys->key_set = account->key_set;
+	return keys;
 }
 
 int
@@ -159,17 +196,21 @@ account_keys_prepare(struct work *work, struct err *err)
 		}
 		return 0; /* its keys are new, and nobody has a JWT of them */
 	}
-	work->keys = calloc(1, sizeof(*work->keys));
-	if (work->keys == NULL) {
-		return err_nomem(err);
-	}
-	if (service_read(work->service, read_keys, work, err) != 0) {
+	work->keys = begin(&work->before.account, err);
+	if (work->keys == NULL ||
+		service_read(work->service, read_keys, work, err) != 0 ||
+		make_room(work->keys, err) != 0) {
 		return -1;
 	}
+	work->keys->all_go = work->after.account.rotate_keys;
 	if (removes_set(work)) {
 		choose_removal(work);
 	}
-	return makes_set(work) ? make_set(work, err) : 0;
+	if (makes_set(work) && make_set(work->service, work->keys, err) != 0) {
+		return -1;
+	}
+	work->after.account.key_set = work->keys->key_set;
+	return 0;
 }
 
 /* ---- writing ---- */
@@ -201,15 +242,15 @@ same_keys(const struct account_keys *keys, const struct store_signing_key *now,
 /* A role that came to the account meanwhile would have no key in the new set, and a set
  * whose plan was cancelled meanwhile would go all the same. */
 static int
-check_same_keys(struct store_tx *tx, const struct work *work, struct err *err)
+check_same_keys(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
 	struct store_signing_key *now = NULL;
 	size_t len = 0;
-	if (store_signing_key_list(
-		    store_tx_conn(tx), work->after.head.seq, &now, &len, err) != 0) {
+	if (store_signing_key_list(store_tx_conn(tx), keys->account, &now, &len, err) !=
+		0) {
 		return -1;
 	}
-	bool same = same_keys(work->keys, now, len);
+	bool same = same_keys(keys, now, len);
 	free(now);
 	return same
 		? 0
@@ -218,15 +259,14 @@ check_same_keys(struct store_tx *tx, const struct work *work, struct err *err)
 }
 
 static int
-write_set(struct store_tx *tx, const struct work *work, struct err *err)
+write_made(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
-	const struct account_keys *keys = work->keys;
 	for (size_t i = 0; i < keys->made_len; i++) {
 		struct store_signing_key key = {
-			.account = work->after.head.seq,
+			.account = keys->account,
 			.role = keys->roles[i],
 			.public_key = keys->made[i].seed.public_key,
-			.key_set = work->after.account.key_set,
+			.key_set = keys->key_set,
 		};
 		memcpy(key.id, keys->made[i].id, sizeof(key.id));
 		int inserted = store_signing_key_insert(tx, &key, err);
@@ -241,16 +281,14 @@ write_set(struct store_tx *tx, const struct work *work, struct err *err)
 	return 0;
 }
 
-/* The oldest set that is left when one is removed. */
+/* The oldest set that is left. */
 static int64_t
-oldest_left(const struct work *work)
+oldest_left(const struct account_keys *keys)
 {
-	const struct account_keys *keys = work->keys;
-	int64_t oldest = work->after.account.key_set;
+	int64_t oldest = keys->key_set;
 	for (size_t i = 0; i < keys->old_len; i++) {
-		int64_t key_set = keys->old[i].key_set;
-		if (key_set != keys->remove && key_set < oldest) {
-			oldest = key_set;
+		if (!keys->goes[i] && keys->old[i].key_set < oldest) {
+			oldest = keys->old[i].key_set;
 		}
 	}
 	return oldest;
@@ -258,32 +296,55 @@ oldest_left(const struct work *work)
 
 /* What no key can have signed any more needs no revocation. */
 static int
-remove_sets(struct store_tx *tx, const struct work *work, struct err *err)
+remove_all(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
-	const struct account *account = &work->after.account;
-	int64_t seq = work->after.head.seq;
-	if (account->rotate_keys) {
-		return store_signing_key_delete_sets(
-			       tx, seq, account->key_set, true, err) != 0
-			? -1
-			: store_revocation_drop_all(tx, seq, err);
-	}
-	if (work->keys->remove == 0) {
-		return 0;
-	}
-	return store_signing_key_delete_sets(tx, seq, work->keys->remove, false, err) != 0
+	return store_signing_key_delete_sets(
+		       tx, keys->account, keys->key_set, true, err) != 0
 		? -1
-		: store_revocation_drop_below(tx, seq, oldest_left(work), err);
+		: store_revocation_drop_all(tx, keys->account, err);
+}
+
+/* With its plain key the whole set goes. */
+static int
+remove_sets(struct store_tx *tx, const struct account_keys *keys, size_t *out_removed,
+	struct err *err)
+{
+	*out_removed = 0;
+	for (size_t i = 0; i < keys->old_len; i++) {
+		if (!keys->goes[i] || keys->old[i].role != 0) {
+			continue;
+		}
+		if (store_signing_key_delete_sets(
+			    tx, keys->account, keys->old[i].key_set, false, err) != 0) {
+			return -1;
+		}
+		(*out_removed)++;
+	}
+	return 0;
+}
+
+static int
+remove_as_asked(struct store_tx *tx, const struct account_keys *keys, struct err *err)
+{
+	size_t removed = 0;
+	if (keys->all_go) {
+		return remove_all(tx, keys, err);
+	}
+	if (remove_sets(tx, keys, &removed, err) != 0) {
+		return -1;
+	}
+	return removed == 0
+		? 0
+		: store_revocation_drop_below(tx, keys->account, oldest_left(keys), err);
 }
 
 /* The activations in the JWTs of others are signed by the set that signs, so they are
  * none of a set that is removed. */
 static int
-renew_activations(struct store_tx *tx, const struct work *work, struct err *err)
+renew_activations(struct store_tx *tx, const struct account_keys *keys,
+	const struct nkey_public *account, struct err *err)
 {
-	return work->keys->made_len > 0
-		? store_publish_bump_importers(tx, &work->after.account.public_key, err)
-		: 0;
+	return keys->made_len > 0 ? store_publish_bump_importers(tx, account, err) : 0;
 }
 
 /* Nobody can hold a JWT of keys that were just made. */
@@ -305,12 +366,14 @@ revoke_all(struct store_tx *tx, const struct work *work, struct err *err)
 int
 account_keys_write(struct store_tx *tx, struct work *work, struct err *err)
 {
-	if (work->keys == NULL) {
+	const struct account_keys *keys = work->keys;
+	if (keys == NULL) {
 		return 0;
 	}
-	if (check_same_keys(tx, work, err) != 0 || write_set(tx, work, err) != 0 ||
-		remove_sets(tx, work, err) != 0 ||
-		renew_activations(tx, work, err) != 0 || revoke_all(tx, work, err) != 0) {
+	if (check_same_keys(tx, keys, err) != 0 || write_made(tx, keys, err) != 0 ||
+		remove_as_asked(tx, keys, err) != 0 ||
+		renew_activations(tx, keys, &work->after.account.public_key, err) != 0 ||
+		revoke_all(tx, work, err) != 0) {
 		return -1;
 	}
 	return store_publish_bump(tx, work->after.head.seq, true, err);
