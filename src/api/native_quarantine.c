@@ -23,6 +23,10 @@ answer(struct api_call *call, const struct quarantine_choice *choice)
 	emit_kv_bool(&emit, "suspended", choice->suspended);
 	emit_kv_int(&emit, "dated_ahead_seconds", choice->iat_offset);
 	emit_kv_int(&emit, "signing_keys_only_here", (int64_t)choice->keys_only_here);
+	emit_key(&emit, "retired_signing_keys");
+	strlist_emit(&choice->retired, &emit);
+	emit_kv_int(&emit, "users_of_retired_keys", choice->retired_users);
+	emit_kv_int(&emit, "lost_signing_keys", (int64_t)choice->keys_lost);
 	emit_object_end(&emit);
 }
 
@@ -54,6 +58,7 @@ choose(struct api_call *call,
 		return -1;
 	}
 	answer(call, &choice);
+	quarantine_choice_release(&choice);
 	return 0;
 }
 

@@ -80,12 +80,13 @@ command_account_quarantine(const struct options *options)
 		printf("No account is in quarantine.\n");
 	} else {
 		printf("\nnatsid account adopt NAME takes revocations and a suspension "
-		       "over from the server's JWT,\nand pushes the account; all else "
-		       "is as it is here. Signing keys that were removed since a\n"
-		       "backup (\"only here\") are trusted again: rotate or retire "
-		       "them first.\n"
+		       "over from the server's JWT,\nretires the signing keys that are "
+		       "\"only here\" (all, where it lets nobody in; none, where\n"
+		       "another hand made it), and pushes the account; all else is as "
+		       "it is here.\n"
 		       "natsid account override NAME pushes the account as it is here, "
-		       "and takes nothing over.\n");
+		       "and takes nothing over: what\nthe keys \"only here\" signed is "
+		       "good again.\n");
 	}
 	data_dir_close(&dir);
 	return code;
@@ -95,6 +96,35 @@ command_account_quarantine(const struct options *options)
 
 typedef int choose_fn(struct service *service, const struct actor *actor, const char *id,
 	struct quarantine_choice *out, struct err *err);
+
+static void
+print_lost_keys(const struct quarantine_choice *choice)
+{
+	if (choice->keys_lost > 0) {
+		printf("; %zu signing key%s that only the server's JWT had %s gone: who "
+		       "got creds since the backup may need new ones",
+			choice->keys_lost, choice->keys_lost == 1 ? "" : "s",
+			choice->keys_lost == 1 ? "is" : "are");
+	}
+}
+
+static void
+print_retired_keys(const struct quarantine_choice *choice)
+{
+	size_t len = choice->retired.len;
+	if (len > 0) {
+		printf("; %zu signing key%s that the server's JWT does not have %s "
+		       "retired: %" PRId64 " user%s new creds",
+			len, len == 1 ? "" : "s", len == 1 ? "is" : "are",
+			choice->retired_users,
+			choice->retired_users == 1 ? " needs" : "s need");
+	}
+	print_lost_keys(choice);
+	printf(".\n");
+	for (size_t i = 0; i < len; i++) {
+		printf("  retired: %s\n", choice->retired.items[i]);
+	}
+}
 
 static void
 print_choice(const char *name, const char *done, const struct quarantine_choice *choice)
@@ -122,7 +152,7 @@ print_choice(const char *name, const char *done, const struct quarantine_choice 
 			choice->keys_only_here, choice->keys_only_here == 1 ? "" : "s",
 			choice->keys_only_here == 1 ? "is" : "are");
 	}
-	printf(".\n");
+	print_retired_keys(choice);
 }
 
 static int
@@ -137,6 +167,7 @@ choose_one(struct data_dir *dir, const char *text, choose_fn *choose, const char
 		return -1;
 	}
 	print_choice(text, done, &choice);
+	quarantine_choice_release(&choice);
 	return 0;
 }
 

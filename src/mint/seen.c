@@ -181,6 +181,14 @@ has_key(const struct jwt_account *account, const char *key)
 	return false;
 }
 
+bool
+mint_seen_lists_key(const struct mint_account *seen, const struct nkey_public *key)
+{
+	char text[NKEY_TEXT_SIZE];
+	nkey_text_encode(NKEY_ACCOUNT, key, text);
+	return has_key(&seen->claims.as.account, text);
+}
+
 static void
 find_keys(const struct jwt_account *account, const struct jwt_account *other,
 	struct lacking *out)
@@ -198,8 +206,7 @@ compare_keys(const struct jwt_account *seen, const struct jwt_account *ours,
 {
 	static const struct difference say = { "signing keys only on the server",
 		": what they signed will be refused", "signing keys only here",
-		": what they signed will be good, also if they were removed since "
-		"a backup" };
+		": what they signed is refused now" };
 	struct lacking there = { 0 };
 	struct lacking here = { 0 };
 	find_keys(seen, ours, &there);

@@ -11,6 +11,9 @@
  * ERR_INVALID: no account's JWT, or not whole. The caller releases *out in any case. */
 int mint_seen_read(const char *jwt, struct mint_account *out, struct err *err) MUST_CHECK;
 
+/* A signing key of the account that it trusts. */
+bool mint_seen_lists_key(const struct mint_account *seen, const struct nkey_public *key);
+
 /* How many signing keys ours lists that the other does not: with ours in its place, what
  * they signed is good again. Those of accounts that let nobody in do not count. */
 size_t mint_seen_keys_only_here(

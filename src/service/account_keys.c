@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/internal.h"
 
+#include "mint/seen.h"
 #include "store/account.h"
 #include "store/budget.h"
 #include "store/publish.h"
@@ -377,4 +378,188 @@ account_keys_write(struct store_tx *tx, struct work *work, struct err *err)
 		return -1;
 	}
 	return store_publish_bump(tx, work->after.head.seq, true, err);
+}
+
+/* ---- after a restored backup ---- */
+
+static bool
+set_goes(const struct account_keys *keys, int64_t key_set)
+{
+	for (size_t i = 0; i < keys->old_len; i++) {
+		if (keys->old[i].key_set == key_set && keys->old[i].role == 0) {
+			return keys->goes[i];
+		}
+	}
+	return true;
+}
+
+/* natsid removes sets as a whole, and scoped keys with their role. Without its plain key
+ * a set is none that natsid would keep. */
+static void
+let_unlisted_go(struct account_keys *keys, const struct mint_account *seen)
+{
+	for (size_t i = 0; i < keys->old_len; i++) {
+		keys->goes[i] = !mint_seen_lists_key(seen, &keys->old[i].public_key);
+	}
+	keys->all_go = keys->old_len > 0;
+	for (size_t i = 0; i < keys->old_len; i++) {
+		if (set_goes(keys, keys->old[i].key_set)) {
+			let_set_go(keys, keys->old[i].key_set);
+		}
+		keys->all_go = keys->all_go && keys->goes[i];
+	}
+}
+
+/* Those that users of the set that signs will need. */
+static int
+replace(struct service *service, const struct account *account, struct account_keys *keys,
+	struct err *err)
+{
+	if (!set_goes(keys, account->key_set)) {
+		int rc = 0;
+		for (size_t i = 0; rc == 0 && i < keys->old_len; i++) {
+			if (keys->goes[i] && keys->old[i].key_set == account->key_set) {
+				rc = make_key(service, keys, keys->old[i].role, err);
+			}
+		}
+		return rc;
+	}
+	if (account->is_system) {
+		return err_set(err, ERR_CONFLICT,
+			"The server's JWT does not list the keys of the system account, "
+			"and natsid itself connects with them: they cannot be retired. "
+			"Use override.");
+	}
+	return make_set(service, keys, err);
+}
+
+int
+account_keys_prepare_restored(struct service *service, struct account *account,
+	const struct mint_account *seen, struct account_keys **out, struct err *err)
+{
+	struct account_keys *keys = begin(account, err);
+	if (keys == NULL || service_read(service, read_old, keys, err) != 0 ||
+		make_room(keys, err) != 0) {
+		goto fail;
+	}
+	let_unlisted_go(keys, seen);
+	if (replace(service, account, keys, err) != 0) {
+		goto fail;
+	}
+	account->key_set = keys->key_set;
+	*out = keys;
+	return 0;
+fail:
+	account_keys_free(keys);
+	return -1;
+}
+
+struct telling {
+	const struct account_keys *keys;
+	struct account_keys_retired *out;
+};
+
+static int
+tell_key(struct store_conn *conn, const struct account_keys *keys,
+	const struct store_signing_key *key, struct account_keys_retired *out,
+	struct err *err)
+{
+	char text[NKEY_TEXT_SIZE];
+	int64_t users = 0;
+	nkey_text_encode(NKEY_ACCOUNT, &key->public_key, text);
+	if (strlist_add(&out->keys, text, err) != 0) {
+		return -1;
+	}
+	if (key->role != 0 && set_goes(keys, key->key_set)) {
+		return 0; /* they are counted with the set */
+	}
+	if (store_user_count_signed(
+		    conn, keys->account, key->key_set, key->role, &users, err) != 0) {
+		return -1;
+	}
+	out->users += users;
+	return 0;
+}
+
+static int
+read_telling(struct store_conn *conn, void *ctx, struct err *err)
+{
+	const struct telling *telling = ctx;
+	const struct account_keys *keys = telling->keys;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < keys->old_len; i++) {
+		if (keys->goes[i]) {
+			rc = tell_key(conn, keys, &keys->old[i], telling->out, err);
+		}
+	}
+	return rc;
+}
+
+int
+account_keys_tell_restored(struct service *service, const struct account_keys *keys,
+	const struct mint_account *seen, struct account_keys_retired *out,
+	struct err *err)
+{
+	struct telling telling = { .keys = keys, .out = out };
+	const struct jwt_account *there = &seen->claims.as.account;
+	for (size_t i = 0; i < there->signing_keys_len; i++) {
+		const char *key = there->signing_keys[i].key;
+		out->lost +=
+			account_keys_find(keys->old, keys->old_len, key) == NULL ? 1 : 0;
+	}
+	return service_read(service, read_telling, &telling, err);
+}
+
+/* Scoped keys whose set stays. */
+static int
+remove_scoped(struct store_tx *tx, const struct account_keys *keys, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < keys->old_len; i++) {
+		if (keys->goes[i] && !set_goes(keys, keys->old[i].key_set)) {
+			rc = destroy_signing_keys(tx, &keys->old[i], 1, err);
+		}
+	}
+	return rc;
+}
+
+/* Which users got creds of a newer set since the backup is not known. Any may have: else
+ * what revokes them later would believe that no key is left that signed for them. */
+static int
+assume_newest(struct store_tx *tx, const struct account_keys *keys, struct err *err)
+{
+	int64_t newest = 0;
+	int64_t oldest = keys->key_set;
+	for (size_t i = 0; i < keys->old_len; i++) {
+		int64_t key_set = keys->old[i].key_set;
+		newest = !keys->goes[i] && key_set > newest ? key_set : newest;
+		oldest = key_set < oldest ? key_set : oldest;
+	}
+	return newest > oldest ? store_user_raise_signed(tx, keys->account, newest, err)
+			       : 0;
+}
+
+/* For the same reason no revocation goes while a key stays. */
+static int
+remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err *err)
+{
+	size_t removed = 0;
+	if (keys->all_go) {
+		return remove_all(tx, keys, err);
+	}
+	return remove_scoped(tx, keys, err) != 0 ||
+			remove_sets(tx, keys, &removed, err) != 0
+		? -1
+		: assume_newest(tx, keys, err);
+}
+
+int
+account_keys_write_restored(struct store_tx *tx, const struct account_keys *keys,
+	const struct account *account, struct err *err)
+{
+	return check_same_keys(tx, keys, err) != 0 ||
+			remove_restored(tx, keys, err) != 0 ||
+			write_made(tx, keys, err) != 0
+		? -1
+		: renew_activations(tx, keys, &account->public_key, err);
 }

@@ -37,6 +37,7 @@ struct service {
 };
 
 struct account_keys;
+struct mint_account;
 
 /* A key made for a row that is about to be written. */
 struct new_key {
@@ -137,6 +138,30 @@ int account_keys_prepare(struct work *work, struct err *err) MUST_CHECK;
 int
 account_keys_write(struct store_tx *tx, struct work *work, struct err *err) MUST_CHECK;
 void account_keys_free(struct account_keys *keys);
+
+/* The database was restored, and a server holds a newer JWT of the account: what that
+ * does not list was removed since. Sets without their plain key there go, with a new one
+ * in place of the one that signs; of the others the scoped keys that are not there, with
+ * new ones where they sign. account: its row; key_set is moved. ERR_CONFLICT: it is the
+ * system account, and natsid could not connect any more. */
+int account_keys_prepare_restored(struct service *service, struct account *account,
+	const struct mint_account *seen, struct account_keys **out,
+	struct err *err) MUST_CHECK;
+
+/* What comes of it. */
+struct account_keys_retired {
+	struct strlist keys; /* public keys */
+	int64_t users; /* whose newest creds, as far as the database knows, they signed */
+	size_t lost; /* keys that the server's JWT lists and the database does not know */
+};
+int account_keys_tell_restored(struct service *service, const struct account_keys *keys,
+	const struct mint_account *seen, struct account_keys_retired *out,
+	struct err *err) MUST_CHECK;
+
+/* The row itself and the account's generation are the caller's to write. ERR_STALE: the
+ * keys are others now. */
+int account_keys_write_restored(struct store_tx *tx, const struct account_keys *keys,
+	const struct account *account, struct err *err) MUST_CHECK;
 
 /* The one with this public key; NULL when there is none. */
 const struct store_signing_key *

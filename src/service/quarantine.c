@@ -295,6 +295,12 @@ service_quarantine_why(struct service *service, int64_t account,
 
 /* ---- choosing ---- */
 
+void
+quarantine_choice_release(struct quarantine_choice *choice)
+{
+	strlist_release(&choice->retired);
+}
+
 struct choosing {
 	struct service *service;
 	const struct actor *actor;
@@ -303,8 +309,19 @@ struct choosing {
 	struct mint_account seen; /* zeroed where it cannot be read */
 	struct mint_account ours; /* where it can */
 	int64_t iat; /* that ours must be later than */
+	struct account_keys *keys; /* NULL: they stay as they are */
 	struct quarantine_choice choice;
 };
+
+static void
+choosing_release(struct choosing *choosing)
+{
+	quarantine_choice_release(&choosing->choice);
+	account_keys_free(choosing->keys);
+	mint_account_release(&choosing->ours);
+	mint_account_release(&choosing->seen);
+	look_release(&choosing->look);
+}
 
 static bool
 revokes_key(const struct jwt_revocation *entry, struct nkey_public *out)
@@ -362,10 +379,9 @@ adopt_revocations(struct store_tx *tx, struct choosing *choosing, struct err *er
 }
 
 static int
-suspend(struct store_tx *tx, struct choosing *choosing, struct err *err)
+suspend(struct choosing *choosing, struct err *err)
 {
 	struct account *row = &choosing->look.account;
-	const struct field *refused = NULL;
 	if (!row->active) {
 		return 0;
 	}
@@ -376,18 +392,43 @@ suspend(struct store_tx *tx, struct choosing *choosing, struct err *err)
 	}
 	row->active = false;
 	choosing->choice.suspended = true;
-	return store_record_update(tx, &account_collection, row, &refused, err);
+	return 0;
+}
+
+/* Before the revocations: with the last old key those of the database go. */
+static int
+retire_keys(struct store_tx *tx, const struct choosing *choosing, struct err *err)
+{
+	return choosing->keys == NULL ? 0
+				      : account_keys_write_restored(tx, choosing->keys,
+						&choosing->look.account, err);
+}
+
+static int
+update_row(struct store_tx *tx, struct choosing *choosing, struct err *err)
+{
+	const struct field *refused = NULL;
+	if (!choosing->choice.suspended && choosing->choice.retired.len == 0) {
+		return 0;
+	}
+	return store_record_update(
+		tx, &account_collection, &choosing->look.account, &refused, err);
 }
 
 /* A tombstone's entry for all is what makes it one: it is lifted when the account is. */
 static int
 take_over(struct store_tx *tx, struct choosing *choosing, struct err *err)
 {
+	bool tombstone = choosing->seen.tombstone;
 	if (!choosing->adopt || choosing->look.deleted != 0) {
 		return 0;
 	}
-	return choosing->seen.tombstone ? suspend(tx, choosing, err)
-					: adopt_revocations(tx, choosing, err);
+	if ((tombstone && suspend(choosing, err) != 0) ||
+		retire_keys(tx, choosing, err) != 0 ||
+		update_row(tx, choosing, err) != 0) {
+		return -1;
+	}
+	return tombstone ? 0 : adopt_revocations(tx, choosing, err);
 }
 
 /* What was decided by is still what is there. */
@@ -464,12 +505,42 @@ read_ours(struct store_conn *conn, void *ctx, struct err *err)
 		choosing->look.deleted != 0, &choosing->ours, err);
 }
 
+/* Only what natsid signed itself says which keys are to be trusted. One that lets nobody
+ * in lists none: whether any was removed before is not known. */
+static bool
+retires(const struct choosing *choosing)
+{
+	const struct look *look = &choosing->look;
+	return choosing->adopt && look->found && look->deleted == 0 &&
+		look->quarantine.cause == STORE_QUARANTINE_NEWER;
+}
+
+static int
+choose_keys(struct choosing *choosing, struct err *err)
+{
+	struct quarantine_choice *choice = &choosing->choice;
+	struct account_keys_retired retired = { 0 };
+	if (account_keys_prepare_restored(choosing->service, &choosing->look.account,
+		    &choosing->seen, &choosing->keys, err) != 0) {
+		return -1;
+	}
+	int rc = account_keys_tell_restored(
+		choosing->service, choosing->keys, &choosing->seen, &retired, err);
+	choice->retired = retired.keys;
+	choice->retired_users = retired.users;
+	choice->keys_lost = retired.lost;
+	return rc;
+}
+
 /* What nobody chooses, and has to know. */
 static int
 count_keys(struct choosing *choosing, struct err *err)
 {
 	if (choosing->seen.claims.sub == NULL) {
 		return 0; /* it cannot be read */
+	}
+	if (retires(choosing)) {
+		return choose_keys(choosing, err);
 	}
 	if (service_read(choosing->service, read_ours, choosing, err) != 0) {
 		return -1;
@@ -538,11 +609,12 @@ choose(struct service *service, const struct actor *actor, const char *id, bool 
 			.look = { .id = id } };
 		err_clear(err);
 		int rc = choose_once(&choosing, err);
-		mint_account_release(&choosing.ours);
-		mint_account_release(&choosing.seen);
-		look_release(&choosing.look);
 		if (rc == 0) {
 			*out = choosing.choice;
+			choosing.choice.retired = (struct strlist){ 0 };
+		}
+		choosing_release(&choosing);
+		if (rc == 0) {
 			return 0;
 		}
 		if (err->code != ERR_STALE) {

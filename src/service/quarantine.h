@@ -60,12 +60,19 @@ struct quarantine_choice {
 	int64_t iat_offset; /* seconds that the account is dated ahead of the clock */
 	size_t keys_only_here; /* signing keys that the server's JWT does not have, and
 				  that are trusted again */
+	struct strlist retired; /* public keys: those of them that are not, but gone */
+	int64_t retired_users; /* who had creds of these, as far as is known */
+	size_t keys_lost; /* signing keys that only the server's JWT has: whoever got
+			     creds of them needs new ones */
 };
+void quarantine_choice_release(struct quarantine_choice *choice);
 
 /* The account leaves the quarantine and goes out again. The revocations of the server's
  * JWT are taken over, for good; from a suspended or deleted one the account is suspended.
- * Nothing else is: signing keys that were removed since a backup are trusted again.
- * ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read. */
+ * Where the JWT is ours, signing keys that it does not list are retired as rotate_keys
+ * and remove_signing_key would do it. Nothing else of it is taken. The caller releases
+ * *out. ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read, or the system
+ * account would lose its keys. */
 int service_account_adopt(struct service *service, const struct actor *actor,
 	const char *id, struct quarantine_choice *out, struct err *err) MUST_CHECK;
 

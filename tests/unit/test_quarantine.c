@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/str.h"
 #include "mint/account.h"
+#include "mint/seen.h"
 #include "service/account_claims.h"
 #include "service/internal.h"
 #include "service/judge.h"
@@ -32,7 +33,10 @@ struct world {
 	int64_t seq;
 	struct vault_seed operator_; /* another hand's */
 	struct nkey_public users[3];
+	struct quarantine_choice choice; /* the last one */
 };
+
+enum { ALL_KEYS = 0xff };
 
 /* What a server holds. */
 struct seen {
@@ -45,12 +49,34 @@ struct seen {
 	int64_t revoked_at;
 	int64_t all_at; /* 0: not all */
 	size_t many; /* further keys that nobody has */
+	unsigned unlisted; /* a bit for each signing key of ours that is not there */
+	bool stranger; /* a signing key is there that we do not know */
 };
 
 static int64_t
 now_s(const struct world *w)
 {
 	return w->t.temp.clock.wall / 1000;
+}
+
+static void
+list_keys(struct world *w, struct store_conn *conn, const struct seen *seen,
+	struct mint_account *mint)
+{
+	struct err err = { 0 };
+	struct store_signing_key *keys = NULL;
+	size_t len = 0;
+	assert_int_equal(store_signing_key_list(conn, w->seq, &keys, &len, &err), 0);
+	for (size_t i = 0; i < len; i++) {
+		if ((seen->unlisted >> i & 1) == 0) {
+			assert_int_equal(
+				mint_account_add_key(mint, &keys[i].public_key, &err), 0);
+		}
+	}
+	if (seen->stranger) {
+		assert_int_equal(mint_account_add_key(mint, &w->users[0], &err), 0);
+	}
+	free(keys);
 }
 
 static char *
@@ -69,8 +95,9 @@ make_jwt(struct world *w, const struct seen *seen)
 	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
 	assert_int_equal(
 		store_record_get_seq(conn, &account_collection, w->seq, &row, &err), 0);
-	store_read_end(w->t.temp.store, conn);
 	assert_int_equal(mint_account_begin(&row, seen->tombstone, &mint, &err), 0);
+	list_keys(w, conn, seen, &mint);
+	store_read_end(w->t.temp.store, conn);
 	for (size_t i = 0; i < seen->revoked_len; i++) {
 		assert_int_equal(mint_account_add_revocation(&mint, &seen->revoked[i],
 					 seen->revoked_at, &err),
@@ -101,6 +128,7 @@ make_jwt(struct world *w, const struct seen *seen)
 struct found {
 	struct world *w;
 	const char *jwt;
+	enum store_quarantine_cause cause;
 };
 
 static int
@@ -108,7 +136,7 @@ write_found(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct found *found = ctx;
 	const struct store_quarantine quarantine = {
-		.cause = STORE_QUARANTINE_NEWER,
+		.cause = found->cause,
 		.server = "s1",
 		.jwt = (char *)(uintptr_t)found->jwt,
 	};
@@ -116,11 +144,17 @@ write_found(struct store_tx *tx, void *ctx, struct err *err)
 }
 
 static void
-put(struct world *w, const char *jwt)
+put_of(struct world *w, const char *jwt, enum store_quarantine_cause cause)
 {
 	struct err err = { 0 };
-	struct found found = { .w = w, .jwt = jwt };
+	struct found found = { .w = w, .jwt = jwt, .cause = cause };
 	assert_int_equal(store_write(w->t.temp.store, write_found, &found, &err), 0);
+}
+
+static void
+put(struct world *w, const char *jwt)
+{
+	put_of(w, jwt, STORE_QUARANTINE_NEWER);
 }
 
 static void
@@ -135,24 +169,24 @@ static struct quarantine_choice
 adopt(struct world *w)
 {
 	struct err err = { 0 };
-	struct quarantine_choice choice = { 0 };
+	quarantine_choice_release(&w->choice);
 	if (service_account_adopt(
-		    w->t.service, &temp_superuser_actor, w->id, &choice, &err) != 0) {
+		    w->t.service, &temp_superuser_actor, w->id, &w->choice, &err) != 0) {
 		fail_msg("%s (%s)", err.msg, err.detail);
 	}
-	return choice;
+	return w->choice;
 }
 
 static struct quarantine_choice
 override(struct world *w)
 {
 	struct err err = { 0 };
-	struct quarantine_choice choice = { 0 };
+	quarantine_choice_release(&w->choice);
 	if (service_account_override(
-		    w->t.service, &temp_console_actor, w->id, &choice, &err) != 0) {
+		    w->t.service, &temp_console_actor, w->id, &w->choice, &err) != 0) {
 		fail_msg("%s (%s)", err.msg, err.detail);
 	}
-	return choice;
+	return w->choice;
 }
 
 static void
@@ -189,6 +223,36 @@ revocations(const struct world *w, const char *condition)
 	return temp_ask(&w->t, sql, NULL);
 }
 
+static struct minting
+mint(struct world *w)
+{
+	struct err err = { 0 };
+	struct minting minting = { 0 };
+	assert_int_equal(
+		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	return minting;
+}
+
+static struct store_publish_work
+read_work(struct world *w)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct store_publish_work work = { 0 };
+	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_work(conn, w->seq, &work, &err), 0);
+	store_read_end(w->t.temp.store, conn);
+	return work;
+}
+
+static char *
+newest_jwt(struct world *w)
+{
+	w->t.temp.clock.wall += 5000;
+	assert_int_equal(mint(w).result, MINTING_DONE);
+	return read_work(w).jwt;
+}
+
 static int
 set_up(void **state)
 {
@@ -217,6 +281,7 @@ static int
 tear_down(void **state)
 {
 	struct world *w = *state;
+	quarantine_choice_release(&w->choice);
 	temp_service_release(&w->t);
 	free(w);
 	return 0;
@@ -241,7 +306,9 @@ test_adopts_revocations(void **state)
 	assert_int_equal(choice.revoked_up_to, 0);
 	assert_int_equal(choice.iat_offset, 0);
 	assert_false(choice.suspended);
-	assert_int_equal(choice.keys_only_here, 1);
+	assert_int_equal(choice.keys_only_here, 0);
+	assert_int_equal(choice.retired.len, 0);
+	assert_int_equal(choice.keys_lost, 0);
 	assert_int_equal(
 		revocations(w, "cause = 'adopted' AND expires = 0 AND key_set = 0"), 3);
 	assert_int_equal(publish_value(w, "generation"), 41);
@@ -359,6 +426,11 @@ test_adopts_tombstone(void **state)
 	assert_true(choice.suspended);
 	assert_int_equal(choice.keys_only_here, 0);
 	assert_int_equal(choice.revocations, 0);
+	/* which of them were removed before it does not say */
+	assert_int_equal(choice.retired.len, 1);
+	assert_int_equal(
+		temp_ask(&w->t, "SELECT key_set FROM accounts WHERE id = '%s'", w->id),
+		2);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(
 		temp_ask(&w->t, "SELECT active FROM accounts WHERE id = '%s'", w->id), 0);
@@ -385,7 +457,12 @@ test_system_account(void **state)
 	put_seen(w,
 		&(struct seen){ .generation = 40, .iat = now_s(w), .tombstone = true });
 	check_refused(w, true, ERR_CONFLICT, "Use override");
+	/* its keys are those that natsid connects with */
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 1 });
+	check_refused(w, true, ERR_CONFLICT, "natsid itself connects");
 	override(w);
+	put_seen(w, &(struct seen){ .generation = 50, .iat = now_s(w) });
+	assert_int_equal(adopt(w).retired.len, 0);
 }
 
 static void
@@ -418,6 +495,225 @@ test_deleted_here(void **state)
 	assert_int_equal(publish_value(w, "generation"), 41);
 }
 
+/* ---- signing keys that went since the backup ---- */
+
+static int64_t
+ask(const struct world *w, const char *sql)
+{
+	return temp_ask(&w->t, sql, NULL);
+}
+
+/* Of the account. */
+static int64_t
+keys(const struct world *w, const char *condition)
+{
+	char sql[256];
+	str_fmt_cut(sql, sizeof(sql),
+		"SELECT count(*) FROM signing_keys k JOIN vault v ON v.public_key = "
+		"k.public_key WHERE k.account = %" PRId64 " AND %s",
+		w->seq, condition);
+	return temp_ask(&w->t, sql, NULL);
+}
+
+/* What was retired neither signs nor is trusted. */
+static void
+check_gone(struct world *w, size_t expected)
+{
+	struct mint_account claims = { 0 };
+	struct err err = { 0 };
+	char *jwt = newest_jwt(w);
+	assert_int_equal(mint_seen_read(jwt, &claims, &err), 0);
+	assert_int_equal(w->choice.retired.len, expected);
+	for (size_t i = 0; i < expected; i++) {
+		struct nkey_public key;
+		const char *text = w->choice.retired.items[i];
+		assert_int_equal(
+			nkey_text_decode(NKEY_ACCOUNT, text, strlen(text), &key, &err),
+			0);
+		assert_false(mint_seen_lists_key(&claims, &key));
+	}
+	assert_int_equal(claims.claims.as.account.signing_keys_len, keys(w, "1"));
+	mint_account_release(&claims);
+	free(jwt);
+}
+
+static int64_t
+signing_set(const struct world *w)
+{
+	return temp_ask(&w->t, "SELECT key_set FROM accounts WHERE id = '%s'", w->id);
+}
+
+static void
+add_set(struct world *w)
+{
+	struct account row = { .add_signing_key = true };
+	temp_change_ok(&w->t, &account_collection, w->id, &row, "add_signing_key");
+}
+
+/* With creds of the set that signs. */
+static void
+make_user(struct world *w, const char *name, const char *role, char out[RAND_ID_SIZE])
+{
+	temp_make_user(&w->t, name, w->id, role, out);
+	(void)temp_issue(&w->t, out);
+}
+
+static void
+revoke(struct world *w, const char *user)
+{
+	struct user row = { .revoke = true };
+	temp_change_ok(&w->t, &user_collection, user, &row, "revoke");
+}
+
+/* Those of one role, whose scoped keys are there. */
+struct people {
+	char role[RAND_ID_SIZE];
+	char ids[2][RAND_ID_SIZE];
+};
+
+static void
+make_people(struct world *w, struct people *people)
+{
+	temp_make_role(&w->t, "sensor", people->role);
+	make_user(w, "one", people->role, people->ids[0]);
+	make_user(w, "two", people->role, people->ids[1]);
+}
+
+/* Nothing that was signed before is good, so nothing of it needs a revocation but what
+ * the server had: that is for good. */
+static void
+test_retires_all(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	make_people(w, &people);
+	revoke(w, people.ids[1]);
+	assert_int_equal(revocations(w, "cause = 'revoke'"), 1);
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = w->users,
+			.revoked_len = 2,
+			.revoked_at = 5,
+			.unlisted = ALL_KEYS,
+			.stranger = true });
+	int64_t seeds = ask(w, "SELECT count(*) FROM vault");
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.retired_users, 1);
+	assert_int_equal(choice.keys_only_here, 0);
+	assert_int_equal(choice.keys_lost, 1);
+	assert_int_equal(choice.revocations, 2);
+	assert_int_equal(signing_set(w), 2);
+	assert_int_equal(keys(w, "key_set = 1"), 0);
+	assert_int_equal(keys(w, "key_set = 2"), 2);
+	assert_int_equal(ask(w, "SELECT count(*) FROM vault"), seeds);
+	assert_int_equal(revocations(w, "cause = 'adopted'"), 2);
+	assert_int_equal(revocations(w, "1"), 2);
+	(void)temp_issue(&w->t, people.ids[0]);
+	check_gone(w, 2);
+}
+
+/* Who is on it in the database may have got creds of the newer set since. */
+static void
+test_retires_older_set(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	make_people(w, &people);
+	revoke(w, people.ids[1]);
+	add_set(w);
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 3 });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.retired_users, 1);
+	assert_int_equal(signing_set(w), 2);
+	check_gone(w, 2);
+	assert_int_equal(keys(w, "key_set = 1"), 0);
+	assert_int_equal(keys(w, "key_set = 2"), 2);
+	assert_int_equal(revocations(w, "cause = 'revoke'"), 1);
+	revoke(w, people.ids[0]);
+	assert_int_equal(revocations(w, "cause = 'revoke'"), 2);
+}
+
+/* The older one stays, and a new one signs. */
+static void
+test_retires_set_that_signs(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	char third[RAND_ID_SIZE];
+	make_people(w, &people);
+	add_set(w);
+	make_user(w, "three", people.role, third);
+	put_seen(w,
+		&(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 4 + 8 });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.retired_users, 1);
+	assert_int_equal(signing_set(w), 3);
+	check_gone(w, 2);
+	assert_int_equal(keys(w, "key_set = 1"), 2);
+	assert_int_equal(keys(w, "key_set = 2"), 0);
+	assert_int_equal(keys(w, "key_set = 3"), 2);
+}
+
+/* The role was deleted, and is back. */
+static void
+test_retires_scoped_key(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	char role[RAND_ID_SIZE];
+	char other[RAND_ID_SIZE];
+	make_people(w, &people);
+	temp_make_role(&w->t, "meter", role);
+	make_user(w, "three", role, other);
+	put_seen(w,
+		&(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 1u << 2 });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.retired_users, 1);
+	assert_int_equal(signing_set(w), 1);
+	check_gone(w, 1);
+	assert_int_equal(keys(w, "key_set = 1"), 3);
+	(void)temp_issue(&w->t, other);
+	/* of a set that only is trusted it goes, and that is all */
+	add_set(w);
+	put_seen(w,
+		&(struct seen){ .generation = 50, .iat = now_s(w), .unlisted = 1u << 1 });
+	adopt(w);
+	check_gone(w, 1);
+	assert_int_equal(keys(w, "key_set = 1"), 2);
+	assert_int_equal(keys(w, "key_set = 2"), 3);
+}
+
+/* Such a JWT natsid did not make: no set is without its plain key. */
+static void
+test_retires_half_a_set(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	make_people(w, &people);
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 1 });
+	adopt(w);
+	check_gone(w, 2);
+	assert_int_equal(keys(w, "key_set = 1"), 0);
+	assert_int_equal(keys(w, "key_set = 2"), 2);
+}
+
+/* What another hand made is not believed. */
+static void
+test_foreign_retires_nothing(void **state)
+{
+	struct world *w = *state;
+	char *jwt = make_jwt(w,
+		&(struct seen){
+			.uuid = OTHER_UUID, .iat = now_s(w), .unlisted = ALL_KEYS });
+	put_of(w, jwt, STORE_QUARANTINE_FOREIGN);
+	free(jwt);
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.retired.len, 0);
+	assert_int_equal(choice.keys_only_here, 1);
+	assert_int_equal(keys(w, "key_set = 1"), 1);
+}
+
 /* ---- overriding, and what cannot be read ---- */
 
 static void
@@ -429,10 +725,12 @@ test_override_takes_nothing(void **state)
 			.iat = now_s(w),
 			.revoked = w->users,
 			.revoked_len = 3,
-			.revoked_at = 5 });
+			.revoked_at = 5,
+			.unlisted = ALL_KEYS });
 	struct quarantine_choice choice = override(w);
 	assert_int_equal(choice.revocations, 0);
 	assert_int_equal(choice.keys_only_here, 1);
+	assert_int_equal(choice.retired.len, 0);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(publish_value(w, "generation"), 41);
 	assert_int_equal(temp_ask(&w->t,
@@ -486,16 +784,6 @@ test_guests(void **state)
 }
 
 /* ---- the clock ---- */
-
-static struct minting
-mint(struct world *w)
-{
-	struct err err = { 0 };
-	struct minting minting = { 0 };
-	assert_int_equal(
-		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
-	return minting;
-}
 
 static void
 test_future_iat(void **state)
@@ -606,11 +894,12 @@ test_differences(void **state)
 			.iat = now_s(w),
 			.revoked = w->users,
 			.revoked_len = 2,
-			.revoked_at = 5 });
+			.revoked_at = 5,
+			.unlisted = ALL_KEYS });
 	struct strlist lines = shown(w);
 	assert_true(has_line(&lines, "revocations only on the server: 2 (U"));
 	assert_true(has_line(&lines, "signing keys only here: 1 (A"));
-	assert_true(has_words(&lines, "what they signed will be good"));
+	assert_true(has_words(&lines, "what they signed is refused now"));
 	assert_false(has_line(&lines, "revocations only here"));
 	assert_false(has_line(&lines, "different: limits"));
 	assert_false(has_line(&lines, "name:"));
@@ -631,12 +920,7 @@ test_differences(void **state)
 static enum verdict
 judge(struct world *w, const char *jwt)
 {
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	struct store_publish_work work = { 0 };
-	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
-	assert_int_equal(store_publish_work(conn, w->seq, &work, &err), 0);
-	store_read_end(w->t.temp.store, conn);
+	struct store_publish_work work = read_work(w);
 	const struct judge_ours ours = {
 		.key = work.public_key,
 		.jwt = work.jwt,
@@ -757,6 +1041,12 @@ main(void)
 		TEST(test_adopts_tombstone),
 		TEST(test_system_account),
 		TEST(test_deleted_here),
+		TEST(test_retires_all),
+		TEST(test_retires_older_set),
+		TEST(test_retires_set_that_signs),
+		TEST(test_retires_scoped_key),
+		TEST(test_retires_half_a_set),
+		TEST(test_foreign_retires_nothing),
 		TEST(test_override_takes_nothing),
 		TEST(test_unreadable),
 		TEST(test_generations),
