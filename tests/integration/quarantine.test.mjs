@@ -14,7 +14,7 @@ const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
 
 for (const which of ['newest', 'oldest']) {
   onStage(`quarantine on the ${which} server`, { which }, (stage, test) => {
-    let account, other, role, users, kept, hand, backup;
+    let account, other, role, users, kept, guest, hand, backup;
 
     const held = (record) => until(`${record.name} is held`, async () => {
       const now = await stage.read(record);
@@ -36,12 +36,23 @@ for (const which of ['newest', 'oldest']) {
       }, { deadline: 30_000 });
     }
 
-    async function restore() {
+    async function makeBackup() {
+      await stage.stopDaemon();
+      const directory = await mkdtemp(join(tmpdir(), 'natsid-backup-'));
+      sql(stage.data, 'PRAGMA wal_checkpoint(TRUNCATE)');
+      await cp(join(stage.data, 'natsid.db'), join(directory, 'natsid.db'));
+      await stage.startDaemon();
+      return directory;
+    }
+
+    async function restore(from = backup) {
       await stage.stopDaemon();
       for (const end of ['', '-wal', '-shm']) await rm(join(stage.data, `natsid.db${end}`), { force: true });
-      await cp(join(backup, 'natsid.db'), join(stage.data, 'natsid.db'));
+      await cp(join(from, 'natsid.db'), join(stage.data, 'natsid.db'));
       await stage.startDaemon();
     }
+
+    const trusted = async (record) => claimsIn(await stored(record)).nats.signing_keys.map((key) => key.key ?? key).sort();
 
     test('a backup is made, and then users are revoked, and another account suspended', async () => {
       account = await stage.createAccount('acme');
@@ -50,13 +61,10 @@ for (const which of ['newest', 'oldest']) {
       users = [];
       for (let i = 0; i < USERS; i += 1) users.push(await stage.createUser(`user-${i}`, account, role));
       kept = await stage.createUser('kept', account, role);
+      guest = await stage.createUser('guest', other, role);
       hand = await Hand.join(stage);
       await Promise.all([stage.proven(account), stage.proven(other)]);
-      await stage.stopDaemon();
-      backup = await mkdtemp(join(tmpdir(), 'natsid-backup-'));
-      sql(stage.data, 'PRAGMA wal_checkpoint(TRUNCATE)');
-      await cp(join(stage.data, 'natsid.db'), join(backup, 'natsid.db'));
-      await stage.startDaemon();
+      backup = await makeBackup();
       for (const user of users) await stage.remove(user);
       await stage.change(other, { active: false });
       await Promise.all([stage.proven(account), stage.proven(other)]);
@@ -130,36 +138,75 @@ for (const which of ['newest', 'oldest']) {
       assert.equal(proven.active, false);
       await stage.change(other, { active: true });
       await stage.proven(other);
+      // What was removed or revoked before the suspension is not known: nobody is in with what was issued then.
+      assert.equal(body.retired_signing_keys.length, 2);
+      assert.equal(body.users_of_retired_keys, 1);
+      await stage.assertRefused(guest.creds_file);
+      await stage.connect(await stage.creds(guest));
       assert.match((await account_('quarantine')).stdout, /No account is in quarantine/);
     });
 
-    test('who adopts is told of signing keys that were removed since, and are trusted again', async () => {
-      const before = await stage.read(account);
+    test('adopting after keys were rotated lets nobody in with what was issued before', async () => {
       await stage.change(account, { rotate_keys: true });
       await stage.proven(account);
-      assert.notEqual((await stage.read(account)).signing_public_key, before.signing_public_key);
+      assert.deepEqual(claimsIn(await stored(account)).nats.revocations ?? {}, {});
       await restore();
-      await held(account);
+      const { signing_keys: before } = await held(account);
       await held(other);
       const { stdout } = await account_('quarantine');
-      const [, count] = /signing keys only here: (\d+) \(A[A-Z2-7]{55}.*will be good, also if/.exec(stdout);
-      assert.match(stdout, /signing keys only on the server: \d+ .*will be refused/);
-      assert.match(stdout, /takes revocations and a suspension over.*all else is as it is here/s);
+      assert.match(stdout, new RegExp(`signing keys only here: ${before.length} \\(A[A-Z2-7]{55}.*refused now`));
+      assert.match(stdout, /signing keys only on the server: 2 .*will be refused/);
+      assert.match(stdout, /retires the signing keys that are "only here".*all else is as it is here/s);
       const { body } = await stage.daemon.api('POST', `/api/v1/accounts/${account.id}/adopt`);
-      assert.equal(body.signing_keys_only_here, Number(count));
-      assert.ok(body.signing_keys_only_here > 0);
-      await stage.proven(account);
-      await stage.connect(kept.creds_file);
-      // Changed while it is held, none of them comes back.
-      await stage.change(account, { rotate_keys: true });
-      await stage.proven(account);
-      await restore();
-      await held(account);
-      await stage.change(account, { rotate_keys: true });
-      const adopted = await account_('adopt', 'acme');
-      assert.match(adopted.stdout, /signing keys? that the server's JWT does not have/);
-      await stage.proven(account);
-      await stage.assertRefused(kept.creds_file);
+      assert.deepEqual(body.retired_signing_keys, before);
+      assert.equal(body.users_of_retired_keys, USERS + 1);
+      assert.equal(body.lost_signing_keys, 2);
+      assert.equal(body.signing_keys_only_here, 0);
+      const { signing_keys: now } = await stage.proven(account);
+      assert.deepEqual(await trusted(account), now.toSorted());
+      assert.ok(now.length === before.length && now.every((key) => !before.includes(key)));
+      for (const user of [kept, ...users.slice(0, 3)]) await stage.assertRefused(user.creds_file);
+      await stage.connect(await stage.creds(kept));
+    });
+
+    test('adopting after a key was removed retires its set, and users of the others stay', async () => {
+      const one = await stage.createAccount('hooli');
+      const meter = await stage.createRole('meter', ['meter.>'], []);
+      const old = await stage.createUser('old', one, role);
+      const moved = await stage.createUser('moved', one, role);
+      await stage.change(one, { add_signing_key: true });
+      const good = await stage.createUser('good', one, role);
+      const gone = await stage.createUser('gone', one, meter);
+      const { signing_keys: [first, second] } = await stage.proven(one);
+      const later = await makeBackup();
+      await stage.change(one, { remove_signing_key: first });
+      const movedCreds = await stage.creds(moved);
+      await stage.remove(gone);
+      await stage.remove(meter);
+      const { signing_keys: left } = await stage.proven(one);
+      assert.deepEqual(await trusted(one), left.toSorted());
+      await stage.connect(movedCreds);
+
+      await restore(later);
+      const { signing_keys: restored } = await held(one);
+      const { stdout } = await account_('adopt', 'hooli');
+      assert.match(stdout, /^Adopted hooli; 1 revocation taken over; /);
+      assert.match(stdout, /; 3 signing keys that the server's JWT does not have are retired: 3 users need new creds\.\n/);
+      const retired = [...stdout.matchAll(/^ {2}retired: (A[A-Z2-7]{55})$/gm)].map(([, key]) => key);
+      assert.deepEqual(retired, restored.filter((key) => !left.includes(key)));
+      assert.ok(retired.includes(first) && retired.includes(second));
+      await stage.proven(one);
+      const now = await trusted(one);
+      assert.ok(left.every((key) => now.includes(key)) && retired.every((key) => !now.includes(key)));
+      for (const user of [old, moved, gone]) await stage.assertRefused(user.creds_file);
+      await stage.connect(good.creds_file);
+      await stage.connect(movedCreds);
+      await stage.connect(await stage.creds(old));
+      // The backup has it on the set that went; what it got since is revoked all the same.
+      await stage.change(moved, { revoke: true });
+      await stage.proven(one);
+      await stage.assertRefused(movedCreds);
+      await rm(later, { recursive: true, force: true });
     });
 
     test('overriding takes nothing over', async () => {

@@ -429,7 +429,10 @@ test_adopts_tombstone(void **state)
 	/* which of them were removed before it does not say */
 	assert_int_equal(choice.retired.len, 1);
 	assert_int_equal(
-		temp_ask(&w->t, "SELECT key_set FROM accounts WHERE id = '%s'", w->id),
+		temp_ask(&w->t,
+			"SELECT sum(k.key_set) FROM signing_keys k JOIN accounts a ON "
+			"a.seq = k.account AND a.key_set = 2 WHERE a.id = '%s'",
+			w->id),
 		2);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(
@@ -653,6 +656,65 @@ test_retires_set_that_signs(void **state)
 	assert_int_equal(keys(w, "key_set = 1"), 2);
 	assert_int_equal(keys(w, "key_set = 2"), 0);
 	assert_int_equal(keys(w, "key_set = 3"), 2);
+}
+
+static struct nkey_public
+account_key(struct world *w)
+{
+	struct nkey_public key;
+	struct err err = { 0 };
+	struct store_publish_work work = read_work(w);
+	assert_int_equal(nkey_text_decode(NKEY_ACCOUNT, work.public_key,
+				 strlen(work.public_key), &key, &err),
+		0);
+	free(work.jwt);
+	return key;
+}
+
+static void
+share(struct world *w, const char *importer)
+{
+	struct err err = { 0 };
+	struct violations violations = { 0 };
+	char id[RAND_ID_SIZE];
+	char export_name[] = "offer";
+	char import_name[] = "use";
+	char subject[] = "paid";
+	char type[] = "service";
+	struct account_export offer = {
+		.name = export_name, .subject = subject, .type = type, .token_req = true
+	};
+	struct account_import use = {
+		.name = import_name, .subject = subject, .type = type
+	};
+	str_fmt_cut(offer.account_id, sizeof(offer.account_id), "%s", w->id);
+	str_fmt_cut(use.account_id, sizeof(use.account_id), "%s", importer);
+	use.account = account_key(w);
+	assert_int_equal(
+		temp_create(&w->t, &account_export_collection, &offer,
+			"account_id,name,subject,type,token_req", id, &violations, &err),
+		0);
+	assert_int_equal(
+		temp_create(&w->t, &account_import_collection, &use,
+			"account_id,name,subject,account,type", id, &violations, &err),
+		0);
+}
+
+/* What the importer's JWT shows is signed by the keys that went. */
+static void
+test_renews_activations(void **state)
+{
+	struct world *w = *state;
+	char importer[RAND_ID_SIZE];
+	temp_make_account(&w->t, "globex", importer);
+	share(w, importer);
+	int64_t before = temp_urgent_generation(&w->t, importer);
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
+	adopt(w);
+	assert_int_equal(temp_urgent_generation(&w->t, importer), before);
+	put_seen(w, &(struct seen){ .generation = 50, .iat = now_s(w), .unlisted = 1 });
+	adopt(w);
+	assert_true(temp_urgent_generation(&w->t, importer) > before);
 }
 
 /* The role was deleted, and is back. */
@@ -1044,6 +1106,7 @@ main(void)
 		TEST(test_retires_all),
 		TEST(test_retires_older_set),
 		TEST(test_retires_set_that_signs),
+		TEST(test_renews_activations),
 		TEST(test_retires_scoped_key),
 		TEST(test_retires_half_a_set),
 		TEST(test_foreign_retires_nothing),
