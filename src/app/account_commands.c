@@ -148,7 +148,7 @@ print_choice(const char *name, const char *done, const struct quarantine_choice 
 	}
 	if (choice->keys_only_here > 0) {
 		printf("; %zu signing key%s that the server's JWT does not have %s "
-		       "trusted: retire what was removed since the backup",
+		       "trusted: retire what should not be",
 			choice->keys_only_here, choice->keys_only_here == 1 ? "" : "s",
 			choice->keys_only_here == 1 ? "is" : "are");
 	}

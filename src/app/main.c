@@ -54,8 +54,8 @@ static const struct command commands[] = {
 		"overwrite",
 		COMMAND_DATA_OPTIONS, 0, command_account_quarantine },
 	{ { "account", "adopt" }, "NAME|ID... | --all",
-		"take revocations and a suspension over from the server's JWT, retire "
-		"the signing keys that it does not list, and push",
+		"take revocations, a suspension and removals of signing keys over from "
+		"the server's JWT, and push",
 		COMMAND_DATA_OPTIONS | OPTION_BIT(OPTION_ALL), OPTION_POSITIONAL_MAX,
 		command_account_adopt },
 	{ { "account", "override" }, "NAME|ID... | --all",

@@ -59,7 +59,7 @@ struct quarantine_choice {
 				  revocations, and all JWTs up to then are refused */
 	int64_t iat_offset; /* seconds that the account is dated ahead of the clock */
 	size_t keys_only_here; /* signing keys that the server's JWT does not have, and
-				  that are trusted again */
+				  that are trusted all the same */
 	struct strlist retired; /* public keys: those of them that are not, but gone */
 	int64_t retired_users; /* who had creds of these, as far as is known */
 	size_t keys_lost; /* signing keys that only the server's JWT has: whoever got
