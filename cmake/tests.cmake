@@ -9,8 +9,10 @@ set(test_environment
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
 
 file(GLOB support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
-# It takes the place of the bus, so only programs that include it may have it.
-set(fake_bus ${PROJECT_SOURCE_DIR}/tests/support/publish_stage.c)
+# They take the place of the bus, so only programs that include them may have them.
+set(fake_bus ${PROJECT_SOURCE_DIR}/tests/support/fake_bus.c
+	${PROJECT_SOURCE_DIR}/tests/support/other_hands.c
+	${PROJECT_SOURCE_DIR}/tests/support/publish_stage.c)
 list(REMOVE_ITEM support_sources ${fake_bus})
 file(GLOB unit_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
@@ -30,7 +32,8 @@ if(NATSID_TESTS)
 	foreach(source IN LISTS unit_sources)
 		cmake_path(GET source STEM name)
 		add_executable(${name} ${source})
-		file(STRINGS ${source} uses_fake_bus REGEX "\"support/publish_stage.h\"")
+		file(STRINGS ${source} uses_fake_bus
+			REGEX "\"support/(fake_bus|other_hands|publish_stage)\\.h\"")
 		if(uses_fake_bus)
 			target_sources(${name} PRIVATE ${fake_bus})
 		endif()

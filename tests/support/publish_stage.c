@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/publish_stage.h"
 
-#include "base/buf.h"
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "store/publish.h"
-#include "store/quarantine.h"
 #include "store/signing_key.h"
-#include "support/jwt_samples.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,373 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The bus that the publisher holds is never looked into. */
-static struct stage *the_stage;
-
 int64_t stage_sweep_pause_ms = 0;
 size_t stage_in_flight_max = 0;
-
-/* Some operator that is not ours. */
-#define OTHER_OPERATOR "OALTEWE2AUBXGYOEWFLFS7ALBBGOCGNYW3DCS7LGLBIX2BFPXAUFB6TY"
-
-/* ---- the servers ---- */
-
-static struct held *
-find_held(struct fake_server *server, const char *key)
-{
-	for (size_t i = 0; i < server->held_len; i++) {
-		if (str_equal(server->held[i].key, key)) {
-			return &server->held[i];
-		}
-	}
-	return NULL;
-}
-
-static void
-keep(struct fake_server *server, const char *key, const char *jwt)
-{
-	struct held *held = find_held(server, key);
-	if (held == NULL) {
-		if (server->held_len == ACCOUNTS_MAX) {
-			abort();
-		}
-		held = &server->held[server->held_len++];
-		*held = (struct held){ 0 };
-		str_fmt_cut(held->key, sizeof(held->key), "%s", key);
-	}
-	free(held->jwt);
-	held->jwt = str_dup(jwt);
-	if (held->jwt == NULL) {
-		abort();
-	}
-}
-
-static void
-wipe(struct fake_server *server)
-{
-	for (size_t i = 0; i < server->held_len; i++) {
-		free(server->held[i].jwt);
-	}
-	server->held_len = 0;
-	server->incarnation++;
-}
-
-static void
-reply(uint64_t request, const char *text)
-{
-	struct bus_event event = { .kind = BUS_EVENT_REPLY,
-		.epoch = 1,
-		.request = request,
-		.subject = "inbox",
-		.data = text,
-		.len = strlen(text) };
-	publisher_on_bus(the_stage->publisher, &event);
-}
-
-/* What every answer begins with. */
-static void
-put_server(int index, const struct fake_server *server, char *out, size_t size)
-{
-	char id[32];
-	char name[32];
-	str_fmt_cut(id, sizeof(id), "N%d-%d", index, server->incarnation);
-	str_fmt_cut(name, sizeof(name), "s%d", server->twin ? 0 : index);
-	str_fmt_cut(out, size,
-		"{\"server\":{\"id\":\"%s\",\"name\":\"%s\",\"cluster\":\"c\",\"ver\":"
-		"\"2.15\"},",
-		id, server->unnamed ? id : name);
-}
-
-static void
-answer_ping(int index, const struct fake_server *server, uint64_t request)
-{
-	char head[160];
-	char routes[64] = "";
-	char text[384];
-	int active = 0;
-	for (int i = 0; i < SERVERS_MAX; i++) {
-		const struct fake_server *other = &the_stage->servers[i];
-		active += other->up && !other->hidden && !other->joining ? 1 : 0;
-		if (other->up && other->joining && i != index) {
-			str_fmt_cut(routes, sizeof(routes),
-				"{\"rid\":7},{\"rid\":8,\"name\":\"s%d\"}", i);
-		}
-	}
-	put_server(index, server, head, sizeof(head));
-	str_fmt_cut(text, sizeof(text),
-		"%s\"statsz\":{\"routes\":[%s],\"active_servers\":%d}}", head, routes,
-		server->alone ? 1 : active);
-	reply(request, text);
-}
-
-/* Whom it trusts. */
-static void
-answer_varz(int index, const struct fake_server *server, uint64_t request)
-{
-	char head[160];
-	char text[512];
-	put_server(index, server, head, sizeof(head));
-	str_fmt_cut(text, sizeof(text),
-		"%s\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
-		"\"signing_keys\":[\"%s\"]}}]}}",
-		head, OTHER_OPERATOR,
-		server->distrusts ? OTHER_OPERATOR : the_stage->signing_key);
-	reply(request, text);
-}
-
-static void
-answer_list(int index, const struct fake_server *server, uint64_t request)
-{
-	struct buf text;
-	buf_init(&text, 64 * 1024);
-	char head[160];
-	put_server(index, server, head, sizeof(head));
-	buf_put_str(&text, head);
-	buf_put_str(&text, "\"data\":[");
-	for (size_t i = 0; i < server->held_len; i++) {
-		buf_put_str(&text, i > 0 ? ",\"" : "\"");
-		buf_put_str(&text, server->held[i].key);
-		buf_put_char(&text, '"');
-	}
-	buf_put_str(&text, "]}");
-	if (buf_finish(&text, &(struct err){ 0 }) != 0) {
-		abort();
-	}
-	reply(request, text.data);
-	buf_release(&text);
-}
-
-static void
-answer_update(int index, struct fake_server *server, uint64_t request, const char *jwt)
-{
-	static const char *const words[] = {
-		[STORES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
-		[SILENT] = "",
-		[SKIPS] = "\"data\":{\"code\":200,\"message\":\"jwt update cache "
-			  "skipped\"}",
-		[REFUSES] = "\"error\":{\"code\":500,\"description\":\"jwt validation "
-			    "failed - x\"}",
-		[FAILS] = "\"error\":{\"code\":500,\"description\":\"disk trouble\"}",
-		[LIES] = "\"data\":{\"code\":200,\"message\":\"jwt updated\"}",
-		[HANGS] = "",
-	};
-	static const char cached[] =
-		"\"data\":{\"code\":200,\"message\":\"jwt updated cache\"}";
-	struct err err = { 0 };
-	struct jwt_claims claims = { 0 };
-	char text[384];
-	server->updates++;
-	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
-		abort();
-	}
-	if (index == 0 && the_stage->pushed < ACCOUNTS_MAX * 4) {
-		str_fmt_cut(the_stage->order[the_stage->pushed], NKEY_TEXT_SIZE, "%s",
-			claims.sub);
-		the_stage->pushed_at[the_stage->pushed++] = clock_mono_ms(&clock_system);
-		temp_signal_raise(&the_stage->update);
-	}
-	if (server->answer == STORES) {
-		keep(server, claims.sub, jwt);
-	}
-	jwt_claims_release(&claims);
-	if (words[server->answer][0] != '\0') {
-		char head[160];
-		put_server(index, server, head, sizeof(head));
-		str_fmt_cut(text, sizeof(text), "%s%s}", head,
-			server->cache ? cached : words[server->answer]);
-		reply(request, text);
-	}
-}
-
-static void
-answer_lookup(struct fake_server *server, uint64_t request, const char *subject)
-{
-	char key[NKEY_TEXT_SIZE];
-	str_fmt_cut(key, sizeof(key), "%s", subject + strlen("$SYS.REQ.ACCOUNT."));
-	const struct held *held = find_held(server, key);
-	server->lookups++;
-	if (server->answer != SILENT && !server->mute && !server->cache) {
-		reply(request, held != NULL ? held->jwt : "");
-	}
-}
-
-/* As the bus says it when nobody listens. */
-static void
-answer_for_nobody(uint64_t request)
-{
-	struct bus_event event = { .kind = BUS_EVENT_REPLY,
-		.epoch = 1,
-		.request = request,
-		.subject = "inbox",
-		.no_responders = true };
-	for (int i = 0; i < SERVERS_MAX; i++) {
-		if (the_stage->servers[i].up && !the_stage->servers[i].cache) {
-			return;
-		}
-	}
-	publisher_on_bus(the_stage->publisher, &event);
-}
-
-static void
-expire(uint64_t request)
-{
-	struct bus_event expired = {
-		.kind = BUS_EVENT_EXPIRED, .epoch = 1, .request = request
-	};
-	publisher_on_bus(the_stage->publisher, &expired);
-}
-
-/* What is asked of servers that a roster counts on is theirs to answer in time. */
-static void
-expire_or_keep(struct stage *s, uint64_t request, const char *subject, int64_t timeout_ms)
-{
-	bool claims = str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE") ||
-		strstr(subject, "LOOKUP") != NULL;
-	if (!s->patient || !claims) {
-		expire(request);
-		return;
-	}
-	if (s->question_len == QUESTIONS_MAX) {
-		abort();
-	}
-	struct question *question = &s->questions[s->question_len++];
-	*question = (struct question){ .request = request, .timeout_ms = timeout_ms };
-	str_fmt_cut(question->subject, sizeof(question->subject), "%s", subject);
-}
-
-static void
-call_on_push(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	void (*on_push)(struct stage * s) = s->on_push;
-	s->on_push = NULL;
-	pthread_mutex_unlock(&s->lock);
-	if (on_push != NULL) {
-		on_push(s);
-	}
-}
-
-static void
-note_asked(struct stage *s, const char *subject)
-{
-	static const char lookup[] = "$SYS.REQ.ACCOUNT.";
-	bool list = str_equal(subject, "$SYS.REQ.CLAIMS.LIST");
-	if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
-		s->pings++;
-	}
-	if ((list || str_starts_with(subject, lookup)) && s->asked_len < ASKED_MAX) {
-		str_fmt_cut(s->asked[s->asked_len++], NKEY_TEXT_SIZE, "%s",
-			list ? "LIST" : subject + strlen(lookup));
-	}
-	if (list && s->on_list != NULL) {
-		void (*on_list)(struct stage * stage) = s->on_list;
-		s->on_list = NULL;
-		on_list(s);
-	}
-}
-
-int
-bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
-	size_t len, int64_t timeout_ms, struct err *err)
-{
-	struct stage *s = the_stage;
-	bool hangs = false;
-	(void)bus;
-	if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
-		call_on_push(s);
-	}
-	pthread_mutex_lock(&s->lock);
-	if (s->down) {
-		pthread_mutex_unlock(&s->lock);
-		return err_set(err, ERR_UNAVAILABLE, "not connected");
-	}
-	if (s->flap && strstr(subject, "LOOKUP") != NULL) {
-		struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
-		struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = 2 };
-		s->flap = false;
-		publisher_on_bus(s->publisher, &down);
-		publisher_on_bus(s->publisher, &up);
-	}
-	if (str_equal(subject, "$SYS.REQ.SERVER.PING") && s->pushed > 0 &&
-		s->pinged_at[s->pushed - 1] == 0) {
-		s->pinged_at[s->pushed - 1] = clock_mono_ms(&clock_system);
-	}
-	note_asked(s, subject);
-	if (s->list_hangs && str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
-		pthread_mutex_unlock(&s->lock);
-		return 0;
-	}
-	for (int i = 0; i < SERVERS_MAX; i++) {
-		struct fake_server *server = &s->servers[i];
-		if (!server->up) {
-			continue;
-		}
-		if (str_equal(subject, "$SYS.REQ.SERVER.PING.VARZ")) {
-			answer_varz(i, server, request);
-		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.LIST")) {
-			answer_list(i, server, request);
-		} else if (str_equal(subject, "$SYS.REQ.SERVER.PING")) {
-			if (!server->hidden && !server->deaf) {
-				answer_ping(i, server, request);
-			}
-		} else if (str_equal(subject, "$SYS.REQ.CLAIMS.UPDATE")) {
-			if (strlen(data) != len) {
-				abort();
-			}
-			answer_update(i, server, request, data);
-			hangs = hangs || (server->hangs && server->answer == SILENT);
-		} else {
-			answer_lookup(server, request, subject);
-			hangs = hangs || (server->hangs && server->answer == SILENT);
-		}
-	}
-	if (strstr(subject, "LOOKUP") != NULL) {
-		answer_for_nobody(request);
-	}
-	if (!hangs) {
-		expire_or_keep(s, request, subject, timeout_ms);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return 0;
-}
-
-int
-bus_subscribe(struct bus *bus, const char *subject, struct err *err)
-{
-	(void)bus; /* what is published the tests say themselves */
-	(void)subject;
-	(void)err;
-	return 0;
-}
-
-void
-bus_cancel(struct bus *bus, uint64_t request)
-{
-	struct stage *s = the_stage;
-	(void)bus; /* what comes for it afterwards is to be passed over */
-	if (s == NULL) {
-		return; /* a test without one */
-	}
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->question_len; i++) {
-		if (s->questions[i].request == request) {
-			s->questions[i] = s->questions[--s->question_len];
-			break;
-		}
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-void
-bus_status(struct bus *bus, struct bus_status *out)
-{
-	struct stage *s = the_stage;
-	(void)bus;
-	*out = (struct bus_status){ 0 };
-	pthread_mutex_lock(&s->lock);
-	out->state = s->down ? BUS_DOWN : BUS_UP;
-	pthread_mutex_unlock(&s->lock);
-}
 
 /* ---- the stage ---- */
 
@@ -405,42 +37,6 @@ read_mono(void *ctx)
 		__atomic_load_n(&s->ahead, __ATOMIC_RELAXED);
 }
 
-void
-stage_pass(struct stage *s, int64_t ms)
-{
-	__atomic_add_fetch(&s->ahead, ms, __ATOMIC_RELAXED);
-}
-
-void
-stage_wake(struct stage *s)
-{
-	expire(UINT64_MAX); /* of nobody */
-	(void)s;
-}
-
-void
-stage_say(struct stage *s, enum bus_event_kind kind)
-{
-	struct bus_event event = { .kind = kind, .epoch = 1 };
-	publisher_on_bus(s->publisher, &event);
-}
-
-void
-stage_announce(struct stage *s, int server)
-{
-	char subject[64];
-	pthread_mutex_lock(&s->lock);
-	str_fmt_cut(subject, sizeof(subject), "$SYS.SERVER.N%d-%d.STATSZ", server,
-		s->servers[server].incarnation);
-	pthread_mutex_unlock(&s->lock);
-	struct bus_event event = { .kind = BUS_EVENT_MESSAGE,
-		.epoch = 1,
-		.subject = subject,
-		.data = "",
-		.len = 0 };
-	publisher_on_bus(s->publisher, &event);
-}
-
 static void
 read_signing_key(struct stage *s)
 {
@@ -450,7 +46,7 @@ read_signing_key(struct stage *s)
 	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
 	assert_int_equal(store_signing_key_plain(conn, 0, &key, &err), 0);
 	store_read_end(s->t.temp.store, conn);
-	nkey_text_encode(NKEY_OPERATOR, &key.public_key, s->signing_key);
+	nkey_text_encode(NKEY_OPERATOR, &key.public_key, s->bus.signing_key);
 }
 
 static void
@@ -458,6 +54,7 @@ start_publisher(struct stage *s)
 {
 	struct err err = { 0 };
 	assert_int_equal(publisher_new(&s->params, &s->publisher, &err), 0);
+	s->bus.publisher = s->publisher;
 	store_on_commit(s->t.temp.store, publisher_on_commit, s->publisher);
 	assert_int_equal(publisher_start(s->publisher, NULL, &err), 0);
 }
@@ -468,13 +65,10 @@ stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 	struct stage *s = calloc(1, sizeof(*s));
 	assert_non_null(s);
 	temp_service_init(&s->t);
-	assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
-	temp_signal_init(&s->update);
 	temp_signal_init(&s->step);
 	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
-	s->servers[0].up = true;
+	fake_bus_init(&s->bus, s);
 	read_signing_key(s);
-	the_stage = s;
 	s->params = (struct publisher_params){
 		.store = s->t.temp.store,
 		.service = s->t.service,
@@ -518,17 +112,52 @@ stage_tear_down(void **state)
 	struct stage *s = *state;
 	publisher_stop(s->publisher);
 	publisher_free(s->publisher);
-	the_stage = NULL;
-	for (int i = 0; i < SERVERS_MAX; i++) {
-		wipe(&s->servers[i]);
-	}
+	fake_bus_release(&s->bus);
 	temp_service_release(&s->t);
-	temp_signal_release(&s->update);
 	temp_signal_release(&s->step);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
 	return 0;
 }
+
+void
+stage_say(struct stage *s, enum bus_event_kind kind)
+{
+	struct bus_event event = { .kind = kind, .epoch = 1 };
+	publisher_on_bus(s->publisher, &event);
+}
+
+void
+stage_announce(struct stage *s, int server)
+{
+	char subject[64];
+	pthread_mutex_lock(&s->bus.lock);
+	str_fmt_cut(subject, sizeof(subject), "$SYS.SERVER.N%d-%d.STATSZ", server,
+		s->bus.servers[server].incarnation);
+	pthread_mutex_unlock(&s->bus.lock);
+	fake_bus_hear(&s->bus, subject, "");
+}
+
+/* ---- time ---- */
+
+void
+stage_pass(struct stage *s, int64_t ms)
+{
+	__atomic_add_fetch(&s->ahead, ms, __ATOMIC_RELAXED);
+}
+
+void
+stage_wake(struct stage *s)
+{
+	fake_bus_expire(&s->bus, UINT64_MAX); /* of nobody */
+}
+
+unsigned
+stage_looks(const struct stage *s)
+{
+	return __atomic_load_n(&s->looks, __ATOMIC_RELAXED);
+}
+
+/* ---- what is waited for ---- */
 
 struct wait {
 	struct stage *stage;
@@ -551,17 +180,25 @@ stage_eventually(
 	return temp_signal_wait(&s->step, is_over, &wait, DEADLINE_MS);
 }
 
+int64_t
+stage_ask(struct stage *s, const char *sql)
+{
+	return temp_ask(&s->t, sql, NULL);
+}
+
+bool
+stage_is_true(struct stage *s, const void *ctx)
+{
+	return stage_ask(s, (const char *)ctx) > 0;
+}
+
 bool
 stage_is_quiet(struct stage *s, const void *ctx)
 {
 	struct publisher_status status;
 	(void)ctx;
 	publisher_status(s->publisher, &status);
-	return status.open == 0 &&
-		temp_ask(&s->t,
-			"SELECT count(*) FROM account_publish WHERE proven_generation < "
-			"generation",
-			NULL) == 0;
+	return status.open == 0 && stage_open_accounts(s) == 0;
 }
 
 /* Of the account; 0: of all. Asked last: what the publisher says of itself may be older
@@ -574,7 +211,22 @@ count_unconfirmed(struct stage *s, int64_t account)
 		"SELECT count(*) FROM unconfirmed WHERE missing_since = 0 AND %d IN (0, "
 		"account)",
 		(int)account);
-	return temp_ask(&s->t, sql, NULL);
+	return stage_ask(s, sql);
+}
+
+/* By the servers that are up. */
+static bool
+is_held(struct stage *s, const char *key, const char *jwt)
+{
+	bool same = true;
+	pthread_mutex_lock(&s->bus.lock);
+	for (int i = 0; same && i < SERVERS_MAX; i++) {
+		struct fake_server *server = &s->bus.servers[i];
+		const struct held *held = fake_server_find(server, key);
+		same = !server->up || (held != NULL && str_equal(held->jwt, jwt));
+	}
+	pthread_mutex_unlock(&s->bus.lock);
+	return same;
 }
 
 /* The servers that are up hold, of every account, the bytes that are in force. */
@@ -584,7 +236,7 @@ is_converged(struct stage *s, const void *ctx)
 	bool same = true;
 	struct err err = { 0 };
 	struct store_conn *conn = NULL;
-	int64_t accounts = temp_ask(&s->t, "SELECT count(*) FROM accounts", NULL);
+	int64_t accounts = stage_ask(s, "SELECT count(*) FROM accounts");
 	if (!stage_is_quiet(s, ctx)) {
 		return false;
 	}
@@ -596,14 +248,7 @@ is_converged(struct stage *s, const void *ctx)
 		assert_int_equal(
 			store_publish_jwt(conn, seq, &jwt, &generation, &err), 0);
 		assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-		pthread_mutex_lock(&s->lock);
-		for (int i = 0; i < SERVERS_MAX; i++) {
-			const struct held *held = find_held(&s->servers[i], claims.sub);
-			same = same &&
-				(!s->servers[i].up ||
-					(held != NULL && str_equal(held->jwt, jwt)));
-		}
-		pthread_mutex_unlock(&s->lock);
+		same = is_held(s, claims.sub, jwt);
 		jwt_claims_release(&claims);
 		free(jwt);
 	}
@@ -615,12 +260,7 @@ void
 stage_assert_converges(struct stage *s)
 {
 	if (!stage_eventually(s, is_converged, NULL)) {
-		fail_msg("not converged: %ld open",
-			(long)temp_ask(&s->t,
-				"SELECT count(*) FROM account_publish WHERE "
-				"proven_generation < "
-				"generation",
-				NULL));
+		fail_msg("not converged: %ld open", (long)stage_open_accounts(s));
 	}
 }
 
@@ -632,16 +272,162 @@ stage_has_state(struct stage *s, const void *ctx)
 		"SELECT count(*) FROM account_publish WHERE generation > "
 		"proven_generation AND %s",
 		(const char *)ctx);
-	return temp_ask(&s->t, sql, NULL) > 0;
+	return stage_ask(s, sql) > 0;
+}
+
+bool
+stage_has_pinged(struct stage *s, const void *ctx)
+{
+	const unsigned *before = ctx;
+	return stage_pings(s) > *before;
+}
+
+static bool
+holds_newest(struct stage *s, const void *ctx)
+{
+	const char *account = ctx;
+	char key[NKEY_TEXT_SIZE];
+	bool same = stage_is_quiet(s, NULL);
+	char *jwt = stage_jwt(s, account);
+	stage_key(s, account, key);
+	same = same && is_held(s, key, jwt);
+	free(jwt);
+	return same && count_unconfirmed(s, temp_account_seq(&s->t, account)) == 0;
+}
+
+void
+stage_assert_holds_newest(struct stage *s, const char *account)
+{
+	assert_true(stage_eventually(s, holds_newest, account));
+}
+
+/* ---- what can be seen ---- */
+
+char *
+stage_jwt(struct stage *s, const char *account)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	char *jwt = NULL;
+	int64_t generation = 0;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_publish_jwt(conn, temp_account_seq(&s->t, account), &jwt,
+				 &generation, &err),
+		0);
+	store_read_end(s->t.temp.store, conn);
+	return jwt;
+}
+
+void
+stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE])
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct store_publish_work work;
+	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
+	assert_int_equal(
+		store_publish_work(conn, temp_account_seq(&s->t, account), &work, &err),
+		0);
+	store_read_end(s->t.temp.store, conn);
+	memcpy(out, work.public_key, NKEY_TEXT_SIZE);
+	free(work.jwt);
+}
+
+int64_t
+stage_open_accounts(struct stage *s)
+{
+	return stage_ask(s,
+		"SELECT count(*) FROM account_publish WHERE generation > "
+		"proven_generation");
+}
+
+int64_t
+stage_count_status(struct stage *s, const char *status)
+{
+	char sql[512];
+	assert_int_equal(str_fmt(sql, sizeof(sql),
+				 "SELECT count(*) FROM accounts t JOIN account_publish p "
+				 "ON p.account = t.seq WHERE '%s' = (CASE WHEN "
+				 "p.proven_generation < p.generation THEN p.state ELSE "
+				 "coalesce((SELECT iif(max(missing_since) > 0, "
+				 "'partial', 'pending') FROM unconfirmed u WHERE "
+				 "u.account = t.seq HAVING count(*) > 0), 'proven') END)",
+				 status),
+		0);
+	return stage_ask(s, sql);
+}
+
+static unsigned
+read_count(struct stage *s, const unsigned *count)
+{
+	pthread_mutex_lock(&s->bus.lock);
+	unsigned n = *count;
+	pthread_mutex_unlock(&s->bus.lock);
+	return n;
 }
 
 unsigned
 stage_updates(struct stage *s, int server)
 {
-	pthread_mutex_lock(&s->lock);
-	unsigned n = s->servers[server].updates;
-	pthread_mutex_unlock(&s->lock);
-	return n;
+	return read_count(s, &s->bus.servers[server].updates);
+}
+
+unsigned
+stage_lookups(struct stage *s, int server)
+{
+	return read_count(s, &s->bus.servers[server].lookups);
+}
+
+unsigned
+stage_pings(struct stage *s)
+{
+	return read_count(s, &s->bus.pings);
+}
+
+size_t
+stage_pushed(struct stage *s)
+{
+	return read_count(s, &s->bus.pushed);
+}
+
+struct push
+stage_push(struct stage *s, size_t index)
+{
+	pthread_mutex_lock(&s->bus.lock);
+	struct push push = s->bus.pushes[index];
+	pthread_mutex_unlock(&s->bus.lock);
+	return push;
+}
+
+/* ---- accounts ---- */
+
+void
+stage_make_accounts(struct stage *s, int len, char (*out)[RAND_ID_SIZE])
+{
+	for (int i = 0; i < len; i++) {
+		char name[16];
+		str_fmt_cut(name, sizeof(name), "account%d", i);
+		temp_make_account(&s->t, name, out[i]);
+	}
+}
+
+void
+stage_converge(struct stage *s, int servers, int len, char (*out)[RAND_ID_SIZE])
+{
+	stage_make_accounts(s, len, out);
+	for (int i = 0; i < servers; i++) {
+		stage_set_server(s, i, true);
+	}
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+}
+
+void
+stage_converge_two(struct stage *s, char account[static RAND_ID_SIZE])
+{
+	char accounts[2][RAND_ID_SIZE];
+	stage_converge(s, 2, 2, accounts);
+	memcpy(account, accounts[0], RAND_ID_SIZE);
 }
 
 void
@@ -661,203 +447,76 @@ stage_describe(struct stage *s, const char *account, const char *text)
 	temp_change_ok(&s->t, &account_collection, account, &row, "description");
 }
 
-void
-stage_set_answer(struct stage *s, int server, enum answer answer)
+char *
+stage_replace_jwt(struct stage *s, const char *account)
 {
-	pthread_mutex_lock(&s->lock);
-	s->servers[server].answer = answer;
-	pthread_mutex_unlock(&s->lock);
+	char *old = stage_jwt(s, account);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	return old;
+}
+
+/* ---- servers ---- */
+
+void
+stage_set_flag(struct stage *s, bool *flag, bool value)
+{
+	pthread_mutex_lock(&s->bus.lock);
+	*flag = value;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 void
 stage_set_server(struct stage *s, int server, bool up)
 {
-	pthread_mutex_lock(&s->lock);
-	s->servers[server].up = up;
-	pthread_mutex_unlock(&s->lock);
-}
-
-void
-stage_wipe_server(struct stage *s, int server)
-{
-	pthread_mutex_lock(&s->lock);
-	wipe(&s->servers[server]);
-	pthread_mutex_unlock(&s->lock);
+	stage_set_flag(s, &s->bus.servers[server].up, up);
 }
 
 void
 stage_set_mute(struct stage *s, int server, bool mute)
 {
-	pthread_mutex_lock(&s->lock);
-	s->servers[server].mute = mute;
-	pthread_mutex_unlock(&s->lock);
-}
-
-unsigned
-stage_pings(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	unsigned n = s->pings;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-size_t
-stage_pushed(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	size_t n = s->pushed;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-int64_t
-stage_pushed_at(struct stage *s, size_t index)
-{
-	pthread_mutex_lock(&s->lock);
-	int64_t at = s->pushed_at[index];
-	pthread_mutex_unlock(&s->lock);
-	return at;
-}
-
-int64_t
-stage_pinged_at(struct stage *s, size_t index)
-{
-	pthread_mutex_lock(&s->lock);
-	int64_t at = s->pinged_at[index];
-	pthread_mutex_unlock(&s->lock);
-	return at;
-}
-
-int64_t
-stage_open_accounts(struct stage *s)
-{
-	return temp_ask(&s->t,
-		"SELECT count(*) FROM account_publish WHERE generation > "
-		"proven_generation",
-		NULL);
-}
-
-/* ---- what others do ---- */
-
-char *
-stage_jwt(struct stage *s, const char *account)
-{
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	char *jwt = NULL;
-	int64_t generation = 0;
-	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
-	assert_int_equal(store_publish_jwt(conn, temp_account_seq(&s->t, account), &jwt,
-				 &generation, &err),
-		0);
-	store_read_end(s->t.temp.store, conn);
-	return jwt;
-}
-
-char *
-stage_foreign_jwt(struct stage *s, const char *account, const char *tag)
-{
-	struct err err = { 0 };
-	struct jwt_claims claims = { 0 };
-	struct buf out;
-	struct sample_key key = sample_key_make(NKEY_OPERATOR, 7);
-	struct jwt_signer signer = sample_signer(&key);
-	char *jwt = stage_jwt(s, account);
-	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-	free(jwt);
-	struct strlist *tags = &claims.as.account.tags;
-	assert_int_equal(tags->len, 1);
-	/* natsid:<uuid>:<generation> */
-	char uuid[40];
-	char text[96] = "elsewhere";
-	str_fmt_cut(uuid, sizeof(uuid), "%.36s", tags->items[0] + strlen("natsid:"));
-	if (tag != NULL) {
-		str_fmt_cut(text, sizeof(text), "natsid:%s:9", uuid);
-	}
-	strlist_release(tags);
-	assert_int_equal(strlist_add(tags, text, &err), 0);
-	claims.iat += 1000;
-	buf_init(&out, 64 * 1024);
-	assert_int_equal(jwt_encode(&claims, &signer, &out, &err), 0);
-	assert_int_equal(buf_finish(&out, &err), 0);
-	char *copy = str_dup(out.data);
-	assert_non_null(copy);
-	buf_release(&out);
-	jwt_claims_release(&claims);
-	return copy;
+	stage_set_flag(s, &s->bus.servers[server].mute, mute);
 }
 
 void
-stage_store(struct stage *s, int server, const char *jwt)
+stage_set_answer(struct stage *s, int server, enum answer answer)
 {
-	struct err err = { 0 };
-	struct jwt_claims claims = { 0 };
-	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-	pthread_mutex_lock(&s->lock);
-	keep(&s->servers[server], claims.sub, jwt);
-	pthread_mutex_unlock(&s->lock);
-	jwt_claims_release(&claims);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.servers[server].answer = answer;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 void
-stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE])
+stage_restart_server(struct stage *s, int server)
 {
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	struct store_publish_work work;
-	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
-	assert_int_equal(
-		store_publish_work(conn, temp_account_seq(&s->t, account), &work, &err),
-		0);
-	store_read_end(s->t.temp.store, conn);
-	memcpy(out, work.public_key, NKEY_TEXT_SIZE);
-	free(work.jwt);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.servers[server].incarnation++;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 void
-stage_lose(struct stage *s, int server, const char *account)
+stage_wipe_server(struct stage *s, int server)
 {
-	char key[NKEY_TEXT_SIZE];
-	stage_key(s, account, key);
-	pthread_mutex_lock(&s->lock);
-	struct fake_server *fake = &s->servers[server];
-	struct held *held = find_held(fake, key);
-	assert_non_null(held);
-	free(held->jwt);
-	*held = fake->held[--fake->held_len];
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->bus.lock);
+	fake_server_lose_all(&s->bus.servers[server]);
+	s->bus.servers[server].incarnation++;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 void
-stage_damage(struct stage *s, int server, const char *account)
+stage_on_push(struct stage *s, void (*on_push)(struct stage *s))
 {
-	char key[NKEY_TEXT_SIZE];
-	stage_key(s, account, key);
-	pthread_mutex_lock(&s->lock);
-	struct held *held = find_held(&s->servers[server], key);
-	assert_non_null(held);
-	held->jwt[strlen(held->jwt) / 2] = '\0';
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.on_push = on_push;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
-void
-stage_put_stranger(struct stage *s, int server)
-{
-	struct sample_key key = sample_key_make(NKEY_ACCOUNT, 99);
-	pthread_mutex_lock(&s->lock);
-	keep(&s->servers[server], key.text, "whatever");
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- a patient stage ---- */
+/* ---- a patient bus ---- */
 
 void
 stage_set_patient(struct stage *s)
 {
-	pthread_mutex_lock(&s->lock);
-	s->patient = true;
-	pthread_mutex_unlock(&s->lock);
+	stage_set_flag(s, &s->bus.patient, true);
 }
 
 struct search {
@@ -871,13 +530,13 @@ is_looked_up(struct stage *s, const void *ctx)
 {
 	const struct search *search = ctx;
 	bool found = false;
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; !found && i < s->question_len; i++) {
-		found = s->questions[i].request > search->after &&
-			strstr(s->questions[i].subject, search->key) != NULL;
-		*search->found = s->questions[i];
+	pthread_mutex_lock(&s->bus.lock);
+	for (size_t i = 0; !found && i < s->bus.question_len; i++) {
+		found = s->bus.questions[i].request > search->after &&
+			strstr(s->bus.questions[i].subject, search->key) != NULL;
+		*search->found = s->bus.questions[i];
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->bus.lock);
 	return found;
 }
 
@@ -894,63 +553,23 @@ stage_await_lookup(struct stage *s, const char *account, uint64_t after)
 void
 stage_answer_lookup(struct stage *s, int server, const struct question *question)
 {
-	pthread_mutex_lock(&s->lock);
-	struct fake_server *fake = &s->servers[server];
+	pthread_mutex_lock(&s->bus.lock);
+	struct fake_server *fake = &s->bus.servers[server];
 	bool mute = fake->mute;
 	fake->mute = false;
-	answer_lookup(fake, question->request, question->subject);
+	fake_bus_answer_lookup_locked(
+		&s->bus, server, question->request, question->subject);
 	fake->mute = mute;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 void
 stage_expire(struct stage *s)
 {
-	pthread_mutex_lock(&s->lock);
-	while (s->question_len > 0) {
-		expire(s->questions[--s->question_len].request);
+	pthread_mutex_lock(&s->bus.lock);
+	while (s->bus.question_len > 0) {
+		struct question *last = &s->bus.questions[--s->bus.question_len];
+		fake_bus_expire(&s->bus, last->request);
 	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-static bool
-holds_newest(struct stage *s, const void *ctx)
-{
-	const char *account = ctx;
-	char key[NKEY_TEXT_SIZE];
-	bool same = stage_is_quiet(s, NULL);
-	char *jwt = stage_jwt(s, account);
-	stage_key(s, account, key);
-	pthread_mutex_lock(&s->lock);
-	for (int i = 0; i < SERVERS_MAX; i++) {
-		const struct held *held = find_held(&s->servers[i], key);
-		same = same &&
-			(!s->servers[i].up ||
-				(held != NULL && str_equal(held->jwt, jwt)));
-	}
-	pthread_mutex_unlock(&s->lock);
-	free(jwt);
-	return same && count_unconfirmed(s, temp_account_seq(&s->t, account)) == 0;
-}
-
-void
-stage_assert_holds_newest(struct stage *s, const char *account)
-{
-	assert_true(stage_eventually(s, holds_newest, account));
-}
-
-static int
-lift(struct store_tx *tx, void *ctx, struct err *err)
-{
-	const int64_t *account = ctx;
-	return store_quarantine_lift(tx, *account, 100, 0, 0, err);
-}
-
-void
-stage_lift(struct stage *s, const char *account)
-{
-	struct err err = { 0 };
-	int64_t seq = temp_account_seq(&s->t, account);
-	temp_service_advance(&s->t, 2000 * 1000);
-	assert_int_equal(store_write(s->t.temp.store, lift, &seq, &err), 0);
+	pthread_mutex_unlock(&s->bus.lock);
 }

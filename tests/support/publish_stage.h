@@ -1,95 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The publisher against servers that this file plays: its bus_request and bus_cancel
- * stand in for the bus (the linker takes them before the library's). Answers come at
- * once, and a request expires as soon as all have answered that will - or, on a patient
- * stage, lookups and pushes when the test says so. */
+ * The publisher on a service of its own, with a fake bus: what tests change and wait
+ * for. */
 #ifndef SUPPORT_PUBLISH_STAGE_H
 #define SUPPORT_PUBLISH_STAGE_H
 
 #include "publish/publisher.h"
+#include "support/fake_bus.h"
 #include "support/temp_service.h"
 #include "support/temp_signal.h"
 
-#include <pthread.h>
-
-enum {
-	SERVERS_MAX = 65, /* one more than natsid follows */
-	ACCOUNTS_MAX = 320,
-	ASKED_MAX = 4096,
-	QUESTIONS_MAX = 256,
-	DEADLINE_MS = 20000
-};
-
-/* SILENT: to lookups, too. */
-enum answer { STORES, SILENT, SKIPS, REFUSES, FAILS, LIES, HANGS };
-
-struct held {
-	char key[NKEY_TEXT_SIZE];
-	char *jwt;
-};
-
-struct fake_server {
-	bool up;
-	bool hidden; /* does not answer PING yet */
-	bool deaf; /* does not answer PING, and the others know of it */
-	bool joining; /* the others have a route to it, and do not count it yet */
-	bool alone; /* it has just started, and knows of no other */
-	bool distrusts; /* our operator's signing key */
-	bool unnamed; /* its name is its id */
-	bool twin; /* it is called as the first one */
-	bool mute; /* does not answer lookups */
-	bool cache; /* its resolver: nobody there listens to lookups */
-	int incarnation;
-	enum answer answer;
-	bool hangs; /* while it is SILENT, requests to all do not expire either */
-	struct held held[ACCOUNTS_MAX];
-	size_t held_len;
-	unsigned updates; /* it was asked to store */
-	unsigned lookups;
-};
-
-/* A lookup or a push that may be answered still. */
-struct question {
-	uint64_t request;
-	int64_t timeout_ms;
-	char subject[128];
-};
+enum { DEADLINE_MS = 20000 };
 
 struct stage {
 	struct temp_service t;
 	struct clock clock; /* the service's wall, the system's monotonic time */
 	struct publisher_params params;
 	struct publisher *publisher;
-	pthread_mutex_t lock;
-	struct fake_server servers[SERVERS_MAX];
-	bool down; /* requests fail */
-	/* Called once, by the publisher's own thread, when the next push is out: the news
-	 * of what it does comes before any answer. */
-	void (*on_push)(struct stage *s);
-	char account[RAND_ID_SIZE]; /* that it is about */
+	struct fake_bus bus;
+	char account[RAND_ID_SIZE]; /* that a call of the bus is about */
 	const char *jwt; /* of it, that another hand has */
 	int64_t ahead; /* ms of the monotonic clock */
-	char order[ACCOUNTS_MAX * 4][NKEY_TEXT_SIZE]; /* in which accounts were pushed to
-							 the first */
-	int64_t pushed_at[ACCOUNTS_MAX * 4];
-	int64_t pinged_at[ACCOUNTS_MAX * 4]; /* the first PING after each of them; 0: the
-						next push came before */
-	size_t pushed;
-	struct temp_signal update; /* a push came to the first */
-	bool patient;
-	struct question questions[QUESTIONS_MAX]; /* of a patient stage */
-	size_t question_len;
 	unsigned looks; /* at the monotonic clock, */
 	struct temp_signal step; /* of which each is news: it is the last thing that the
 				    publisher does before it waits */
-	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
-	bool flap; /* at the next lookup: a new connection, before its answers */
-	unsigned pings;
-	bool list_hangs; /* nobody answers LIST, and it does not expire */
-	void (*on_list)(struct stage *s); /* called once, under the lock, at a LIST */
-	char asked[ASKED_MAX][NKEY_TEXT_SIZE]; /* the accounts that were looked up, and
-						  "LIST", in order */
-	size_t asked_len;
 };
 
 /* quiet_ms: of the debounce. */
@@ -104,16 +37,10 @@ void stage_restart(struct stage *s);
 /* The news of the bus. */
 void stage_say(struct stage *s, enum bus_event_kind kind);
 
-/* Looks whenever the publisher did something until check says so, or the deadline has
- * passed. */
-bool stage_eventually(struct stage *s, bool (*check)(struct stage *s, const void *ctx),
-	const void *ctx);
+/* The server says that it is there, as it does when it has started. */
+void stage_announce(struct stage *s, int server);
 
-/* Nothing is left to do. */
-bool stage_is_quiet(struct stage *s, const void *ctx);
-
-/* ctx: a condition on account_publish that an open account fulfils. */
-bool stage_has_state(struct stage *s, const void *ctx);
+/* ---- time ---- */
 
 /* The monotonic clock goes on. */
 void stage_pass(struct stage *s, int64_t ms);
@@ -121,36 +48,105 @@ void stage_pass(struct stage *s, int64_t ms);
 /* And the publisher looks at it, instead of waiting as long as it meant to. */
 void stage_wake(struct stage *s);
 
+/* How often it looked. */
+unsigned stage_looks(const struct stage *s);
+
+/* ---- what is waited for ---- */
+
+/* Looks whenever the publisher did something until check says so, or the deadline has
+ * passed. */
+bool stage_eventually(struct stage *s, bool (*check)(struct stage *s, const void *ctx),
+	const void *ctx);
+
+/* The first column of the first row. */
+int64_t stage_ask(struct stage *s, const char *sql);
+
+/* ctx: what to ask. */
+bool stage_is_true(struct stage *s, const void *ctx);
+
+/* Needs cmocka's header, and names the line of the test. */
+#define ASSERT_SOON(s, sql) \
+	do { \
+		if (!stage_eventually((s), stage_is_true, (sql))) { \
+			fail_msg("never true: %s", (sql)); \
+		} \
+	} while (0)
+
+/* Nothing is left to do. */
+bool stage_is_quiet(struct stage *s, const void *ctx);
+
+/* ctx: a condition on account_publish that an open account fulfils. */
+bool stage_has_state(struct stage *s, const void *ctx);
+
+/* ctx: how often it had been asked who is there. */
+bool stage_has_pinged(struct stage *s, const void *ctx);
+
 /* The servers that are up come to hold, of every account, the bytes that are in force. */
 void stage_assert_converges(struct stage *s);
 
-/* How often the server was asked to store. */
+/* The same, of one account. */
+void stage_assert_holds_newest(struct stage *s, const char *account);
+
+/* ---- what can be seen ---- */
+
+/* The public key of the account. */
+void stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE]);
+
+/* The bytes in force; free() is the caller's. */
+char *stage_jwt(struct stage *s, const char *account) MUST_CHECK;
+
+int64_t stage_open_accounts(struct stage *s);
+
+/* Accounts of which the API says this. */
+int64_t stage_count_status(struct stage *s, const char *status);
+
+/* How often the server was asked to store, and what it holds. */
 unsigned stage_updates(struct stage *s, int server);
+unsigned stage_lookups(struct stage *s, int server);
 
 /* How often it was asked who is there. */
 unsigned stage_pings(struct stage *s);
 
 /* Of the pushes to the first server. */
 size_t stage_pushed(struct stage *s);
-int64_t stage_pushed_at(struct stage *s, size_t index);
-int64_t stage_pinged_at(struct stage *s, size_t index);
+struct push stage_push(struct stage *s, size_t index) MUST_CHECK;
 
-int64_t stage_open_accounts(struct stage *s);
+/* ---- accounts ---- */
 
-/* The server says that it is there, as it does when it has started. */
-void stage_announce(struct stage *s, int server);
+void stage_make_accounts(struct stage *s, int len, char (*out)[RAND_ID_SIZE]);
+
+/* So many accounts are made, and so many servers hold them and the system's own. */
+void stage_converge(struct stage *s, int servers, int len, char (*out)[RAND_ID_SIZE]);
+
+/* Two servers that hold all of two accounts, of which this is one. */
+void stage_converge_two(struct stage *s, char account[static RAND_ID_SIZE]);
 
 /* Changes of an account: one that waits for nothing, and one that takes nothing from
  * anybody, so it waits for the debounce. */
 void stage_set_connections(struct stage *s, const char *account, int64_t n);
 void stage_describe(struct stage *s, const char *account, const char *text);
 
-void stage_set_answer(struct stage *s, int server, enum answer answer);
-void stage_set_server(struct stage *s, int server, bool up);
-void stage_wipe_server(struct stage *s, int server);
-void stage_set_mute(struct stage *s, int server, bool mute);
+/* The account changes, and servers come to hold that. Its bytes of before; free() is the
+ * caller's. */
+char *stage_replace_jwt(struct stage *s, const char *account) MUST_CHECK;
 
-/* ---- a patient stage ---- */
+/* ---- servers ---- */
+
+/* One of those of the bus or of a server. */
+void stage_set_flag(struct stage *s, bool *flag, bool value);
+
+void stage_set_server(struct stage *s, int server, bool up);
+void stage_set_mute(struct stage *s, int server, bool mute);
+void stage_set_answer(struct stage *s, int server, enum answer answer);
+
+/* It is started anew: with its files, or without. */
+void stage_restart_server(struct stage *s, int server);
+void stage_wipe_server(struct stage *s, int server);
+
+/* What is done once, while the next push is under way. */
+void stage_on_push(struct stage *s, void (*on_push)(struct stage *s));
+
+/* ---- a patient bus ---- */
 
 void stage_set_patient(struct stage *s);
 
@@ -163,32 +159,6 @@ void stage_answer_lookup(struct stage *s, int server, const struct question *que
 
 /* All that is open expires. */
 void stage_expire(struct stage *s);
-
-/* ---- what others do ---- */
-
-/* The public key of the account. */
-void stage_key(struct stage *s, const char *account, char out[static NKEY_TEXT_SIZE]);
-
-/* The bytes in force; free() is the caller's. */
-char *stage_jwt(struct stage *s, const char *account) MUST_CHECK;
-
-/* A JWT of the account that another hand signed, dated in the future; tag: NULL, or a
- * format with the uuid of our database. free() is the caller's. */
-char *stage_foreign_jwt(struct stage *s, const char *account, const char *tag) MUST_CHECK;
-
-/* The server's file of the account becomes another, goes, or is cut in half. */
-void stage_store(struct stage *s, int server, const char *jwt);
-void stage_lose(struct stage *s, int server, const char *account);
-void stage_damage(struct stage *s, int server, const char *account);
-
-/* An account that natsid does not know. */
-void stage_put_stranger(struct stage *s, int server);
-
-/* All servers that are up come to hold what is in force for this account. */
-void stage_assert_holds_newest(struct stage *s, const char *account);
-
-/* A person says that the account in quarantine may be overwritten. */
-void stage_lift(struct stage *s, const char *account);
 
 /* Of the publishers that are made from now on; 0: as it is by default. */
 extern int64_t stage_sweep_pause_ms;

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { PACE = 5, MANY = 20 };
+
 /* ---- what it does ---- */
 
 static void
@@ -54,15 +56,11 @@ test_nothing_while_down(void **state)
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
 	/* requests that fail although it was told to be up */
-	pthread_mutex_lock(&s->lock);
-	s->down = true;
-	pthread_mutex_unlock(&s->lock);
+	stage_set_flag(s, &s->bus.down, true);
 	stage_set_connections(s, account, 1);
 	stage_say(s, BUS_EVENT_DOWN);
 	stage_set_connections(s, account, 2);
-	pthread_mutex_lock(&s->lock);
-	s->down = false;
-	pthread_mutex_unlock(&s->lock);
+	stage_set_flag(s, &s->bus.down, false);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
 }
@@ -72,9 +70,7 @@ test_equal_claims_push_nothing(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	unsigned before = stage_updates(s, 0);
 	/* one transaction each, one debounce: by the time it is minted they are equal */
 	temp_store_exec(
@@ -93,9 +89,7 @@ test_debounce(void **state)
 	(void)state;
 	stage_set_up_slow(&own, 300);
 	struct stage *s = own;
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	unsigned before = stage_updates(s, 0);
 	int64_t start = clock_mono_ms(&clock_system);
 	for (int i = 1; i <= 10; i++) {
@@ -141,10 +135,7 @@ test_answers(void **state)
 	};
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(&s->t, "one", account);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, 1, &account);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		stage_set_answer(s, 1, cases[i].answer);
 		stage_set_connections(s, account, (int64_t)i);
@@ -160,10 +151,9 @@ test_answers(void **state)
 				s, account, 1000); /* a new change is tried at once */
 		}
 		stage_assert_converges(s);
-		assert_int_equal(temp_ask(&s->t,
+		assert_int_equal(stage_ask(s,
 					 "SELECT count(*) FROM account_publish WHERE "
-					 "message <> ''",
-					 NULL),
+					 "message <> ''"),
 			0);
 	}
 }
@@ -173,9 +163,7 @@ test_silent_system(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	stage_set_answer(s, 0, SILENT);
 	stage_set_connections(s, account, 3);
 	assert_true(stage_eventually(s, stage_has_state,
@@ -190,18 +178,12 @@ static void
 test_new_server(void **state)
 {
 	struct stage *s = *state;
-	char account[RAND_ID_SIZE];
-	for (int i = 0; i < 20; i++) {
-		char name[16];
-		str_fmt_cut(name, sizeof(name), "account%d", i);
-		temp_make_account(&s->t, name, account);
-	}
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	char accounts[MANY][RAND_ID_SIZE];
+	stage_converge(s, 1, MANY, accounts);
 	stage_set_server(s, 1, true);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
-	assert_int_equal(stage_updates(s, 1), 21);
+	assert_int_equal(stage_updates(s, 1), MANY + 1);
 	/* all is there: looked up, not pushed */
 	unsigned before = stage_updates(s, 0);
 	stage_say(s, BUS_EVENT_DOWN);
@@ -213,7 +195,7 @@ test_new_server(void **state)
 	stage_wipe_server(s, 0);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
-	assert_true(stage_updates(s, 0) >= before + 21);
+	assert_true(stage_updates(s, 0) >= before + MANY + 1);
 }
 
 static void
@@ -236,17 +218,15 @@ test_unknown_server_answers(void **state)
 	stage_set_server(s, 1, true);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
-	pthread_mutex_lock(&s->lock);
-	s->on_push = come_up;
-	pthread_mutex_unlock(&s->lock);
+	stage_on_push(s, come_up);
 	stage_set_connections(s, account, 3);
 	stage_assert_converges(s);
 	struct publisher_status status;
 	publisher_status(s->publisher, &status);
 	assert_int_equal(status.roster.len, 2);
 	/* not only with the next round, a second after the last one */
-	assert_true(stage_pinged_at(s, 0) > 0);
-	assert_true(stage_pinged_at(s, 0) - stage_pushed_at(s, 0) < 900);
+	assert_true(stage_push(s, 0).pinged_at > 0);
+	assert_true(stage_push(s, 0).pinged_at - stage_push(s, 0).at < 900);
 }
 
 static void
@@ -264,9 +244,7 @@ test_change_during_push(void **state)
 	const char *account = s->account;
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
-	pthread_mutex_lock(&s->lock);
-	s->on_push = change_under_way;
-	pthread_mutex_unlock(&s->lock);
+	stage_on_push(s, change_under_way);
 	stage_set_connections(s, account, 5);
 	stage_assert_converges(s);
 	assert_int_equal(
@@ -285,9 +263,7 @@ test_sweep_meets_debounce(void **state)
 	(void)state;
 	stage_set_up_slow(&own, 400);
 	struct stage *s = own;
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	for (int i = 0; i < 2; i++) {
 		stage_describe(s, account, "described");
 		if (i == 0) {
@@ -332,11 +308,7 @@ test_storm(void **state)
 	struct stage *s = *state;
 	struct writers writers = { .stage = s };
 	pthread_t threads[4];
-	for (int i = 0; i < 8; i++) {
-		char name[16];
-		str_fmt_cut(name, sizeof(name), "account%d", i);
-		temp_make_account(&s->t, name, writers.accounts[i]);
-	}
+	stage_make_accounts(s, 8, writers.accounts);
 	stage_say(s, BUS_EVENT_UP);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(
@@ -367,27 +339,22 @@ test_reconnect_during_lookup(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(&s->t, "one", account);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, 1, &account);
 	temp_store_exec(&s->t.temp,
 		"CREATE TABLE proofs (generation INTEGER);"
 		"CREATE TRIGGER proof AFTER UPDATE OF proven_generation ON "
 		"account_publish "
 		"WHEN new.proven_generation > old.proven_generation BEGIN "
 		"INSERT INTO proofs VALUES (new.proven_generation); END");
-	pthread_mutex_lock(&s->lock);
-	s->servers[1].answer = LIES;
-	s->flap = true;
-	pthread_mutex_unlock(&s->lock);
+	stage_set_answer(s, 1, LIES);
+	stage_set_flag(s, &s->bus.flap, true);
 	stage_set_connections(s, account, 5);
 	assert_true(stage_eventually(s, stage_has_state,
 		"state = 'partial' AND message LIKE '1 of 2 servers%'"));
-	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM proofs", NULL), 0);
+	assert_int_equal(stage_ask(s, "SELECT count(*) FROM proofs"), 0);
 	stage_set_answer(s, 1, STORES);
 	stage_assert_converges(s);
-	assert_int_equal(temp_ask(&s->t, "SELECT count(*) FROM proofs", NULL), 1);
+	assert_int_equal(stage_ask(s, "SELECT count(*) FROM proofs"), 1);
 }
 
 static void
@@ -395,22 +362,16 @@ test_held(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	temp_store_exec(
 		&s->t.temp, "UPDATE account_publish SET last_iat = last_iat + 100000");
 	stage_set_connections(s, account, 5);
 	assert_true(stage_eventually(
 		s, stage_has_state, "state = 'held' AND message LIKE '%Set the clock%'"));
 	assert_int_equal(
-		temp_ask(&s->t,
-			"SELECT count(*) FROM account_publish WHERE state = 'held'",
-			NULL),
+		stage_ask(s, "SELECT count(*) FROM account_publish WHERE state = 'held'"),
 		1);
 }
-
-enum { PACE = 5, MANY = 20 };
 
 /* Accounts with a user each of one role. */
 static void
@@ -418,11 +379,9 @@ make_users_of_a_role(
 	struct stage *s, char role[static RAND_ID_SIZE], char accounts[][RAND_ID_SIZE])
 {
 	temp_make_role(&s->t, "role", role);
+	stage_make_accounts(s, MANY, accounts);
 	for (int i = 0; i < MANY; i++) {
-		char name[16];
 		char user[RAND_ID_SIZE];
-		str_fmt_cut(name, sizeof(name), "account%d", i);
-		temp_make_account(&s->t, name, accounts[i]);
 		temp_make_user(&s->t, "user", accounts[i], role, user);
 	}
 }
@@ -467,19 +426,17 @@ test_role_pace(void **state)
 	for (size_t i = PACE + 2; i < MANY; i++) {
 		paced++;
 		int64_t least = (int64_t)paced * 1000 / PACE;
-		assert_true(stage_pushed_at(s, before + i) - start >= least);
-		alone += stage_pushed_at(s, before + i) -
-					stage_pushed_at(s, before + i - 1) >
+		assert_true(stage_push(s, before + i).at - start >= least);
+		alone += stage_push(s, before + i).at - stage_push(s, before + i - 1).at >
 				100
 			? 1
 			: 0;
 	}
 	/* evenly, not so many each second */
 	assert_true(alone > 5);
-	assert_int_equal(temp_ask(&s->t,
+	assert_int_equal(stage_ask(s,
 				 "SELECT count(*) FROM account_publish WHERE state <> "
-				 "'pending'",
-				 NULL),
+				 "'pending'"),
 		0);
 	stage_tear_down(&own);
 }
@@ -518,8 +475,8 @@ test_role_pace_ends(void **state)
 	stage_say(s, BUS_EVENT_DOWN);
 	stage_say(s, BUS_EVENT_UP);
 	struct pushes four = { .stage = s, .wanted = before + 4 };
-	assert_true(temp_signal_wait(&s->update, were_pushed, &four, DEADLINE_MS));
-	assert_true(stage_pushed_at(s, before + 3) - start >= 3000);
+	assert_true(temp_signal_wait(&s->bus.update, were_pushed, &four, DEADLINE_MS));
+	assert_true(stage_push(s, before + 3).at - start >= 3000);
 	assert_true(stage_open_accounts(s) > 0);
 	set_role_payload(s, role, 1000);
 	int64_t narrowed = clock_mono_ms(&clock_system);
@@ -564,7 +521,7 @@ static bool
 has_looked(struct stage *s, const void *ctx)
 {
 	const unsigned *looks = ctx;
-	return __atomic_load_n(&s->looks, __ATOMIC_RELAXED) >= *looks;
+	return stage_looks(s) >= *looks;
 }
 
 static void
@@ -574,9 +531,7 @@ test_written_beside(void **state)
 	char refused[RAND_ID_SIZE];
 	char account[RAND_ID_SIZE];
 	temp_make_account(&s->t, "refused", refused);
-	temp_make_account(&s->t, "one", account);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, 1, &account);
 	for (int i = 0; i < 2; i++) {
 		unsigned before = stage_updates(s, 0);
 		change_beside(s, account,
@@ -595,7 +550,7 @@ test_written_beside(void **state)
 	assert_true(stage_eventually(s, has_one_open, NULL));
 	assert_int_equal(stage_updates(s, 0), before + 1);
 	/* and nothing is done in between: a few looks at the clock each second */
-	unsigned looks = __atomic_load_n(&s->looks, __ATOMIC_RELAXED) + 20;
+	unsigned looks = stage_looks(s) + 20;
 	int64_t start = clock_mono_ms(&clock_system);
 	assert_true(stage_eventually(s, has_looked, &looks));
 	assert_true(clock_mono_ms(&clock_system) - start >= 1000);

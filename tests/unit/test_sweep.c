@@ -16,29 +16,6 @@
 enum { FEW = 8, MANY = 300 };
 
 static bool
-is_true(struct stage *s, const void *ctx)
-{
-	return temp_ask(&s->t, (const char *)ctx, NULL) > 0;
-}
-
-#define ASSERT_SOON(s, sql) \
-	do { \
-		if (!stage_eventually((s), is_true, (sql))) { \
-			fail_msg("never true: %s", (sql)); \
-		} \
-	} while (0)
-
-static void
-make_accounts(struct stage *s, int len, char (*out)[RAND_ID_SIZE])
-{
-	for (int i = 0; i < len; i++) {
-		char name[16];
-		str_fmt_cut(name, sizeof(name), "a%d", i);
-		temp_make_account(&s->t, name, out[i]);
-	}
-}
-
-static bool
 has_rest(struct stage *s, const void *ctx)
 {
 	struct publisher_status status;
@@ -59,9 +36,9 @@ assert_rests(struct stage *s)
 static void
 forget_asked(struct stage *s)
 {
-	pthread_mutex_lock(&s->lock);
-	s->asked_len = 0;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.asked_len = 0;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 /* When it was asked first, or -1. */
@@ -69,11 +46,11 @@ static int
 when_asked(struct stage *s, const char *what)
 {
 	int at = -1;
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->asked_len && at < 0; i++) {
-		at = str_starts_with(s->asked[i], what) ? (int)i : -1;
+	pthread_mutex_lock(&s->bus.lock);
+	for (size_t i = 0; i < s->bus.asked_len && at < 0; i++) {
+		at = str_starts_with(s->bus.asked[i], what) ? (int)i : -1;
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->bus.lock);
 	return at;
 }
 
@@ -112,10 +89,7 @@ test_missed_first(void **state)
 	struct stage *s = *state;
 	char accounts[FEW][RAND_ID_SIZE];
 	char made[RAND_ID_SIZE];
-	make_accounts(s, FEW, accounts);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, FEW, accounts);
 	leave(s);
 	stage_describe(s, accounts[2], "widened");
 	stage_set_connections(s, accounts[5], 3);
@@ -146,10 +120,7 @@ test_missed_before_lacked(void **state)
 {
 	struct stage *s = *state;
 	char accounts[FEW][RAND_ID_SIZE];
-	make_accounts(s, FEW, accounts);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, FEW, accounts);
 	leave(s);
 	stage_set_connections(s, accounts[6], 3);
 	stage_assert_converges(s);
@@ -170,10 +141,7 @@ test_failed_is_tried_at_once(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	make_accounts(s, 1, &account);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, 1, &account);
 	stage_set_answer(s, 1, FAILS);
 	stage_set_connections(s, account, 3);
 	for (int i = 1; i < 9; i++) {
@@ -238,36 +206,32 @@ test_scans(void **state)
 {
 	struct stage *s = *state;
 	char accounts[6][RAND_ID_SIZE]; /* 2 to 7 */
-	make_accounts(s, 6, accounts);
-	temp_ask(&s->t,
+	stage_make_accounts(s, 6, accounts);
+	stage_ask(s,
 		"INSERT INTO servers (seq, cluster, name, server_id, incarnation, "
 		"resolver, missing_since, first_seen, since, last_seen) VALUES "
 		"(1, '', 's', 'S', 2, 'full', 0, 1, 1, 1), (2, '', 'c', 'C', 1, 'cache', "
-		"0, 1, 1, 1), (3, '', 'm', 'M', 1, 'full', 5, 1, 1, 1) RETURNING 1",
-		NULL);
-	temp_ask(&s->t,
+		"0, 1, 1, 1), (3, '', 'm', 'M', 1, 'full', 5, 1, 1, 1) RETURNING 1");
+	stage_ask(s,
 		"UPDATE account_publish SET generation = 4, urgent_generation = "
 		"iif(account IN (3, 6), 3, 1), proven_generation = iif(account = 7, 3, "
-		"4) RETURNING 1",
-		NULL);
+		"4) RETURNING 1");
 	/* 1, 7: what is wanted, of an older start; 2: one that is not urgent is lacked;
 	 * 3: an urgent one; 4: the cache held an older one; 5: nothing; 6: a try failed
 	 */
-	temp_ask(&s->t,
+	stage_ask(s,
 		"INSERT INTO account_servers (account, server, generation, incarnation) "
 		"VALUES (1, 1, 4, 1), (2, 1, 3, 2), (3, 1, 2, 2), (4, 1, 4, 2), "
-		"(4, 2, 3, 1), (6, 1, 0, 0), (7, 1, 4, 1), (7, 3, 1, 1) RETURNING 1",
-		NULL);
+		"(4, 2, 3, 1), (6, 1, 0, 0), (7, 1, 4, 1), (7, 3, 1, 1) RETURNING 1");
 	assert_scan(s, STORE_SCAN_OPEN, 0, "7");
 	assert_scan(s, STORE_SCAN_OLDER_URGENT, 0, "3");
 	assert_scan(s, STORE_SCAN_LACKED_URGENT, 0, "356");
 	assert_scan(s, STORE_SCAN_LACKED, 0, "234567");
 	assert_scan(s, STORE_SCAN_LACKED, 4, "567");
 	assert_scan(s, STORE_SCAN_ALL, 0, "1234567");
-	temp_ask(&s->t,
+	stage_ask(s,
 		"UPDATE account_publish SET urgent_generation = 4 WHERE account = 7 "
-		"RETURNING 1",
-		NULL);
+		"RETURNING 1");
 	assert_scan(s, STORE_SCAN_OLDER_URGENT, 0, "37");
 	assert_scan(s, STORE_SCAN_OLDER_URGENT, 3, "7");
 }
@@ -279,9 +243,7 @@ hang_in_list(struct stage *s)
 {
 	assert_rests(s);
 	forget_asked(s);
-	pthread_mutex_lock(&s->lock);
-	s->list_hangs = true;
-	pthread_mutex_unlock(&s->lock);
+	stage_set_flag(s, &s->bus.list_hangs, true);
 	publisher_reconcile(s->publisher);
 	assert_true(stage_eventually(s, was_asked, "LIST"));
 }
@@ -292,10 +254,7 @@ test_start_during_list(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	make_accounts(s, 1, &account);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, 1, &account);
 	hang_in_list(s);
 	stage_wipe_server(s, 1);
 	stage_announce(s, 1);
@@ -303,13 +262,6 @@ test_start_during_list(void **state)
 	ASSERT_SOON(
 		s, "SELECT count(*) FROM servers WHERE name = 's1' AND incarnation = 2");
 	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
-}
-
-static bool
-has_pinged(struct stage *s, const void *ctx)
-{
-	const unsigned *before = ctx;
-	return stage_pings(s) > *before;
 }
 
 /* The next round is over when the one after it has begun. */
@@ -320,16 +272,8 @@ pass_rounds(struct stage *s, int64_t ms)
 		unsigned before = stage_pings(s);
 		stage_pass(s, ms);
 		stage_announce(s, 2); /* nobody knows it: who is there? */
-		assert_true(stage_eventually(s, has_pinged, &before));
+		assert_true(stage_eventually(s, stage_has_pinged, &before));
 	}
-}
-
-static void
-set_deaf(struct stage *s, int server)
-{
-	pthread_mutex_lock(&s->lock);
-	s->servers[server].deaf = true;
-	pthread_mutex_unlock(&s->lock);
 }
 
 /* A server that lists answers nothing else, and is there all the same. */
@@ -339,21 +283,16 @@ test_silent_while_listing(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	struct publisher_status status;
-	make_accounts(s, 1, &account);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, 1, &account);
 	hang_in_list(s);
-	set_deaf(s, 0);
-	set_deaf(s, 1);
+	stage_set_flag(s, &s->bus.servers[0].deaf, true);
+	stage_set_flag(s, &s->bus.servers[1].deaf, true);
 	pass_rounds(s, 0);
 	pass_rounds(s, 1700);
 	publisher_status(s->publisher, &status);
 	assert_int_equal(status.roster.len, 2);
 	assert_int_equal(
-		temp_ask(&s->t, "SELECT count(*) FROM servers WHERE missing_since > 0",
-			NULL),
-		0);
+		stage_ask(s, "SELECT count(*) FROM servers WHERE missing_since > 0"), 0);
 	/* two seconds for LIST, and three more */
 	pass_rounds(s, 1000);
 	ASSERT_SOON(s, "SELECT count(*) = 2 FROM servers WHERE missing_since > 0");
@@ -366,14 +305,12 @@ test_silent_twin(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	struct publisher_status status;
-	pthread_mutex_lock(&s->lock);
-	s->servers[1].twin = true;
-	pthread_mutex_unlock(&s->lock);
-	make_accounts(s, 1, &account);
+	stage_set_flag(s, &s->bus.servers[1].twin, true);
+	stage_make_accounts(s, 1, &account);
 	stage_set_server(s, 1, true);
 	stage_say(s, BUS_EVENT_UP);
 	assert_true(stage_eventually(s, stage_has_state, "state = 'held'"));
-	set_deaf(s, 1);
+	stage_set_flag(s, &s->bus.servers[1].deaf, true);
 	pass_rounds(s, 0);
 	publisher_status(s->publisher, &status);
 	assert_int_equal(status.roster.len, 2);
@@ -384,20 +321,17 @@ test_silent_twin(void **state)
 static void
 bury_many(struct stage *s)
 {
-	temp_ask(&s->t,
+	stage_ask(s,
 		"WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE "
 		"i < 20100) INSERT INTO accounts (seq, id, name, public_key, created, "
 		"updated) SELECT i, printf('%015d', i), 'n' || i, randomblob(32), 1, 1 "
-		"FROM n RETURNING 1",
-		NULL);
-	temp_ask(&s->t,
+		"FROM n RETURNING 1");
+	stage_ask(s,
 		"INSERT INTO account_publish (account, proven_generation) SELECT seq, 1 "
-		"FROM accounts WHERE seq >= 100 RETURNING 1",
-		NULL);
-	temp_ask(&s->t,
+		"FROM accounts WHERE seq >= 100 RETURNING 1");
+	stage_ask(s,
 		"INSERT INTO burials (account, since) SELECT seq, 1 FROM accounts WHERE "
-		"seq >= 100 RETURNING 1",
-		NULL);
+		"seq >= 100 RETURNING 1");
 }
 
 static bool
@@ -415,7 +349,7 @@ test_many_are_not_listed(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	make_accounts(s, 1, &account);
+	stage_make_accounts(s, 1, &account);
 	bury_many(s);
 	stage_say(s, BUS_EVENT_UP);
 	assert_rests(s);
@@ -429,10 +363,7 @@ test_many_are_not_listed(void **state)
 static void
 lose_all(struct stage *s)
 {
-	for (size_t i = 0; i < s->servers[0].held_len; i++) {
-		free(s->servers[0].held[i].jwt);
-	}
-	s->servers[0].held_len = 0;
+	fake_server_lose_all(&s->bus.servers[0]);
 }
 
 /* What a LIST at the end of a pass names is not left for one that comes in a while. */
@@ -441,16 +372,13 @@ test_many_lost(void **state)
 {
 	struct stage *s = *state;
 	static char accounts[MANY][RAND_ID_SIZE];
-	make_accounts(s, MANY, accounts);
-	stage_set_server(s, 1, true);
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 2, MANY, accounts);
 	assert_rests(s);
 	temp_service_advance(&s->t, 10000); /* not minted just now */
 	forget_asked(s);
-	pthread_mutex_lock(&s->lock);
-	s->on_list = lose_all;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.on_list = lose_all;
+	pthread_mutex_unlock(&s->bus.lock);
 	stage_set_server(s, 2, true);
 	stage_announce(s, 2);
 	assert_true(stage_eventually(s, was_asked, "LIST"));

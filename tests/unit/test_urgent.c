@@ -3,6 +3,7 @@
  * takes no writes, more news than it can keep. */
 #include "base/str.h"
 #include "publish/state.h"
+#include "support/other_hands.h"
 #include "support/publish_stage.h"
 
 #include <setjmp.h>
@@ -29,28 +30,6 @@ set_up(void **state)
 }
 
 static bool
-is_true(struct stage *s, const void *ctx)
-{
-	return temp_ask(&s->t, (const char *)ctx, NULL) > 0;
-}
-
-#define ASSERT_SOON(s, sql) \
-	do { \
-		if (!stage_eventually((s), is_true, (sql))) { \
-			fail_msg("never true: %s", (sql)); \
-		} \
-	} while (0)
-
-static unsigned
-lookups(struct stage *s, int server)
-{
-	pthread_mutex_lock(&s->lock);
-	unsigned n = s->servers[server].lookups;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-static bool
 were_updates(struct stage *s, const void *ctx)
 {
 	return stage_updates(s, 0) >= *(const unsigned *)ctx;
@@ -59,7 +38,7 @@ were_updates(struct stage *s, const void *ctx)
 static bool
 were_lookups(struct stage *s, const void *ctx)
 {
-	return lookups(s, 0) >= *(const unsigned *)ctx;
+	return stage_lookups(s, 0) >= *(const unsigned *)ctx;
 }
 
 /* The first server comes to be asked so often to store something. */
@@ -76,29 +55,23 @@ static void
 assert_lookups(struct stage *s, unsigned n)
 {
 	if (!stage_eventually(s, were_lookups, &n)) {
-		fail_msg("%u of %u lookups", lookups(s, 0), n);
+		fail_msg("%u of %u lookups", stage_lookups(s, 0), n);
 	}
 }
 
 static void
 set_hung(struct stage *s, int server, bool hung)
 {
-	pthread_mutex_lock(&s->lock);
-	s->servers[server].answer = hung ? SILENT : STORES;
-	s->servers[server].hangs = hung;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.servers[server].answer = hung ? SILENT : STORES;
+	s->bus.servers[server].hangs = hung;
+	pthread_mutex_unlock(&s->bus.lock);
 }
 
 static void
 make_accounts(struct stage *s, char accounts[][RAND_ID_SIZE], int n)
 {
-	for (int i = 0; i < n; i++) {
-		char name[16];
-		str_fmt_cut(name, sizeof(name), "account%d", i);
-		temp_make_account(&s->t, name, accounts[i]);
-	}
-	stage_say(s, BUS_EVENT_UP);
-	stage_assert_converges(s);
+	stage_converge(s, 1, n, accounts);
 }
 
 /* The push at this place in the order was one of the account. */
@@ -106,20 +79,9 @@ static void
 assert_pushed(struct stage *s, size_t at, const char *account)
 {
 	char key[NKEY_TEXT_SIZE];
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	struct store_publish_work work;
-	assert_int_equal(store_read_begin(s->t.temp.store, &conn, &err), 0);
-	assert_int_equal(
-		store_publish_work(conn, temp_account_seq(&s->t, account), &work, &err),
-		0);
-	store_read_end(s->t.temp.store, conn);
-	free(work.jwt);
+	stage_key(s, account, key);
 	assert_true(stage_pushed(s) > at);
-	pthread_mutex_lock(&s->lock);
-	memcpy(key, s->order[at], sizeof(key));
-	pthread_mutex_unlock(&s->lock);
-	assert_string_equal(key, work.public_key);
+	assert_string_equal(stage_push(s, at).key, key);
 }
 
 /* ---- what is urgent ---- */
@@ -134,7 +96,7 @@ test_own_try_hangs(void **state)
 	stage_set_server(s, 1, true);
 	make_accounts(s, account, 1);
 	unsigned pushes = stage_updates(s, 0);
-	unsigned looks = lookups(s, 0);
+	unsigned looks = stage_lookups(s, 0);
 	set_hung(s, 1, true);
 	stage_describe(s, account[0], "that hangs");
 	assert_updates(s, pushes + 1);
@@ -147,7 +109,7 @@ test_own_try_hangs(void **state)
 	stage_assert_holds_newest(s, account[0]);
 	assert_int_equal(stage_updates(s, 0), pushes + 3);
 	/* once for the proof, and once more: what was given up may have come later */
-	assert_int_equal(lookups(s, 0), looks + 2);
+	assert_int_equal(stage_lookups(s, 0), looks + 2);
 }
 
 /* What is not urgent waits for its account's try, however long. */
@@ -302,23 +264,19 @@ set_full(struct stage *s, bool full)
 static void
 wake(struct stage *s)
 {
-	struct bus_event event = { .kind = BUS_EVENT_MESSAGE,
-		.epoch = 1,
-		.subject = "$SYS.SERVER.N0-0.STATSZ",
-		.data = "" };
-	publisher_on_bus(s->publisher, &event);
+	stage_announce(s, 0);
 }
 
 static bool
 has_stepped(struct stage *s, const void *ctx)
 {
-	return __atomic_load_n(&s->looks, __ATOMIC_RELAXED) > *(const unsigned *)ctx;
+	return stage_looks(s) > *(const unsigned *)ctx;
 }
 
 static void
 step(struct stage *s)
 {
-	unsigned before = __atomic_load_n(&s->looks, __ATOMIC_RELAXED);
+	unsigned before = stage_looks(s);
 	wake(s);
 	assert_true(stage_eventually(s, has_stepped, &before));
 }
@@ -326,7 +284,7 @@ step(struct stage *s)
 static void
 pass_a_second(struct stage *s)
 {
-	unsigned looks = lookups(s, 0);
+	unsigned looks = stage_lookups(s, 0);
 	stage_pass(s, 1000);
 	wake(s);
 	assert_lookups(s, looks + 1);
@@ -344,7 +302,7 @@ test_unwritable(void **state)
 	char account[1][RAND_ID_SIZE];
 	make_accounts(s, account, 1);
 	unsigned pushes = stage_updates(s, 0);
-	unsigned looks = lookups(s, 0);
+	unsigned looks = stage_lookups(s, 0);
 	int64_t start = clock_mono_ms(&s->clock);
 	set_full(s, true);
 	stage_set_connections(s, account[0], 7);
@@ -353,7 +311,7 @@ test_unwritable(void **state)
 		pass_a_second(s);
 	}
 	unsigned seconds = (unsigned)((clock_mono_ms(&s->clock) - start) / 1000) + 1;
-	assert_in_range(lookups(s, 0) - looks, SECONDS, 1 + seconds);
+	assert_in_range(stage_lookups(s, 0) - looks, SECONDS, 1 + seconds);
 	assert_int_equal(stage_updates(s, 0), pushes + 1);
 	assert_int_equal(stage_open_accounts(s), 1);
 	/* what is urgent is not kept by that */
@@ -375,11 +333,9 @@ test_unrecorded(void **state)
 	char accounts[ACCOUNTS][RAND_ID_SIZE];
 	make_accounts(s, accounts, ACCOUNTS);
 	unsigned pushes = stage_updates(s, 0);
-	unsigned looks = lookups(s, 0);
+	unsigned looks = stage_lookups(s, 0);
 	set_full(s, true);
-	pthread_mutex_lock(&s->lock);
-	s->servers[0].incarnation++;
-	pthread_mutex_unlock(&s->lock);
+	stage_restart_server(s, 0);
 	stage_say(s, BUS_EVENT_UP);
 	/* each was looked at, so some were in vain */
 	assert_lookups(s, looks + ACCOUNTS + 1 + PLACES);
@@ -400,20 +356,11 @@ flood(struct stage *s)
 	memset(subject, 'N', LEN);
 	memcpy(subject, "$SYS.SERVER.", strlen("$SYS.SERVER."));
 	subject[LEN] = '\0';
-	struct bus_event news = {
-		.kind = BUS_EVENT_MESSAGE, .epoch = 1, .subject = subject, .data = ""
-	};
 	for (int i = 0; i <= INBOX_HEARD_MAX / LEN; i++) {
-		publisher_on_bus(s->publisher, &news);
+		fake_bus_hear(&s->bus, subject, "");
 	}
 	free(subject);
-	stage_store(s, 0, s->jwt);
-	struct bus_event pushed = { .kind = BUS_EVENT_MESSAGE,
-		.epoch = 1,
-		.subject = "$SYS.REQ.CLAIMS.UPDATE",
-		.data = s->jwt,
-		.len = strlen(s->jwt) };
-	publisher_on_bus(s->publisher, &pushed);
+	other_hands_push(s, 0, s->jwt);
 }
 
 /* The push of another hand that there was no room for is found all the same. */
@@ -423,13 +370,9 @@ test_flood(void **state)
 	struct stage *s = *state;
 	char accounts[2][RAND_ID_SIZE];
 	make_accounts(s, accounts, 2);
-	char *old = stage_jwt(s, accounts[1]);
-	stage_set_connections(s, accounts[1], 5);
-	stage_assert_converges(s);
-	pthread_mutex_lock(&s->lock);
+	char *old = stage_replace_jwt(s, accounts[1]);
 	s->jwt = old;
-	s->on_push = flood;
-	pthread_mutex_unlock(&s->lock);
+	stage_on_push(s, flood);
 	unsigned pushes = stage_updates(s, 0);
 	stage_set_connections(s, accounts[0], 7);
 	ASSERT_SOON(s, "SELECT count(*) FROM drift WHERE repaired_at > 0");
