@@ -14,6 +14,9 @@ set(fake_bus ${PROJECT_SOURCE_DIR}/tests/support/fake_bus.c
 	${PROJECT_SOURCE_DIR}/tests/support/other_hands.c
 	${PROJECT_SOURCE_DIR}/tests/support/publish_stage.c)
 list(REMOVE_ITEM support_sources ${fake_bus})
+# Likewise.
+set(live_stage ${PROJECT_SOURCE_DIR}/tests/support/live_stage.c)
+list(REMOVE_ITEM support_sources ${live_stage})
 file(GLOB unit_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 
@@ -36,6 +39,10 @@ if(NATSID_TESTS)
 			REGEX "\"support/(fake_bus|other_hands|publish_stage)\\.h\"")
 		if(uses_fake_bus)
 			target_sources(${name} PRIVATE ${fake_bus})
+		endif()
+		file(STRINGS ${source} uses_live_stage REGEX "\"support/live_stage.h\"")
+		if(uses_live_stage)
+			target_sources(${name} PRIVATE ${live_stage})
 		endif()
 		set_target_properties(${name} PROPERTIES
 			RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

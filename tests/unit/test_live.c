@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What live asks real servers, a cluster of two of each version: the whole way, as the
  * system user, with clients of a role and of a bearer. What servers may answer besides:
- * test_live_answers.c. */
+ * test_live_answers.c, test_live_accounts.c. */
 #include "publish/live.h"
 
 #include "app/nats_auth.h"
@@ -10,6 +10,7 @@
 #include "jwt/creds.h"
 #include "jwt/decode.h"
 #include "jwt/nkey.h"
+#include "mint/removal.h"
 #include "mint/signer.h"
 #include "publish/publisher.h"
 #include "service/operator.h"
@@ -239,6 +240,21 @@ make_sensor(struct stage *s)
 	user_creds_release(&creds);
 }
 
+/* Borrowed. */
+static struct vault_seed
+issuer_of(const struct store_vault_seed *stored)
+{
+	struct vault_seed issuer = {
+		.owner_table = stored->owner_table,
+		.owner_column = stored->owner_column,
+		.owner_id = stored->owner_id,
+		.role = stored->role,
+		.public_key = stored->public_key,
+	};
+	memcpy(issuer.sealed, stored->sealed, sizeof(issuer.sealed));
+	return issuer;
+}
+
 /* Signed by the account's plain key, so that the JWT may say what it likes. */
 static void
 make_bearer(struct stage *s)
@@ -255,14 +271,7 @@ make_bearer(struct stage *s)
 	ok(store_signing_key_plain(conn, seq, &key, &err), &err);
 	ok(store_vault_seed_get(conn, &key.public_key, &stored, &err), &err);
 	store_read_end(s->t.temp.store, conn);
-	struct vault_seed issuer = {
-		.owner_table = stored.owner_table,
-		.owner_column = stored.owner_column,
-		.owner_id = stored.owner_id,
-		.role = stored.role,
-		.public_key = stored.public_key,
-	};
-	memcpy(issuer.sealed, stored.sealed, sizeof(issuer.sealed));
+	struct vault_seed issuer = issuer_of(&stored);
 	memset(s->bearer.seed, 7, sizeof(s->bearer.seed));
 	jwt_nkey_public(NKEY_USER, s->bearer.seed, &user_key);
 	jwt_user_init(&claims.as.user);
@@ -658,6 +667,118 @@ test_trust(void **state)
 	buf_release(&token);
 }
 
+/* ---- streams, and accounts ---- */
+
+struct told {
+	struct stage *stage;
+	size_t servers;
+	size_t streams;
+	size_t of_account;
+	size_t removals;
+};
+
+static int
+count_stream(void *ctx, const struct server *server, const char *stream, struct err *err)
+{
+	struct told *told = ctx;
+	(void)server;
+	(void)stream;
+	(void)err;
+	told->streams++;
+	return 0;
+}
+
+static int
+count_server(void *ctx, const struct server *server, struct err *err)
+{
+	struct told *told = ctx;
+	(void)server;
+	(void)err;
+	told->servers++;
+	return 0;
+}
+
+static int
+count_account(void *ctx, const struct server *server, const char *key, struct err *err)
+{
+	struct told *told = ctx;
+	(void)server;
+	(void)err;
+	told->of_account += str_equal(key, told->stage->account_key) ? 1 : 0;
+	return 0;
+}
+
+static int
+count_removal(void *ctx, const struct server *server, int64_t removed, const char *words,
+	struct err *err)
+{
+	struct told *told = ctx;
+	(void)server;
+	(void)err;
+	assert_int_equal(removed, 0);
+	assert_string_equal(words, "");
+	told->removals++;
+	return 0;
+}
+
+/* Servers without JetStream say so: that is an answer. */
+static void
+test_no_streams(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	struct live_summary summary = { 0 };
+	struct told told = { .stage = s };
+	ok(live_streams(s->live, s->account_key, count_stream, &told, &summary, &err),
+		&err);
+	assert_complete(&summary, 0);
+	assert_int_equal(told.streams, 0);
+}
+
+static void
+test_accounts(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	struct live_summary summary = { 0 };
+	struct told told = { .stage = s };
+	ok(live_accounts(s->live, count_server, count_account, &told, &summary, &err),
+		&err);
+	assert_complete(&summary, 0);
+	assert_int_equal(told.servers, SERVERS);
+	assert_int_equal(told.of_account, SERVERS);
+}
+
+/* Of nothing. */
+static void
+test_removal(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	struct live_summary summary = { 0 };
+	struct told told = { .stage = s };
+	struct store_conn *conn = NULL;
+	struct store_signing_key key;
+	struct store_vault_seed stored;
+	struct buf request;
+	ok(store_read_begin(s->t.temp.store, &conn, &err), &err);
+	ok(store_signing_key_plain(conn, 0, &key, &err), &err);
+	ok(store_vault_seed_get(conn, &key.public_key, &stored, &err), &err);
+	store_read_end(s->t.temp.store, conn);
+	struct vault_seed issuer = issuer_of(&stored);
+	buf_init_secret(&request, TOKEN_MAX);
+	ok(mint_removal(s->t.vault, &issuer, NULL, 0, clock_wall_s(&clock_system),
+		   &request, &err),
+		&err);
+	ok(buf_finish(&request, &err), &err);
+	ok(live_remove(s->live, request.data, request.len, count_removal, &told, &summary,
+		   &err),
+		&err);
+	assert_complete(&summary, 0);
+	assert_int_equal(told.removals, SERVERS);
+	buf_release(&request);
+}
+
 static void *
 ask_many(void *ctx)
 {
@@ -786,6 +907,9 @@ main(void)
 		cmocka_unit_test(test_bearer),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_no_streams),
+		cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_removal),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_wrong_account),
 		cmocka_unit_test(test_silence),
