@@ -300,10 +300,16 @@ answer_streams(const struct answer *answer, const char *account_key, struct strl
 	json_t *account = NULL;
 	size_t i = 0;
 	struct strlist names = { 0 };
+	int64_t count = -1; /* of all accounts */
 	int rc = -1;
 	if (check_object(answer, err) != 0 ||
+		json_get_int(answer->data, "streams", &count, err) != 0 ||
 		json_get_array(answer->data, "account_details", &accounts, err) != 0) {
 		return -1;
+	}
+	/* Without any, servers leave the accounts out, but not their number. */
+	if (count < 0) {
+		return err_set(err, ERR_INVALID, "an answer without a number of streams");
 	}
 	json_array_foreach(accounts, i, account)
 	{
@@ -311,7 +317,11 @@ answer_streams(const struct answer *answer, const char *account_key, struct strl
 		if (json_get_text(account, "id", &id, err) != 0) {
 			goto out;
 		}
-		if (id != NULL && str_equal(id, account_key) &&
+		if (id == NULL) {
+			err_set(err, ERR_INVALID, "an account without a key");
+			goto out;
+		}
+		if (str_equal(id, account_key) &&
 			add_streams(account, &names, err) != 0) {
 			goto out;
 		}

@@ -547,6 +547,13 @@ test_odd_streams(void **state)
 		{ { .data = "{\"streams\":0,\"account_details\":{}}" }, false },
 		{ { .data = "{\"streams\":0,\"account_details\":7}" }, false },
 		{ { .data = "{\"streams\":0,\"account_details\":[{\"id\":7}]}" }, false },
+		{ { .data = "{\"streams\":0,\"account_details\":[{}]}" }, false },
+		{ { .data = "{\"streams\":0,\"account_details\":[7]}" }, false },
+		/* a 200 that is no answer to this */
+		{ { .data = "{}" }, false },
+		{ { .data = "{\"code\":200,\"message\":\"no\"}" }, false },
+		{ { .data = "{\"streams\":\"0\"}" }, false },
+		{ { .data = "{\"streams\":null}" }, false },
 	};
 	static const char *const details[] = {
 		"{}",
