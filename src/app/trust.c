@@ -2,6 +2,7 @@
 #include "app/trust.h"
 
 #include "base/str.h"
+#include "publish/roster.h"
 #include "service/operator_keys.h"
 
 #include <stdlib.h>

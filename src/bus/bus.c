@@ -65,7 +65,6 @@ take_times(struct bus *bus, struct err *err)
 	p->connect_timeout_ms = or_default(p->connect_timeout_ms, 5000);
 	p->write_deadline_ms = or_default(p->write_deadline_ms, 2000);
 	p->ping_interval_ms = or_default(p->ping_interval_ms, 5000);
-	p->pings_out = p->pings_out > 0 ? p->pings_out : 2;
 	if (p->primary_retries == 0)
 		p->primary_retries = 4;
 	if (p->backoff_min_ms > p->backoff_max_ms || p->backoff_max_ms > INT32_MAX ||

@@ -104,9 +104,8 @@ struct bus_params {
 	int64_t connect_timeout_ms; /* [5000] */
 	/* [2000] A write that blocks for so long ends the connection. */
 	int64_t write_deadline_ms;
-	/* [5000], [2] A silent server is given up after pings_out + 1 intervals. */
+	/* [5000] A silent server is given up after three such intervals. */
 	int64_t ping_interval_ms;
-	int pings_out;
 };
 
 enum bus_url_state {

@@ -14,6 +14,7 @@
 enum {
 	IO_BUFFER_SIZE = 64 * 1024,
 	DELIVERY_THREADS = 2,
+	PINGS_OUT_MAX = 2,
 	/* Of one subscription, until nats.c drops messages. */
 	PENDING_MESSAGES_MAX = 65536,
 	PENDING_BYTES_MAX = 64 * 1024 * 1024,
@@ -354,7 +355,7 @@ set_options(struct bus_link *link, natsOptions *opts)
 	if (s == NATS_OK)
 		s = natsOptions_SetPingInterval(opts, bus->ping_interval_ms);
 	if (s == NATS_OK)
-		s = natsOptions_SetMaxPingsOut(opts, bus->pings_out);
+		s = natsOptions_SetMaxPingsOut(opts, PINGS_OUT_MAX);
 	if (s == NATS_OK)
 		s = natsOptions_SetWriteDeadline(opts, bus->write_deadline_ms);
 	if (s == NATS_OK)

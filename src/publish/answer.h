@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/nkey_text.h"
 #include "base/strlist.h"
-#include "publish/roster.h"
+#include "publish/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,6 @@
 
 #include "bus/bus.h"
 #include "publish/jobs.h"
-#include "store/store.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>

@@ -2,9 +2,9 @@
 #include "publish/state.h"
 
 #include "base/log.h"
-#include "base/str.h"
 #include "json/json.h"
 #include "publish/server.h"
+#include "store/drift.h"
 #include "store/publish.h"
 #include "store/server.h"
 

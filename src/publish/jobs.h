@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/nkey_text.h"
-#include "store/server.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,7 +9,7 @@
 #include "base/strlist.h"
 #include "bus/bus.h"
 #include "publish/answer.h"
-#include "publish/roster.h"
+#include "publish/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,10 +3,10 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "store/drift.h"
 #include "store/server.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* So long nothing is pushed over a server that is there and does not show what it holds:
  * one that was seen to answer lookups, and one that may be a cache, which never does. */

@@ -9,6 +9,7 @@
 
 enum {
 	STILL_THERE_MS = 60 * 1000, /* that they are is written down so often */
+	ABSENT_MS = 3600 * 1000, /* one that is silent for so long is not waited for */
 	UNNAMED_MS = 60 * 1000 /* a server without a name never comes back under it */
 };
 
@@ -79,7 +80,7 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 		return -1;
 	}
 	return store_server_absent(
-		tx, now - p->params.absent_ms, now - UNNAMED_MS, &memory->absent, err);
+		tx, now - ABSENT_MS, now - UNNAMED_MS, &memory->absent, err);
 }
 
 /* Somebody may have forgotten a server of the roster: then it is not known. */

@@ -14,7 +14,8 @@ enum {
 	 * so many open accounts at a time: where a paced change leaves more of them open,
 	 * they take turns. */
 	FIND_PAUSE_MS = 1000,
-	FIND_PAGE = 4096
+	FIND_PAGE = 4096,
+	SWEEP_PACE = 100 /* accounts a second, of a pass that nobody waits for */
 };
 
 /* ---- the thread ---- */
@@ -303,8 +304,6 @@ set_defaults(struct publisher_params *params)
 	set_default(&params->request_max_ms, 10000);
 	set_default(&params->role_pace, 20);
 	set_default(&params->sweep_pause_ms, 10000);
-	set_default(&params->sweep_pace, 100);
-	set_default(&params->absent_ms, INT64_C(3600) * 1000);
 	if (params->in_flight_max == 0) {
 		params->in_flight_max = 128;
 	}
@@ -321,7 +320,7 @@ publisher_new(
 	p->params = *params;
 	set_defaults(&p->params);
 	p->role_pace.rate = p->params.role_pace;
-	p->pass.pace.rate = p->params.sweep_pace;
+	p->pass.pace.rate = SWEEP_PACE;
 	p->next_request = 1;
 	jobs_init(&p->jobs);
 	pthread_mutex_init(&p->status_lock, NULL);

@@ -32,10 +32,7 @@ struct publisher_params {
 	/* [20] accounts a second of a change that many share (store_change.paced), after
 	 * as many at once; -1: all at once */
 	int64_t role_pace;
-	int64_t sweep_pause_ms; /* [10000] between two passes over all accounts, */
-	int64_t sweep_pace; /* [100] accounts a second */
-	int64_t absent_ms; /* [1 h] a server that is silent for so long is not waited for
-			    */
+	int64_t sweep_pause_ms; /* [10000] between two passes over all accounts */
 };
 
 int publisher_new(const struct publisher_params *params, struct publisher **out,

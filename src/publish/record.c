@@ -5,6 +5,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "service/quarantine.h"
+#include "store/drift.h"
 #include "store/publish.h"
 #include "store/quarantine.h"
 

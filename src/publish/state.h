@@ -10,8 +10,8 @@
 #include "publish/publisher.h"
 #include "publish/seq_set.h"
 #include "service/judge.h"
-#include "store/drift.h"
 #include "store/publish.h"
+#include "store/server.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -4,6 +4,7 @@
 #include "publish/live.h"
 
 #include "base/clock.h"
+#include "publish/roster.h"
 #include "support/live_stage.h"
 
 #include <setjmp.h>
