@@ -159,8 +159,7 @@ int bus_new(const struct bus_params *params, struct bus **out_bus,
 
 /* Registers a subject (wildcards allowed); only before bus_start. Subscribed anew on each
  * connection; what is published while there is none is lost, and what the bus publishes
- * itself is not heard. ERR_INVALID, ERR_LIMITED,
- * ERR_NOMEM. */
+ * itself is not heard. ERR_INVALID, ERR_LIMITED, ERR_NOMEM. */
 int bus_subscribe(struct bus *bus, const char *subject, struct err *err) MUST_CHECK;
 
 /* Starts the bus thread and returns at once, whether a server is there or not. Once only.
@@ -191,7 +190,7 @@ int bus_request(struct bus *bus, uint64_t request, const char *subject, const vo
  * Threads: any. */
 void bus_cancel(struct bus *bus, uint64_t request);
 
-/* Threads: any. */
+/* How the connection stands now. Threads: any. */
 void bus_status(struct bus *bus, struct bus_status *out);
 
 /* "_INBOX.<22 random>": replies come to "<inbox>.*", so that the permissions of the JWT

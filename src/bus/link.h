@@ -65,6 +65,7 @@ int bus_link_open(const struct bus_link_params *params, struct bus_link **out_li
  * bus_link_deliver. */
 int bus_link_subscribe(struct bus_link *link, struct err *err) MUST_CHECK;
 
+/* Messages come from now on. */
 void bus_link_deliver(struct bus_link *link);
 
 /* 0 when the server answers a PING in time. */
@@ -77,7 +78,7 @@ bool bus_link_lost(struct bus_link *link, char out_text[static BUS_ERROR_SIZE]);
 int bus_link_publish(struct bus_link *link, const char *subject, uint64_t token,
 	const void *data, size_t len, struct err *err) MUST_CHECK;
 
-/* What the server said of itself. */
+/* What the server said of itself; its id is "" when it has gone already. */
 void bus_link_server(struct bus_link *link, char out_id[static BUS_SERVER_ID_SIZE],
 	int64_t *out_max_payload);
 

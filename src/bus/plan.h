@@ -30,6 +30,7 @@ struct bus_step {
 	int64_t pause_ms;
 };
 
+/* The params are copied; nothing was tried yet. */
 void bus_plan_init(struct bus_plan *plan, const struct bus_plan_params *params);
 
 /* What follows when a connect to the server failed. */

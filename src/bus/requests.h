@@ -13,15 +13,18 @@
 /* Fixed capacity (BUS_REQUESTS_MAX). Not thread-safe. */
 struct bus_requests;
 
+/* ERR_NOMEM. */
 int bus_requests_new(struct bus_requests **out_requests, struct err *err) MUST_CHECK;
 void bus_requests_free(struct bus_requests *requests);
 
+/* How many are open. */
 size_t bus_requests_count(const struct bus_requests *requests);
 
 /* The token is random. ERR_LIMITED when full, ERR_CONFLICT when the number is there. */
 int bus_requests_add(struct bus_requests *requests, uint64_t number, int64_t deadline_ms,
 	uint64_t *out_token, struct err *err) MUST_CHECK;
 
+/* The number that the token belongs to; false when it is not open (any more). */
 bool bus_requests_find(
 	const struct bus_requests *requests, uint64_t token, uint64_t *out_number);
 

@@ -23,6 +23,7 @@ struct bus_url {
  * that holds nothing of the user part. */
 int bus_url_init(struct bus_url *url, const char *text, struct err *err) MUST_CHECK;
 
+/* Wipes it, too. */
 void bus_url_release(struct bus_url *url);
 
 #endif

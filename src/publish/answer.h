@@ -35,8 +35,9 @@ struct connection {
 struct answer;
 
 /* Changes json, which answer_* does not need afterwards. ERR_INVALID: not an answer of a
- * server. ERR_UNAVAILABLE: the server's own error, in its
- * words; *out_server is filled then, too. Otherwise answer_free is the caller's. */
+ * server, or one without data. ERR_UNAVAILABLE: the server's own error, in its words.
+ * *out_server is filled as soon as it is known whose answer it is, whatever follows.
+ * answer_free is the caller's when it succeeded. */
 int answer_parse(char *json, size_t len, struct server *out_server, struct answer **out,
 	struct err *err) MUST_CHECK;
 void answer_free(struct answer *answer); /* NULL is allowed */
@@ -47,8 +48,12 @@ struct page {
 	int64_t offset; /* of the first one here */
 	size_t len;
 };
+
+/* ERR_INVALID: not a page. */
 int
 answer_page(const struct answer *answer, struct page *out, struct err *err) MUST_CHECK;
+
+/* One of the page's. ERR_INVALID: there is none, or it has no number. */
 int answer_connection(const struct answer *answer, size_t index, struct connection *out,
 	struct err *err) MUST_CHECK;
 
@@ -57,17 +62,20 @@ int answer_connection(const struct answer *answer, size_t index, struct connecti
 int answer_trusted(
 	const struct answer *answer, struct strlist *out, struct err *err) MUST_CHECK;
 
-/* Of JSZ: the names of the account's streams. *out must be empty. */
+/* Of JSZ: the names of the account's streams. *out must be empty. ERR_INVALID: an answer
+ * that does not say how many streams there are, accounts without a key, streams without a
+ * name. */
 int answer_streams(const struct answer *answer, const char *account_key,
 	struct strlist *out, struct err *err) MUST_CHECK;
 
-/* Of LIST: calls fn for each account ("A...") that the server stores; others than texts
- * are ERR_INVALID. */
+/* Of LIST: calls fn for each account ("A...") that the server stores, up to the first
+ * that is no text: that is ERR_INVALID. */
 int answer_accounts(const struct answer *answer,
 	int (*fn)(void *ctx, const char *account_key, struct err *err), void *ctx,
 	struct err *err) MUST_CHECK;
 
-/* Of DELETE: how many it removed. ERR_UNAVAILABLE: it failed for some. */
+/* Of DELETE: how many it removed. ERR_UNAVAILABLE: it failed for some, in the server's
+ * words. ERR_INVALID: no number. */
 int answer_removed(
 	const struct answer *answer, int64_t *out_count, struct err *err) MUST_CHECK;
 

@@ -38,7 +38,11 @@ struct note {
 STAILQ_HEAD(note_list, note);
 
 struct inbox;
+
+/* ERR_NOMEM. */
 int inbox_new(struct inbox **out, struct err *err) MUST_CHECK;
+
+/* With the notes that nobody took; NULL is allowed. */
 void inbox_free(struct inbox *inbox);
 
 /* From any thread; never waits. Out of memory they set a flag that inbox_take hands out:

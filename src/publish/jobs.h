@@ -103,17 +103,23 @@ struct jobs {
 };
 
 void jobs_init(struct jobs *jobs);
+
+/* With all jobs. */
 void jobs_release(struct jobs *jobs);
 
+/* The account's, or NULL. */
 struct job *jobs_find(struct jobs *jobs, int64_t account);
 
 /* NULL when out of memory. New jobs are JOB_READY. */
 struct job *jobs_add(struct jobs *jobs, int64_t account, bool urgent);
+
+/* Frees it. */
 void jobs_remove(struct jobs *jobs, struct job *job);
 
 /* The job that the request belongs to, or NULL. */
 struct job *jobs_find_request(struct jobs *jobs, uint64_t request);
 
+/* Behind the others that wait for their turn. */
 void jobs_pace(struct jobs *jobs, struct job *job);
 
 /* Nothing of its last try is kept: as many may wait as there are accounts. */
@@ -121,7 +127,8 @@ void jobs_delay(struct jobs *jobs, struct job *job, int64_t due);
 void jobs_make_ready(
 	struct jobs *jobs, struct job *job, bool urgent); /* once urgent, always */
 
-/* Under way with a request; -1 when out of memory. */
+/* Under way with a request; -1 when out of memory: then jobs_find_request does not find
+ * it. */
 int jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase,
 	uint64_t request) MUST_CHECK;
 

@@ -23,11 +23,12 @@ enum { LIVE_CONNECTIONS_MAX = 100 * 1000 };
 struct live;
 
 struct live_params {
-	/* 0 means [2000]: a question ends when no answer came for so long, and sooner as
-	 * soon as every server that there is has answered. */
+	/* 0 means [2000]: so long the answers to each request of a question are waited
+	 * for; it ends as soon as every server that there is has answered. */
 	int64_t timeout_ms;
 };
 
+/* ERR_NOMEM. */
 int
 live_new(const struct live_params *params, struct live **out, struct err *err) MUST_CHECK;
 void live_free(struct live *live); /* NULL is allowed; nobody may be asking */
@@ -72,14 +73,15 @@ int live_trust(struct live *live,
 		struct err *err),
 	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
 
-/* Calls fn for each stream of the account, by each server that has a replica of it. */
+/* Calls fn for each stream of the account, by each server that has a replica of it.
+ * ERR_INVALID: no account key. There are none only where the summary is complete. */
 int live_streams(struct live *live, const char *account_key,
 	int (*fn)(void *ctx, const struct server *server, const char *stream,
 		struct err *err),
 	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
 
-/* Calls on_server for each server that tells the accounts that it stores JWTs of, and
- * then fn for each of these ("A..."). */
+/* Calls on_server for each server that answers, and then fn for each account ("A...")
+ * that it says it stores a JWT of: all of them where the summary is complete. */
 int live_accounts(struct live *live,
 	int (*on_server)(void *ctx, const struct server *server, struct err *err),
 	int (*fn)(void *ctx, const struct server *server, const char *account_key,
@@ -87,7 +89,8 @@ int live_accounts(struct live *live,
 	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
 
 /* Sends a request to remove accounts (mint/removal.h). Calls fn for each server with how
- * many it removed, or with -1 and its words. */
+ * many it removed, or with -1 and its words where it refused or failed for some: that is
+ * an answer, too. */
 int live_remove(struct live *live, const char *request, size_t len,
 	int (*fn)(void *ctx, const struct server *server, int64_t removed,
 		const char *words, struct err *err),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Converges the servers of one NATS system to the store: looks at what they hold, mints
  * what is wanted, pushes the newest bytes, and calls an account proven when every server
- * that answers PING acknowledged this push as stored and every lookup shows our bytes.
- * What another hand signed it never overwrites. One thread; the API never waits for
- * it. */
+ * that answers PING acknowledged this push as stored, every lookup shows our bytes, and a
+ * PING afterwards found the same servers. What another hand signed it never overwrites.
+ * One thread; the API never waits for it. */
 #ifndef PUBLISH_PUBLISHER_H
 #define PUBLISH_PUBLISHER_H
 
@@ -35,6 +35,7 @@ struct publisher_params {
 	int64_t sweep_pause_ms; /* [10000] between two passes over all accounts */
 };
 
+/* Nothing runs yet. ERR_NOMEM. */
 int publisher_new(const struct publisher_params *params, struct publisher **out,
 	struct err *err) MUST_CHECK;
 
@@ -49,8 +50,13 @@ void publisher_on_bus(void *ctx, const struct bus_event *event);
 /* The bus may be started before or after; it is borrowed until publisher_stop. */
 int
 publisher_start(struct publisher *publisher, struct bus *bus, struct err *err) MUST_CHECK;
+
+/* Waits for its thread; what is under way begins anew at the next start of natsid. Any
+ * number of times. */
 void publisher_stop(struct publisher *publisher);
-void publisher_free(struct publisher *publisher); /* NULL is allowed */
+
+/* Stops and frees; NULL is allowed. Neither the store nor the bus may still call. */
+void publisher_free(struct publisher *publisher);
 
 /* Looks at all accounts on all servers, as fast as they answer. Threads: any. */
 void publisher_reconcile(struct publisher *publisher);
@@ -65,12 +71,14 @@ struct publisher_sweep {
 };
 
 struct publisher_status {
-	struct roster roster; /* of the last round */
-	size_t open; /* accounts with something to do */
+	struct roster roster; /* of the last round; empty while not connected */
+	size_t open; /* accounts with something to do, and proofs not written yet */
 	uint64_t pushed; /* updates sent since the start */
 	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed; "" */
 	struct publisher_sweep sweep;
 };
+
+/* Threads: any. */
 void publisher_status(struct publisher *publisher, struct publisher_status *out);
 
 #endif

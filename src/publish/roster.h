@@ -32,8 +32,8 @@ struct roster_names {
 };
 
 /* Adds the server of one answer to $SYS.REQ.SERVER.PING; a second answer of a server
- * changes nothing. ERR_INVALID: not such an answer, as without a name (one that was given
- * none has its id for one) or statistics. ERR_LIMITED: more than ROSTER_MAX.
+ * adds it no second time. ERR_INVALID: not such an answer, as without a name (one that
+ * was given none has its id for one) or statistics. ERR_LIMITED: more than ROSTER_MAX.
  * *named, unless NULL, gets those that the server has routes to, as far as there is room.
  */
 int roster_add(struct roster *roster, const char *json, size_t len,
@@ -51,7 +51,8 @@ int roster_index(const struct roster *roster, const char *id);
 /* Position of the first one of that cluster and name, or -1. */
 int roster_find_name(const struct roster *roster, const char *cluster, const char *name);
 
-/* Names, comma separated, of the servers whose bit in `mask` is not set. */
+/* Names, comma separated, of the servers whose bit in `mask` is not set, cut where there
+ * is no room for more. */
 void roster_missing(const struct roster *roster, uint64_t mask, char *out, size_t size);
 
 #endif

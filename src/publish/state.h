@@ -49,7 +49,7 @@ struct pass {
 	size_t open; /* and how many there were */
 	bool slow; /* nobody waits for it: paced */
 	bool fresh; /* nothing was seen when it began: what has been since it looked at */
-	bool again; /* LIST named more than was taken on: the next pass comes at once */
+	bool again; /* LIST lacked more than was taken on: the next pass comes at once */
 	enum list_when list; /* LIST_NEVER: not, or not any more */
 	int64_t accounts; /* when they were counted last; 0: not known */
 	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
@@ -210,7 +210,8 @@ void publish_list_soon(struct publisher *p);
 /* LIST is over: the pass goes on. */
 void publish_listed(struct publisher *p);
 
-/* LIST named more accounts than it makes jobs for: a pass looks at all of them, soon. */
+/* A server's LIST lacked more accounts than jobs are made for: a pass looks at all of
+ * them, soon. */
 void publish_lacks_many(struct publisher *p);
 
 /* Tells of an account that a server lacked, within reason. */
@@ -222,10 +223,15 @@ void publish_differs(struct publisher *p, const struct job *job);
  * its files for the answer, and reads nothing from our connection meanwhile: a quarter of
  * a millisecond for each account. */
 void publish_list(struct publisher *p);
+
+/* What a server says it has is compared with what is ours: foreign accounts are written
+ * down, missing ones looked at. */
 void publish_on_list_answer(struct publisher *p, const struct note *note);
+
+/* No further answers are waited for. */
 void publish_finish_list(struct publisher *p);
 
-/* The roster is another one, without new servers: perhaps all of it has answered. */
+/* Perhaps all of the roster has answered, by now or as it has become smaller. */
 void publish_finish_listed(struct publisher *p);
 
 /* ---- push.c: minting and pushing ---- */
@@ -237,6 +243,7 @@ void publish_start_ready(struct publisher *p);
 /* When ready jobs that wait for the database may begin; INT64_MAX: none does. */
 int64_t publish_start_due(const struct publisher *p);
 
+/* One server's answer to the push. */
 void
 publish_on_update_answer(struct publisher *p, struct job *job, const struct note *note);
 
@@ -252,9 +259,15 @@ bool publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 
 /* ---- look.c: what servers hold ---- */
 
+/* Asks all servers what they hold of the account: as the proof of a push, or before
+ * anything else is done. */
 void publish_look(struct publisher *p, struct job *job);
+
+/* One server's answer; nobody can say whose. */
 void
 publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note *note);
+
+/* No further answers come: judges by those that came. */
 void publish_finish_look(struct publisher *p, struct job *job);
 
 /* ---- record.c: telling the store ---- */
@@ -299,7 +312,8 @@ void publish_doubt(struct publisher *p, const struct job *job);
 void publish_trouble(
 	struct publisher *p, struct job *job, const char *what, const struct err *err);
 
-/* A server holds what only a person may overwrite. The job ends. */
+/* A server holds what only a person may overwrite. The job ends, or, where that cannot be
+ * written down, tries again later. */
 void publish_quarantine(
 	struct publisher *p, struct job *job, enum verdict verdict, const char *jwt);
 
@@ -308,9 +322,16 @@ void publish_quarantine(
 /* The server with this id answered something. Its place in the roster, or -1. */
 int publish_heard(struct publisher *p, const char *server_id);
 
+/* When the next round begins: the sooner the more waits for it. */
 int64_t publish_round_due(const struct publisher *p);
+
+/* Asks who is there. */
 void publish_begin_round(struct publisher *p);
+
+/* One server's answer, to PING or about its trust. */
 void publish_on_round_answer(struct publisher *p, struct note *note);
+
+/* No further answers to that come. */
 void publish_finish_round(struct publisher *p);
 
 /* Jobs under way begin anew: their answers were counted by a roster that is no more. */
@@ -322,7 +343,8 @@ void publish_restart_active(struct publisher *p);
  * (changed), or from time to time that they are still there. */
 int publish_remember(struct publisher *p, bool changed, struct err *err) MUST_CHECK;
 
-/* The newest starts that are remembered, also of servers that are not there. */
+/* The ids, and nothing else, of the newest starts that are remembered, also of servers
+ * that are not there. */
 int
 publish_recall(const struct publisher *p, struct roster *out, struct err *err) MUST_CHECK;
 
