@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t issued_at = 1700000000;
-
 static void
 die(const char *what)
 {
@@ -92,7 +90,7 @@ static void
 begin(struct jwt_claims *claims, enum jwt_type type, const char *name,
 	enum nkey_role role, uint8_t sub)
 {
-	*claims = (struct jwt_claims){ .type = type, .iat = issued_at };
+	*claims = (struct jwt_claims){ .type = type, .iat = SAMPLE_ISSUED_AT };
 	claims->name = name != NULL ? text(name) : NULL;
 	claims->sub = key_text(role, sub);
 }
