@@ -3,8 +3,10 @@
 
 #include "base/str.h"
 #include "jwt/decode.h"
+#include "jwt/validate.h"
 #include "service/operator.h"
 #include "store/budget.h"
+#include "store/publish.h"
 #include "store/settings.h"
 
 #include <setjmp.h>
@@ -223,6 +225,27 @@ temp_make_user(struct temp_service *t, const char *name, const char *account,
 
 /* ---- looking ---- */
 
+void
+temp_make_all(struct temp_service *t, char out_account[static RAND_ID_SIZE],
+	char out_role[static RAND_ID_SIZE], char out_user[static RAND_ID_SIZE])
+{
+	temp_make_account(t, "one", out_account);
+	temp_make_role(t, "role", out_role);
+	temp_make_user(t, "user", out_account, out_role, out_user);
+}
+
+void
+temp_fill_revocations(struct temp_service *t, int64_t account, int64_t count)
+{
+	char sql[512];
+	str_fmt_cut(sql, sizeof(sql),
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+		"< %lld) INSERT INTO revocations (account, public_key, cause, at, "
+		"created) SELECT %lld, randomblob(32), 'delete', 1700000000, 0 FROM n",
+		(long long)count, (long long)account);
+	temp_store_exec(&t->temp, sql);
+}
+
 int64_t
 temp_ask(const struct temp_service *t, const char *sql, const char *text)
 {
@@ -268,6 +291,25 @@ temp_estimate(const struct temp_service *t, int64_t account)
 	ok(store_budget_account(conn, account, &bytes, &err), &err);
 	store_read_end(t->temp.store, conn);
 	return bytes;
+}
+
+struct jwt_claims
+temp_account_claims(struct temp_service *t, int64_t account)
+{
+	struct err err = { 0 };
+	struct store_conn *conn = NULL;
+	struct jwt_claims claims = { 0 };
+	struct jwt_issues issues = { 0 };
+	char *jwt = NULL;
+	int64_t generation = 0;
+	ok(store_read_begin(t->temp.store, &conn, &err), &err);
+	ok(store_publish_jwt(conn, account, &jwt, &generation, &err), &err);
+	store_read_end(t->temp.store, conn);
+	ok(jwt_decode(jwt, strlen(jwt), &claims, &err), &err);
+	jwt_validate(&claims, claims.iat, &issues);
+	assert_null(jwt_issues_find_blocking(&issues, true));
+	free(jwt);
+	return claims;
 }
 
 int64_t

@@ -4,6 +4,7 @@
 #ifndef SUPPORT_TEMP_SERVICE_H
 #define SUPPORT_TEMP_SERVICE_H
 
+#include "jwt/claims.h"
 #include "service/authorise.h"
 #include "service/creds.h"
 #include "service/minting.h"
@@ -61,6 +62,13 @@ void temp_make_role(
 void temp_make_user(struct temp_service *t, const char *name, const char *account,
 	const char *role, char out_id[static RAND_ID_SIZE]);
 
+/* An account, a role and a user of both, which are called "one", "role" and "user". */
+void temp_make_all(struct temp_service *t, char out_account[static RAND_ID_SIZE],
+	char out_role[static RAND_ID_SIZE], char out_user[static RAND_ID_SIZE]);
+
+/* Deleted users of an account (its seq), as many as that. */
+void temp_fill_revocations(struct temp_service *t, int64_t account, int64_t count);
+
 /* The first column of the first row; `sql` may hold one '%s' for `text`. */
 int64_t temp_ask(const struct temp_service *t, const char *sql, const char *text);
 
@@ -71,6 +79,10 @@ int64_t temp_account_seq(const struct temp_service *t, const char *account);
 
 /* The bytes that its JWT is thought to have, by its seq. */
 int64_t temp_estimate(const struct temp_service *t, int64_t account);
+
+/* The claims of its JWT in force, which must be one that servers take; the caller
+ * releases them. */
+struct jwt_claims temp_account_claims(struct temp_service *t, int64_t account);
 
 /* The iat that the user's creds say now; its JWT must verify. Notes the issue. */
 int64_t temp_issue(struct temp_service *t, const char *user);

@@ -342,9 +342,7 @@ test_role_narrowing_is_urgent(void **state)
 	struct role row = { 0 };
 	struct strlist *lists[] = { &row.publish_permissions, &row.subscribe_permissions,
 		&row.publish_deny_permissions, &row.subscribe_deny_permissions };
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	for (size_t side = 0; side < 2; side++) {
 		for (size_t i = 0; i < COUNT(cases); i++) {
 			set_list(lists[side], cases[i].before);
@@ -389,9 +387,7 @@ test_audit_chain(void **state)
 	char role[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
 	int64_t rows = 0;
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	temp_delete_ok(t, &user_collection, user);
 	temp_delete_ok(t, &role_collection, role);
 	temp_delete_ok(t, &account_collection, account);
@@ -550,9 +546,7 @@ test_delete_refused(void **state)
 	char role[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
 	char second[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	int64_t audit = audit_rows(t);
 	assert_code(service_record_delete(t->service, &temp_superuser_actor,
 			    &account_collection, account, &err),
@@ -587,9 +581,7 @@ test_delete_destroys_keys(void **state)
 	char account[RAND_ID_SIZE];
 	char role[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	temp_delete_ok(t, &user_collection, user);
 	int64_t before = temp_generation(t, account);
 	temp_delete_ok(t, &role_collection, role);

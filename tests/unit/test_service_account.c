@@ -477,13 +477,7 @@ set_long_subjects(struct strlist *list)
 static void
 fill_revocations(struct temp_service *t, int64_t account, int64_t bytes)
 {
-	char sql[512];
-	str_fmt_cut(sql, sizeof(sql),
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
-		"< %lld) INSERT INTO revocations (account, public_key, cause, at, "
-		"created) SELECT %lld, randomblob(32), 'delete', 1700000000, 0 FROM n",
-		(long long)bytes / STORE_BUDGET_REVOCATION_BYTES, (long long)account);
-	temp_store_exec(&t->temp, sql);
+	temp_fill_revocations(t, account, bytes / STORE_BUDGET_REVOCATION_BYTES);
 }
 
 static void

@@ -30,15 +30,8 @@ minted_bytes(struct temp_service *t, int64_t account)
 static void
 fill_revocations(struct temp_service *t, int64_t account, int64_t upto)
 {
-	char sql[512];
-	int64_t missing =
-		(upto - temp_estimate(t, account)) / STORE_BUDGET_REVOCATION_BYTES;
-	str_fmt_cut(sql, sizeof(sql),
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
-		"< %lld) INSERT INTO revocations (account, public_key, cause, at, "
-		"created) SELECT %lld, randomblob(32), 'delete', 1700000000, 0 FROM n",
-		(long long)missing, (long long)account);
-	temp_store_exec(&t->temp, sql);
+	int64_t missing = upto - temp_estimate(t, account);
+	temp_fill_revocations(t, account, missing / STORE_BUDGET_REVOCATION_BYTES);
 }
 
 /* `count` long subjects that differ. */

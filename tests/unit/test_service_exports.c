@@ -3,10 +3,8 @@
  * stands on what, and two writes at once. */
 #include "base/str.h"
 #include "jwt/decode.h"
-#include "jwt/validate.h"
 #include "mint/exports.h"
 #include "service/export.h"
-#include "store/publish.h"
 #include "store/record.h"
 #include "support/jwt_samples.h"
 #include "support/temp_service.h"
@@ -168,25 +166,13 @@ minted(struct temp_service *t, const char *account)
 {
 	struct err err = { 0 };
 	struct minting out = { 0 };
-	struct store_conn *conn = NULL;
-	struct jwt_claims claims = { 0 };
-	struct jwt_issues issues = { 0 };
-	char *jwt = NULL;
-	int64_t generation = 0;
 	int64_t seq = temp_account_seq(t, account);
 	t->temp.clock.wall += 10000;
 	assert_int_equal(service_mint_account(t->service, seq, true, &out, &err), 0);
 	if (out.result != MINTING_DONE) {
 		fail_msg("held: %s", out.reason);
 	}
-	assert_int_equal(store_read_begin(t->temp.store, &conn, &err), 0);
-	assert_int_equal(store_publish_jwt(conn, seq, &jwt, &generation, &err), 0);
-	store_read_end(t->temp.store, conn);
-	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-	jwt_validate(&claims, claims.iat, &issues);
-	assert_null(jwt_issues_find_blocking(&issues, true));
-	free(jwt);
-	return claims;
+	return temp_account_claims(t, seq);
 }
 
 static void

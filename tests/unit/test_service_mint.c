@@ -3,8 +3,6 @@
  */
 #include "base/str.h"
 #include "jwt/decode.h"
-#include "jwt/validate.h"
-#include "service/operator.h"
 #include "store/publish.h"
 #include "store/quarantine.h"
 #include "support/temp_service.h"
@@ -32,33 +30,18 @@ mint(struct temp_service *t, int64_t account, bool urgent)
 	return out;
 }
 
-/* The stored bytes, which must be a JWT that servers take. */
-static struct jwt_claims
-stored(struct temp_service *t, int64_t account)
+/* An account called "one"; its seq. */
+static int64_t
+make_one(struct temp_service *t, char account[static RAND_ID_SIZE])
 {
-	struct err err = { 0 };
-	struct store_conn *conn = NULL;
-	struct jwt_claims claims = { 0 };
-	struct jwt_issues issues = { 0 };
-	char *jwt = NULL;
-	int64_t generation = 0;
-	assert_int_equal(store_read_begin(t->temp.store, &conn, &err), 0);
-	int rc = store_publish_jwt(conn, account, &jwt, &generation, &err);
-	store_read_end(t->temp.store, conn);
-	if (rc != 0) {
-		fail_msg("%s", err.msg);
-	}
-	assert_int_equal(jwt_decode(jwt, strlen(jwt), &claims, &err), 0);
-	jwt_validate(&claims, claims.iat, &issues);
-	assert_null(jwt_issues_find_blocking(&issues, true));
-	free(jwt);
-	return claims;
+	temp_make_account(t, "one", account);
+	return temp_account_seq(t, account);
 }
 
 static int64_t
 stored_iat(struct temp_service *t, int64_t account)
 {
-	struct jwt_claims claims = stored(t, account);
+	struct jwt_claims claims = temp_account_claims(t, account);
 	int64_t iat = claims.iat;
 	jwt_claims_release(&claims);
 	return iat;
@@ -94,13 +77,12 @@ test_first_mint(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	struct minting out = mint(t, seq, false);
 	assert_int_equal(out.result, MINTING_DONE);
 	assert_true(out.new_bytes);
 	assert_int_equal(out.generation, 1);
-	struct jwt_claims claims = stored(t, seq);
+	struct jwt_claims claims = temp_account_claims(t, seq);
 	assert_string_equal(claims.name, "one");
 	assert_int_equal(claims.iat, t->temp.clock.wall / 1000);
 	assert_true(str_starts_with(claims.iss, "O"));
@@ -128,8 +110,7 @@ test_equal_claims(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	mint(t, seq, false);
 	int64_t iat = stored_iat(t, seq);
 	t->temp.clock.wall += 60000;
@@ -150,15 +131,13 @@ test_keys_scopes_revocations(void **state)
 	char account[RAND_ID_SIZE];
 	char role[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	int64_t seq = temp_account_seq(t, account);
 	int64_t issued = temp_issue(t, user);
 	struct user row = { .active = false };
 	temp_change_ok(t, &user_collection, user, &row, "active");
 	mint(t, seq, true);
-	struct jwt_claims claims = stored(t, seq);
+	struct jwt_claims claims = temp_account_claims(t, seq);
 	const struct jwt_account *body = &claims.as.account;
 	assert_int_equal(body->signing_keys_len, 2);
 	const struct jwt_signing_key *scope =
@@ -175,8 +154,7 @@ test_tombstones(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	struct account row = { .max_jetstream_disk_storage = 1000 };
 	temp_change_ok(
 		t, &account_collection, account, &row, "max_jetstream_disk_storage");
@@ -188,7 +166,7 @@ test_tombstones(void **state)
 	struct minting out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_DONE);
 	assert_true(out.new_bytes);
-	struct jwt_claims claims = stored(t, seq);
+	struct jwt_claims claims = temp_account_claims(t, seq);
 	assert_int_equal(claims.iat, first + 1);
 	assert_int_equal(claims.as.account.signing_keys_len, 0);
 	assert_int_equal(claims.as.account.limits.conn, 0);
@@ -202,7 +180,7 @@ test_tombstones(void **state)
 	/* resumed: a newer iat, not the old bytes */
 	set_active(t, account, true);
 	mint(t, seq, true);
-	claims = stored(t, seq);
+	claims = temp_account_claims(t, seq);
 	assert_int_equal(claims.iat, first + 2);
 	assert_int_equal(claims.as.account.signing_keys_len, 1);
 	assert_int_equal(claims.as.account.revocations_len, 0);
@@ -211,7 +189,7 @@ test_tombstones(void **state)
 	temp_delete_ok(t, &account_collection, account);
 	out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_DONE);
-	claims = stored(t, seq);
+	claims = temp_account_claims(t, seq);
 	assert_int_equal(claims.iat, first + 3);
 	assert_int_equal(claims.as.account.limits.conn, 0);
 	assert_int_equal(claims.as.account.signing_keys_len, 0);
@@ -225,8 +203,7 @@ test_iat(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	int64_t now = t->temp.clock.wall / 1000;
 	t->temp.clock.wall = now * 1000 + 250;
 	mint(t, seq, false);
@@ -259,7 +236,7 @@ test_iat(void **state)
 	t->temp.clock.wall = (now + 1) * 1000;
 	out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_DONE);
-	struct jwt_claims claims = stored(t, seq);
+	struct jwt_claims claims = temp_account_claims(t, seq);
 	assert_int_equal(claims.iat, now + 4);
 	assert_int_equal(claims.as.account.limits.conn, 21);
 	jwt_claims_release(&claims);
@@ -274,8 +251,7 @@ test_clock_set_back(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	int64_t wall = t->temp.clock.wall;
 	mint(t, seq, false);
 	set_connections(t, account, 1);
@@ -302,8 +278,7 @@ test_far_ahead(void **state)
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
 	char sql[128];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	mint(t, seq, false);
 	int64_t now = t->temp.clock.wall / 1000;
 	set_connections(t, account, 1);
@@ -323,35 +298,20 @@ test_far_ahead(void **state)
 /* ---- what is held ---- */
 
 static void
-fill_revocations(struct temp_service *t, int64_t account, int count)
-{
-	char sql[512];
-	str_fmt_cut(sql, sizeof(sql),
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
-		"< %d) "
-		"INSERT INTO revocations (account, public_key, cause, at, created) "
-		"SELECT %d, "
-		"randomblob(32), 'delete', 1700000000, 0 FROM n",
-		count, (int)account);
-	temp_store_exec(&t->temp, sql);
-}
-
-static void
 test_too_large(void **state)
 {
 	struct temp_service *t = *state;
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
-	fill_revocations(t, seq, 8000);
+	int64_t seq = make_one(t, account);
+	temp_fill_revocations(t, seq, 8000);
 	assert_int_equal(mint(t, seq, true).result, MINTING_DONE);
 	set_connections(t, account, 1);
-	fill_revocations(t, seq, 2000);
+	temp_fill_revocations(t, seq, 2000);
 	struct minting out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_HELD);
 	assert_non_null(strstr(out.reason, "too many roles or revocations"));
 	/* also when it is too large to be compared */
-	fill_revocations(t, seq, 30000);
+	temp_fill_revocations(t, seq, 30000);
 	out = mint(t, seq, true);
 	assert_int_equal(out.result, MINTING_HELD);
 	assert_non_null(strstr(out.reason, "too many roles or revocations"));
@@ -368,9 +328,7 @@ test_bad_claims(void **state)
 	char account[RAND_ID_SIZE];
 	char role[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	/* behind our back: nothing that the API checks gets here */
 	temp_store_exec(
 		&t->temp, "UPDATE roles SET publish_deny_permissions = '[\"a..b\"]'");
@@ -390,11 +348,9 @@ test_errors(void **state)
 	char account[RAND_ID_SIZE];
 	assert_int_equal(service_mint_account(t->service, 4711, true, &out, &err), -1);
 	assert_int_equal(err.code, ERR_NOT_FOUND);
-	temp_make_account(t, "one", account);
+	int64_t seq = make_one(t, account);
 	temp_store_exec(&t->temp, "UPDATE vault SET sealed = zeroblob(77)");
-	assert_int_equal(service_mint_account(t->service, temp_account_seq(t, account),
-				 true, &out, &err),
-		-1);
+	assert_int_equal(service_mint_account(t->service, seq, true, &out, &err), -1);
 	assert_int_equal(err.code, ERR_CORRUPT);
 }
 
@@ -445,8 +401,7 @@ test_quarantine(void **state)
 	struct temp_service *t = *state;
 	struct err err = { 0 };
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	mint(t, seq, true);
 	quarantine(t, seq, STORE_QUARANTINE_NEWER, "n1");
 	/* with equal claims, too */
@@ -487,9 +442,7 @@ test_offset(void **state)
 	char account[RAND_ID_SIZE];
 	char user[RAND_ID_SIZE];
 	char role[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	temp_make_role(t, "role", role);
-	temp_make_user(t, "user", account, role, user);
+	temp_make_all(t, account, role, user);
 	int64_t seq = temp_account_seq(t, account);
 	int64_t now = t->temp.clock.wall / 1000;
 	t->temp.clock.wall = now * 1000;
@@ -646,7 +599,7 @@ test_few_commits(void **state)
 
 	/* large ones are not all in memory at once; what is equal is not written */
 	for (int i = 0; i < 4; i++) {
-		fill_revocations(t, seqs[i], 8500);
+		temp_fill_revocations(t, seqs[i], 8500);
 	}
 	t->temp.clock.wall += 1000;
 	commits = 0;
@@ -838,8 +791,7 @@ test_race(void **state)
 	struct temp_service *t = *state;
 	pthread_t threads[MINTERS + 1];
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	struct race race = { .t = t, .seq = temp_account_seq(t, account) };
+	struct race race = { .t = t, .seq = make_one(t, account) };
 	/* old times, so that the clock holds nobody up for long */
 	temp_store_exec(&t->temp, "UPDATE account_publish SET last_iat = 1");
 	for (int i = 0; i < MINTERS; i++) {
@@ -858,7 +810,7 @@ test_race(void **state)
 	t->temp.clock.wall += 10000;
 	struct minting out = mint(t, race.seq, true);
 	assert_int_equal(out.result, MINTING_DONE);
-	struct jwt_claims claims = stored(t, race.seq);
+	struct jwt_claims claims = temp_account_claims(t, race.seq);
 	assert_int_equal(claims.as.account.limits.conn, 199 % 3);
 	assert_int_equal(publish_value(t, "minted_generation", race.seq),
 		publish_value(t, "generation", race.seq));
@@ -886,8 +838,7 @@ test_slow_minter(void **state)
 	struct err err = { 0 };
 	char account[RAND_ID_SIZE];
 	uint8_t hash[STORE_HASH_LEN] = { 1 };
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = make_one(t, account);
 	mint(t, seq, true);
 	int64_t iat = stored_iat(t, seq);
 	set_connections(t, account, 5); /* generation 2: the slow one reads this */

@@ -645,26 +645,14 @@ test_superseded(void **state)
 }
 
 static void
-fill_revocations(struct stage *s, int account, int64_t count)
-{
-	char sql[512];
-	str_fmt_cut(sql, sizeof(sql),
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
-		"< %lld) INSERT INTO revocations (account, public_key, cause, at, "
-		"created) SELECT (SELECT seq FROM accounts WHERE id = '%s'), "
-		"randomblob(32), 'delete', 1700000000, 0 FROM n",
-		(long long)count, s->accounts[account]);
-	exec(s, sql);
-}
-
-static void
 test_narrow_budget(void **state)
 {
 	struct stage *s = *state;
 	struct err err = { 0 };
 	struct violations violations = { 0 };
 	give_list(s, "publish_permissions", "a,b");
-	fill_revocations(s, 0, LIMIT_ACCOUNT_JWT_BYTES / 100 * 86 / 94);
+	temp_fill_revocations(&s->t, temp_account_seq(&s->t, s->accounts[0]),
+		LIMIT_ACCOUNT_JWT_BYTES / 100 * 86 / 94);
 	give_list(s, "publish_permissions", "a"); /* nothing to refuse, so it fits */
 	make_override(s, 0, now_s(s), USER_FOREVER, 1);
 	assert_int_equal(try_list(s, "publish_permissions", "x", &violations, &err), -1);
@@ -717,7 +705,8 @@ test_growth(void **state)
 	/* the keys of each set have it in their scope */
 	give_list(s, "publish_permissions", "a");
 	exec(s, "UPDATE users SET overrides = 0");
-	fill_revocations(s, 0, LIMIT_ACCOUNT_JWT_BYTES / 100 * 74 / 94);
+	temp_fill_revocations(&s->t, temp_account_seq(&s->t, s->accounts[0]),
+		LIMIT_ACCOUNT_JWT_BYTES / 100 * 74 / 94);
 	give_list(s, "publish_permissions", words);
 	give_list(s, "publish_permissions", "a");
 	exec(s,
