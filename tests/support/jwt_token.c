@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "jwt/decode.h"
+#include "jwt/encode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,4 +112,15 @@ token_decode_nats(const char *nats, enum nkey_role role, struct jwt_claims *out)
 	}
 	buf_release(&payload);
 	buf_release(&token);
+}
+
+void
+token_assert_body(const struct jwt_claims *claims, const char *expected)
+{
+	struct err err = { 0 };
+	struct buf body;
+	buf_init(&body, JWT_TOKEN_MAX);
+	assert_int_equal(jwt_encode_body(claims, &body, &err), 0);
+	assert_string_equal(body.data, expected);
+	buf_release(&body);
 }

@@ -27,4 +27,7 @@ void token_sign_payload(struct buf *token, const struct sample_key *key);
  * *out. */
 void token_decode_nats(const char *nats, enum nkey_role role, struct jwt_claims *out);
 
+/* The body that the claims are encoded to. */
+void token_assert_body(const struct jwt_claims *claims, const char *expected);
+
 #endif

@@ -109,3 +109,12 @@ mint_stage_read(const struct buf *token)
 	}
 	return claims;
 }
+
+void
+mint_stage_assert_key(
+	const char *text, enum nkey_role role, const struct nkey_public *expected)
+{
+	char key[NKEY_TEXT_SIZE];
+	nkey_text_encode(role, expected, key);
+	assert_string_equal(text, key);
+}

@@ -37,4 +37,8 @@ char *mint_stage_text(struct mint_account *mint) MUST_CHECK;
 /* The claims of the token, in which nothing is at fault; the caller releases them. */
 struct jwt_claims mint_stage_read(const struct buf *token) MUST_CHECK;
 
+/* The text is that key. */
+void mint_stage_assert_key(
+	const char *text, enum nkey_role role, const struct nkey_public *expected);
+
 #endif

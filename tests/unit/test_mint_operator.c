@@ -16,7 +16,6 @@ test_operator(void **state)
 	struct mint_stage *s = *state;
 	struct err err = { 0 };
 	struct buf token;
-	char key[NKEY_TEXT_SIZE];
 	struct mint_operator mint = {
 		.name = "Op",
 		.identity = &s->operator_identity,
@@ -28,14 +27,14 @@ test_operator(void **state)
 	buf_init(&token, MINT_TOKEN_MAX);
 	assert_int_equal(mint_operator(s->vault, &mint, &token, &err), 0);
 	struct jwt_claims claims = mint_stage_read(&token);
-	nkey_text_encode(NKEY_OPERATOR, &s->operator_identity.public_key, key);
-	assert_string_equal(claims.iss, key);
-	assert_string_equal(claims.sub, key);
+	mint_stage_assert_key(
+		claims.iss, NKEY_OPERATOR, &s->operator_identity.public_key);
+	assert_string_equal(claims.sub, claims.iss);
 	assert_int_equal(claims.as.operator_.signing_keys.len, 1);
-	nkey_text_encode(NKEY_OPERATOR, &s->operator_key.public_key, key);
-	assert_string_equal(claims.as.operator_.signing_keys.items[0], key);
-	nkey_text_encode(NKEY_ACCOUNT, &s->account.public_key, key);
-	assert_string_equal(claims.as.operator_.system_account, key);
+	mint_stage_assert_key(claims.as.operator_.signing_keys.items[0], NKEY_OPERATOR,
+		&s->operator_key.public_key);
+	mint_stage_assert_key(
+		claims.as.operator_.system_account, NKEY_ACCOUNT, &s->account.public_key);
 	assert_string_equal(claims.name, "Op");
 	assert_int_equal(claims.iat, MINT_NOW);
 	assert_false(claims.as.operator_.strict_signing_key_usage);

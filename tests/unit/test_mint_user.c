@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <string.h>
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
@@ -24,7 +22,6 @@ test_user(void **state)
 	struct err err = { 0 };
 	struct buf token;
 	struct buf creds;
-	char key[NKEY_TEXT_SIZE];
 	char name[] = "sensor-1";
 	struct user user = { .nats_username = name,
 		.public_key = s->user_key.public_key,
@@ -40,12 +37,10 @@ test_user(void **state)
 	assert_string_equal(claims.name, "sensor-1");
 	assert_int_equal(claims.iat, MINT_NOW);
 	assert_int_equal(claims.exp, 0);
-	nkey_text_encode(NKEY_ACCOUNT, &s->scope_key.public_key, key);
-	assert_string_equal(claims.iss, key);
-	nkey_text_encode(NKEY_ACCOUNT, &s->account.public_key, key);
-	assert_string_equal(claims.as.user.issuer_account, key);
-	nkey_text_encode(NKEY_USER, &s->user_key.public_key, key);
-	assert_string_equal(claims.sub, key);
+	mint_stage_assert_key(claims.iss, NKEY_ACCOUNT, &s->scope_key.public_key);
+	mint_stage_assert_key(
+		claims.as.user.issuer_account, NKEY_ACCOUNT, &s->account.public_key);
+	mint_stage_assert_key(claims.sub, NKEY_USER, &s->user_key.public_key);
 	/* servers refuse a user of a scope that says anything of its own */
 	assert_true(jwt_user_limits_are_empty(&claims.as.user.limits));
 	struct buf body;
