@@ -45,7 +45,8 @@ struct job {
 	/* Seen open in the database, and nobody told of it (yet). */
 	bool found;
 	unsigned drift; /* how servers differed, as bits of enum store_drift_kind, */
-	int64_t where; /* and which, by its seq; 0: not known */
+	int64_t where; /* and which, by its seq: the only one, or one whose LIST lacked
+			  it; 0: not known */
 	enum want again; /* changed while under way */
 	int64_t first; /* monotonic ms: when the change came that is debounced or paced */
 	int64_t due; /* JOB_DELAYED */

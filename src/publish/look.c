@@ -262,6 +262,16 @@ say_who_is_silent(const struct publisher *p, const struct job *job, uint64_t uns
 	}
 }
 
+/* One of them shows other bytes than all are recorded to hold: whatever comes of it, it
+ * is not proven meanwhile. */
+static void
+doubt_shown(struct publisher *p, struct job *job)
+{
+	if (shown(job) > job->equal && job->proven >= job->wanted) {
+		publish_doubt(p, job);
+	}
+}
+
 /* True: it is looked at once more, and nothing is pushed before. */
 static bool
 wait_for_more(struct publisher *p, struct job *job)
@@ -275,6 +285,7 @@ wait_for_more(struct publisher *p, struct job *job)
 	if (!waits_for_more(job) && may_overwrite(p, job, unseen)) {
 		return false;
 	}
+	doubt_shown(p, job);
 	say_who_is_silent(p, job, unseen, who, sizeof(who));
 	str_fmt_cut(words, sizeof(words),
 		"no answer to a lookup from %s: natsid pushes over nothing that it has "

@@ -22,14 +22,17 @@ enum {
 
 /* ---- what is proven ---- */
 
+/* Who lacks an account LIST tells; which of several servers shows something else nobody
+ * does. */
 static int
-write_drift(struct store_tx *tx, int64_t where, const char *key, unsigned drift,
-	struct err *err)
+write_drift(struct store_tx *tx, const struct publisher *p, int64_t where,
+	const char *key, unsigned drift, struct err *err)
 {
 	for (unsigned kind = 0; drift >> kind != 0; kind++) {
+		bool told = kind == STORE_DRIFT_MISSING || p->roster.len == 1;
 		if ((drift >> kind & 1) != 0 &&
-			store_drift_found(
-				tx, where, key, (enum store_drift_kind)kind, err) != 0) {
+			store_drift_found(tx, told ? where : 0, key,
+				(enum store_drift_kind)kind, err) != 0) {
 			return -1;
 		}
 	}
@@ -53,7 +56,7 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 		return 0;
 	}
 	if (proof->drift != 0 &&
-		(write_drift(tx, proof->where, proof->key, proof->drift, err) != 0 ||
+		(write_drift(tx, p, proof->where, proof->key, proof->drift, err) != 0 ||
 			store_drift_repaired(tx, proof->key, err) != 0)) {
 		return -1;
 	}
@@ -254,7 +257,7 @@ write_failure(struct store_tx *tx, void *ctx, struct err *err)
 		store_publish_unproven(tx, job->account, job->wanted, err) != 0) {
 		return -1;
 	}
-	if (write_drift(tx, job->where, job->key, job->drift, err) != 0) {
+	if (write_drift(tx, failure->p, job->where, job->key, job->drift, err) != 0) {
 		return -1;
 	}
 	if (job->pushed && write_said(tx, failure, err) != 0) {
