@@ -3,10 +3,14 @@
 
 #include "base/emit.h"
 #include "base/str.h"
+#include "jwt/decode.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LIST_MAX = 128 * 1024 };
+
+static const char accounts_member[] = "accounts";
 
 static void
 put_accounts(const struct nkey_public *accounts, size_t len, struct buf *out)
@@ -44,7 +48,7 @@ mint_removal(const struct vault *vault, const struct vault_seed *issuer,
 		goto out;
 	}
 	claims.as.generic.members_len = 1;
-	claims.as.generic.members[0].key = str_dup("accounts");
+	claims.as.generic.members[0].key = str_dup(accounts_member);
 	claims.as.generic.members[0].json = str_dup(list.data);
 	if (claims.as.generic.members[0].key == NULL ||
 		claims.as.generic.members[0].json == NULL) {
@@ -55,5 +59,29 @@ mint_removal(const struct vault *vault, const struct vault_seed *issuer,
 out:
 	jwt_claims_release(&claims);
 	buf_release(&list);
+	return rc;
+}
+
+int
+mint_removal_read(const char *jwt, size_t len, struct strlist *out, struct err *err)
+{
+	struct jwt_claims claims = { 0 };
+	const char *list = NULL;
+	if (jwt_decode(jwt, len, &claims, err) != 0) {
+		return -1;
+	}
+	const struct jwt_generic *generic = &claims.as.generic;
+	for (size_t i = 0; claims.type == JWT_GENERIC && i < generic->members_len; i++) {
+		if (str_equal(generic->members[i].key, accounts_member)) {
+			list = generic->members[i].json;
+		}
+	}
+	int rc = 0;
+	if (list == NULL || strlist_read(list, strlen(list), out, err) != 0) {
+		rc = list != NULL && err->code == ERR_NOMEM
+			? -1
+			: err_set(err, ERR_INVALID, "it names no accounts to remove");
+	}
+	jwt_claims_release(&claims);
 	return rc;
 }

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "service/judge.h"
 
+#include <stdlib.h>
+
 void
 publish_on_unheard(struct publisher *p)
 {
@@ -37,4 +39,25 @@ publish_on_other_hand(struct publisher *p, const struct note *note)
 	} else {
 		publish_list_soon(p);
 	}
+}
+
+/* Servers may remove them later than they are looked at, as with a push. */
+void
+publish_on_removal(struct publisher *p, const struct note *note)
+{
+	struct err err = { 0 };
+	int64_t *accounts = NULL;
+	size_t len = 0;
+	if (service_judge_removal(p->params.service, note->data, note->len, &accounts,
+		    &len, &err) != 0) {
+		log_warn("another hand's request to remove accounts cannot be read: all "
+			 "accounts are looked at",
+			LOG_STR("error", err.msg), LOG_INT("bytes", (int64_t)note->len));
+		publish_restart_sweep(p, true);
+		return;
+	}
+	for (size_t i = 0; i < len; i++) {
+		publish_want_look(p, accounts[i]);
+	}
+	free(accounts);
 }

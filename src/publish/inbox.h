@@ -17,8 +17,9 @@ enum note_kind {
 	NOTE_WANTED,
 	NOTE_RECONCILE,
 	NOTE_SERVER, /* the server with the id in .data is there */
-	NOTE_OTHER_HAND, /* another client pushed .data */
-	NOTE_UNHEARD /* there was no room for some of the three above */
+	NOTE_OTHER_HAND, /* another client pushed .data, */
+	NOTE_REMOVAL, /* or asked with it that servers remove accounts */
+	NOTE_UNHEARD /* there was no room for some of these */
 };
 
 struct note {

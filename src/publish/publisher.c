@@ -185,6 +185,9 @@ work(struct publisher *p)
 {
 	publish_hurry(p);
 	publish_let_paced_go(p);
+	case NOTE_REMOVAL:
+		publish_on_removal(p, note);
+		break;
 	if (may_find(p) && publish_now_ms(p) >= p->find_at) {
 		find_open(p);
 	}
@@ -353,7 +356,7 @@ publisher_reconcile(struct publisher *publisher)
 }
 
 /* "$SYS.SERVER.<id>.STATSZ" says who is there; the others hold the JWT of an account, or
- * a request to delete some, which is nothing to keep. */
+ * a request to remove some. */
 static void
 put_message(struct publisher *p, const struct bus_event *event)
 {
@@ -362,7 +365,7 @@ put_message(struct publisher *p, const struct bus_event *event)
 		const char *id = event->subject + sizeof(server) - 1;
 		inbox_put(p->inbox, NOTE_SERVER, id, strcspn(id, "."));
 	} else if (str_equal(event->subject, "$SYS.REQ.CLAIMS.DELETE")) {
-		publisher_reconcile(p);
+		inbox_put(p->inbox, NOTE_REMOVAL, event->data, event->len);
 	} else {
 		inbox_put(p->inbox, NOTE_OTHER_HAND, event->data, event->len);
 	}

@@ -367,3 +367,4 @@ void publish_on_other_hand(struct publisher *p, const struct note *note);
 void publish_on_unheard(struct publisher *p);
 
 #endif
+void publish_on_removal(struct publisher *p, const struct note *note);

@@ -3,9 +3,11 @@
 
 #include "base/str.h"
 #include "mint/account.h"
+#include "mint/removal.h"
 #include "service/internal.h"
 #include "store/publish.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool
@@ -86,4 +88,59 @@ service_judge_account(struct service *service, const char *jwt, size_t len,
 	}
 	*out_account = search.account;
 	return 0;
+}
+
+struct removal {
+	struct strlist keys;
+	int64_t *accounts;
+	size_t len;
+};
+
+static int
+find_accounts(struct store_conn *conn, void *ctx, struct err *err)
+{
+	struct removal *removal = ctx;
+	for (size_t i = 0; i < removal->keys.len; i++) {
+		struct search search = { 0 };
+		struct err odd = { 0 };
+		const char *text = removal->keys.items[i];
+		if (nkey_text_decode(
+			    NKEY_ACCOUNT, text, strlen(text), &search.key, &odd) != 0) {
+			continue; /* servers remove nothing for that */
+		}
+		if (find_account(conn, &search, err) != 0) {
+			return -1;
+		}
+		if (search.account != 0) {
+			removal->accounts[removal->len++] = search.account;
+		}
+	}
+	return 0;
+}
+
+int
+service_judge_removal(struct service *service, const char *jwt, size_t len,
+	int64_t **out_accounts, size_t *out_len, struct err *err)
+{
+	struct removal removal = { 0 };
+	int rc = -1;
+	if (mint_removal_read(jwt, len, &removal.keys, err) != 0) {
+		goto out;
+	}
+	removal.accounts = calloc(removal.keys.len + 1, sizeof(*removal.accounts));
+	if (removal.accounts == NULL) {
+		err_nomem(err);
+		goto out;
+	}
+	if (service_read(service, find_accounts, &removal, err) != 0) {
+		goto out;
+	}
+	*out_accounts = removal.accounts;
+	*out_len = removal.len;
+	removal.accounts = NULL;
+	rc = 0;
+out:
+	free(removal.accounts);
+	strlist_release(&removal.keys);
+	return rc;
 }

@@ -39,4 +39,9 @@ enum verdict service_judge(const struct service *service, const struct judge_our
 int service_judge_account(struct service *service, const char *jwt, size_t len,
 	int64_t *out_account, struct err *err) MUST_CHECK;
 
+/* The seqs of our accounts whose removal the request of another hand asks for, owned by
+ * the caller. ERR_INVALID: it cannot be read. */
+int service_judge_removal(struct service *service, const char *jwt, size_t len,
+	int64_t **out_accounts, size_t *out_len, struct err *err) MUST_CHECK;
+
 #endif
