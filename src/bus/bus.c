@@ -228,31 +228,43 @@ bus_free(struct bus *bus)
 
 /* ---- requests ------------------------------------------------------------------- */
 
+static int
+check_connection_locked(const struct bus *bus, uint64_t epoch, struct err *err)
+{
+	if (epoch != 0 && (bus->state != BUS_UP || bus->epoch != epoch))
+		return err_set(err, ERR_STALE, "the connection to NATS is another one");
+	if (bus->state != BUS_UP)
+		return err_set(err, ERR_UNAVAILABLE, "not connected to NATS");
+	return 0;
+}
+
 int
-bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
-	size_t len, int64_t timeout_ms, struct err *err)
+bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 {
 	uint64_t token = 0;
 	struct bus_link *link = NULL;
 
-	if (check_subject(subject, err) != 0)
+	if (check_subject(request->subject, err) != 0)
 		return -1;
-	if (timeout_ms <= 0)
+	if (request->timeout_ms <= 0)
 		return err_set(err, ERR_INVALID, "a request needs a timeout");
-	if (len > BUS_PAYLOAD_MAX)
+	if (request->len > BUS_PAYLOAD_MAX)
 		return err_set(err, ERR_TOO_LARGE, "a request may have %d bytes",
 			BUS_PAYLOAD_MAX);
 
 	pthread_mutex_lock(&bus->lock);
-	if (bus->state != BUS_UP) {
+	if (check_connection_locked(bus, request->epoch, err) != 0) {
 		pthread_mutex_unlock(&bus->lock);
-		return err_set(err, ERR_UNAVAILABLE, "not connected to NATS");
+		return -1;
 	}
 	int64_t now = bus_now_ms(bus);
-	int64_t deadline = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
+	int64_t deadline = request->timeout_ms < INT64_MAX - now
+		? now + request->timeout_ms
+		: INT64_MAX;
 	int64_t earliest = INT64_MAX;
 	(void)bus_requests_next_deadline(bus->requests, &earliest); /* or none */
-	if (bus_requests_add(bus->requests, request, deadline, &token, err) != 0) {
+	if (bus_requests_add(bus->requests, request->number, deadline, &token, err) !=
+		0) {
 		pthread_mutex_unlock(&bus->lock);
 		return -1;
 	}
@@ -262,7 +274,8 @@ bus_request(struct bus *bus, uint64_t request, const char *subject, const void *
 	bus->publishing++;
 	pthread_mutex_unlock(&bus->lock);
 
-	int rc = bus_link_publish(link, subject, token, data, len, err);
+	int rc = bus_link_publish(
+		link, request->subject, token, request->data, request->len, err);
 
 	pthread_mutex_lock(&bus->lock);
 	/* Where it has expired meanwhile, that is the news of it and not the failure. */

@@ -175,16 +175,29 @@ void bus_stop(struct bus *bus);
 /* Stops and frees; NULL is allowed. Nobody else may be inside a call. */
 void bus_free(struct bus *bus);
 
+/* Borrowed for the time of the call. */
+struct bus_request {
+	uint64_t number; /* the caller's: of all its events */
+	/* Only on this connection: its answers mean something to who knows when it came
+	 * up. 0: on whichever is up. */
+	uint64_t epoch;
+	const char *subject;
+	const void *data;
+	size_t len;
+	int64_t timeout_ms;
+};
+
 /* Publishes with a reply subject of its own. Each answer is a BUS_EVENT_REPLY with the
  * caller's request number until BUS_EVENT_EXPIRED (once: after timeout_ms, or at DOWN) or
  * bus_cancel. It waits for the network only when the socket's buffer is full, up to the
  * write deadline. An answer that is being delivered while its request expires or is
  * cancelled may arrive just afterwards: ignore numbers that are not known any more. A
- * failed call has no events. ERR_UNAVAILABLE: not UP, or the write failed; ERR_LIMITED:
+ * failed call has no events. ERR_STALE: the connection of that epoch is over, and the news
+ * of it is on its way; ERR_UNAVAILABLE: not UP, or the write failed; ERR_LIMITED:
  * BUS_REQUESTS_MAX are open; ERR_CONFLICT: that number is open; ERR_TOO_LARGE;
  * ERR_INVALID. Threads: any. */
-int bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
-	size_t len, int64_t timeout_ms, struct err *err) MUST_CHECK;
+int bus_request(struct bus *bus, const struct bus_request *request,
+	struct err *err) MUST_CHECK;
 
 /* No further event of that request (but see bus_request); unknown numbers are ignored.
  * Threads: any. */

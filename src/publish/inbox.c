@@ -76,6 +76,7 @@ inbox_note_of_bus(const struct bus_event *event)
 	if (note != NULL) {
 		note->kind = NOTE_BUS;
 		note->bus = event->kind;
+		note->epoch = event->epoch;
 		note->request = event->request;
 		note->no_responders = event->no_responders;
 		note->len = event->len;

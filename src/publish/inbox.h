@@ -27,6 +27,7 @@ struct note {
 	enum note_kind kind;
 	/* NOTE_BUS */
 	enum bus_event_kind bus;
+	uint64_t epoch;
 	uint64_t request;
 	bool no_responders;
 	/* NOTE_WANTED */

@@ -202,8 +202,8 @@ publish_list(struct publisher *p)
 	p->pass.listed = 0;
 	p->pass.request = p->next_request++;
 	p->pass.asked_at = clock_wall_ms(p->params.clock);
-	if (bus_request(p->bus, p->pass.request, "$SYS.REQ.CLAIMS.LIST", "", 0, wait,
-		    &err) != 0) {
+	if (publish_request(
+		    p, p->pass.request, "$SYS.REQ.CLAIMS.LIST", "", 0, wait, &err) != 0) {
 		publish_finish_list(p); /* the connection is down: a new pass comes */
 		return;
 	}

@@ -160,8 +160,14 @@ static int
 send_request(struct live_question *q, unsigned slot, const char *subject,
 	const char *body, size_t len, struct err *err)
 {
-	return bus_request(q->live->bus, q->number | slot, subject, body, len,
-		q->live->params.timeout_ms, err);
+	struct bus_request request = {
+		.number = q->number | slot,
+		.subject = subject,
+		.data = body,
+		.len = len,
+		.timeout_ms = q->live->params.timeout_ms,
+	};
+	return bus_request(q->live->bus, &request, err);
 }
 
 static int

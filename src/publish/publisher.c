@@ -57,13 +57,40 @@ find_open(struct publisher *p)
 }
 
 static void
-on_up(struct publisher *p)
+go_down(struct publisher *p)
+{
+	p->up = false;
+	p->round = ROUND_REST;
+}
+
+/* Nothing is sent on a connection that the publisher does not know of: it would be pushed
+ * over what was not looked at since. */
+int
+publish_request(struct publisher *p, uint64_t number, const char *subject,
+	const void *data, size_t len, int64_t timeout_ms, struct err *err)
+{
+	struct bus_request request = {
+		.number = number,
+		.epoch = p->epoch,
+		.subject = subject,
+		.data = data,
+		.len = len,
+		.timeout_ms = timeout_ms,
+	};
+	int rc = p->up ? bus_request(p->bus, &request, err)
+		       : err_set(err, ERR_STALE, "not connected to NATS");
+	if (rc != 0 && err->code == ERR_STALE) {
+		go_down(p);
+	}
+	return rc;
+}
+
+static void
+on_up(struct publisher *p, uint64_t epoch)
 {
 	p->up = true;
+	p->epoch = epoch;
 	p->round = ROUND_REST;
-	/* Sent on the new connection before the news of it was read: without a roster the
-	 * first answer would count as all. */
-	publish_restart_active(p);
 	publish_drop_proofs(p, false);
 	p->roster.len = 0;
 	p->round_not_before = 0;
@@ -121,11 +148,10 @@ on_bus_note(struct publisher *p, struct note *note)
 {
 	switch (note->bus) {
 	case BUS_EVENT_UP:
-		on_up(p);
+		on_up(p, note->epoch);
 		break;
 	case BUS_EVENT_DOWN:
-		p->up = false;
-		p->round = ROUND_REST;
+		go_down(p);
 		break;
 	case BUS_EVENT_REPLY:
 		on_answer(p, note);
@@ -159,6 +185,9 @@ on_note(struct publisher *p, struct note *note)
 	case NOTE_OTHER_HAND:
 		publish_on_other_hand(p, note);
 		break;
+	case NOTE_REMOVAL:
+		publish_on_removal(p, note);
+		break;
 	case NOTE_UNHEARD:
 		publish_on_unheard(p);
 		break;
@@ -185,9 +214,6 @@ work(struct publisher *p)
 {
 	publish_hurry(p);
 	publish_let_paced_go(p);
-	case NOTE_REMOVAL:
-		publish_on_removal(p, note);
-		break;
 	if (may_find(p) && publish_now_ms(p) >= p->find_at) {
 		find_open(p);
 	}
@@ -258,7 +284,7 @@ recover(struct publisher *p)
 	bus_status(p->bus, &status);
 	p->up = false;
 	if (status.state == BUS_UP) {
-		on_up(p);
+		on_up(p, status.epoch);
 	}
 }
 

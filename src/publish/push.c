@@ -59,12 +59,16 @@ publish_send(struct publisher *p, struct job *job, enum job_phase phase,
 		publish_fail(p, job, STORE_PUBLISH_PENDING, "out of memory");
 		return false;
 	}
-	if (bus_request(p->bus, request, subject, data, len, patience_ms(p, job), &err) !=
+	if (publish_request(p, request, subject, data, len, patience_ms(p, job), &err) ==
 		0) {
-		publish_fail(p, job, STORE_PUBLISH_PENDING, err.msg);
-		return false;
+		return true;
 	}
-	return true;
+	if (err.code == ERR_STALE) {
+		jobs_make_ready(&p->jobs, job, false); /* for the next connection */
+	} else {
+		publish_fail(p, job, STORE_PUBLISH_PENDING, err.msg);
+	}
+	return false;
 }
 
 static void
@@ -304,7 +308,7 @@ publish_start_ready(struct publisher *p)
 	if (publish_now_ms(p) >= p->write_at) {
 		p->write_at = 0;
 	}
-	while ((len = take_ready(p, starts)) > 0) {
+	while (p->up && (len = take_ready(p, starts)) > 0) {
 		start_batch(p, starts, len);
 	}
 }

@@ -139,7 +139,7 @@ ask_trust(struct publisher *p)
 {
 	struct err err = { 0 };
 	p->round_request = p->next_request++;
-	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING.VARZ", "", 0,
+	if (publish_request(p, p->round_request, "$SYS.REQ.SERVER.PING.VARZ", "", 0,
 		    TRUST_WAIT_MS, &err) != 0) {
 		log_warn("cannot ask whom the servers trust", LOG_STR("error", err.msg));
 		end_round(p);
@@ -399,7 +399,7 @@ publish_begin_round(struct publisher *p)
 	for (size_t i = 0; i < p->roster.len && !p->silent; i++) {
 		heard_now(p, i);
 	}
-	if (bus_request(p->bus, p->round_request, "$SYS.REQ.SERVER.PING", "", 0,
+	if (publish_request(p, p->round_request, "$SYS.REQ.SERVER.PING", "", 0,
 		    PING_WAIT_MS, &err) != 0) {
 		p->round_not_before = publish_now_ms(p) + ROUND_PAUSE_MS;
 		return;

@@ -86,6 +86,7 @@ struct publisher {
 	/* the thread's own */
 	struct jobs jobs;
 	bool up;
+	uint64_t epoch; /* of the connection that is, or was */
 	uint64_t next_request;
 	struct roster roster;
 	struct member members[ROSTER_MAX];
@@ -156,6 +157,13 @@ publish_mask(size_t n)
 {
 	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
 }
+
+/* ---- publisher.c: the connection ---- */
+
+/* As bus_request, on the connection that the publisher knows of: ERR_STALE when that is
+ * over, and nothing is sent before the news of the next one. */
+int publish_request(struct publisher *p, uint64_t number, const char *subject,
+	const void *data, size_t len, int64_t timeout_ms, struct err *err) MUST_CHECK;
 
 /* ---- want.c: what is wanted ---- */
 
@@ -361,10 +369,10 @@ uint64_t publish_full_servers(const struct publisher *p);
 
 /* Another client of the system account pushed a JWT. */
 void publish_on_other_hand(struct publisher *p, const struct note *note);
+void publish_on_removal(struct publisher *p, const struct note *note);
 
 /* More was heard than could be kept: any of it may have been such a push, or the news of
  * a server. */
 void publish_on_unheard(struct publisher *p);
 
 #endif
-void publish_on_removal(struct publisher *p, const struct note *note);

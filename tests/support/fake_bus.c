@@ -306,12 +306,20 @@ fake_bus_hear(struct fake_bus *bus, const char *subject, const char *data)
 }
 
 static void
-reconnect(struct fake_bus *bus)
+reconnect_locked(struct fake_bus *bus)
 {
-	struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = 1 };
-	struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = 2 };
+	struct bus_event down = { .kind = BUS_EVENT_DOWN, .epoch = bus->epoch };
+	struct bus_event up = { .kind = BUS_EVENT_UP, .epoch = ++bus->epoch };
 	publisher_on_bus(bus->publisher, &down);
 	publisher_on_bus(bus->publisher, &up);
+}
+
+void
+fake_bus_reconnect(struct fake_bus *bus)
+{
+	pthread_mutex_lock(&bus->lock);
+	reconnect_locked(bus);
+	pthread_mutex_unlock(&bus->lock);
 }
 
 static void
@@ -374,48 +382,54 @@ ask_locked(struct fake_bus *bus, uint64_t request, const char *subject, const ch
 	}
 }
 
-static void
-request_locked(struct fake_bus *bus, uint64_t request, const char *subject,
-	const char *data, int64_t timeout_ms)
+static int
+request_locked(struct fake_bus *bus, const struct bus_request *request, struct err *err)
 {
+	const char *subject = request->subject;
+	if (bus->down) {
+		return err_set(err, ERR_UNAVAILABLE, "the write failed");
+	}
 	if (bus->flap && strstr(subject, "LOOKUP") != NULL) {
 		bus->flap = false;
-		reconnect(bus);
+		reconnect_locked(bus);
+	}
+	if (request->epoch != bus->epoch) {
+		return err_set(err, ERR_STALE, "another connection");
 	}
 	if (str_equal(subject, PING)) {
 		note_ping(bus);
+		if (bus->ping_hangs) {
+			return 0;
+		}
 	}
 	note_asked(bus, subject);
 	if (str_equal(subject, LIST)) {
 		call_on_list(bus);
 		if (bus->list_hangs) {
-			return;
+			return 0;
 		}
 	}
-	ask_locked(bus, request, subject, data, timeout_ms);
+	ask_locked(bus, request->number, subject, request->data, request->timeout_ms);
+	return 0;
 }
 
 /* ---- in the place of the bus ---- */
 
 int
-bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
-	size_t len, int64_t timeout_ms, struct err *err)
+bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 {
 	struct fake_bus *fake = the_bus;
 	(void)bus;
-	if (str_equal(subject, UPDATE)) {
-		if (strlen(data) != len) {
+	if (str_equal(request->subject, UPDATE)) {
+		if (strlen(request->data) != request->len) {
 			abort();
 		}
 		call_on_push(fake);
 	}
 	pthread_mutex_lock(&fake->lock);
-	bool down = fake->down;
-	if (!down) {
-		request_locked(fake, request, subject, data, timeout_ms);
-	}
+	int rc = request_locked(fake, request, err);
 	pthread_mutex_unlock(&fake->lock);
-	return down ? err_set(err, ERR_UNAVAILABLE, "not connected") : 0;
+	return rc;
 }
 
 int
@@ -453,6 +467,7 @@ bus_status(struct bus *bus, struct bus_status *out)
 	*out = (struct bus_status){ 0 };
 	pthread_mutex_lock(&fake->lock);
 	out->state = fake->down ? BUS_DOWN : BUS_UP;
+	out->epoch = fake->epoch;
 	pthread_mutex_unlock(&fake->lock);
 }
 
@@ -466,6 +481,7 @@ fake_bus_init(struct fake_bus *bus, struct stage *stage)
 	}
 	temp_signal_init(&bus->update);
 	bus->servers[0].up = true;
+	bus->epoch = 1;
 	the_bus = bus;
 }
 

@@ -72,9 +72,11 @@ struct fake_bus {
 	pthread_mutex_t lock; /* of all that follows */
 	struct fake_server servers[SERVERS_MAX];
 	char signing_key[NKEY_TEXT_SIZE]; /* the operator's */
-	bool down; /* requests fail */
+	bool down; /* what is written fails */
+	uint64_t epoch; /* of the connection: from 1 */
 	bool flap; /* at the next lookup: a new connection, before its answers */
 	bool list_hangs; /* nobody answers LIST, and it does not expire */
+	bool ping_hangs; /* nor PING */
 	/* Called once, by the publisher's own thread, when the next push is out: the news
 	 * of what it does comes before any answer. */
 	void (*on_push)(struct stage *stage);
@@ -95,6 +97,9 @@ struct fake_bus {
  * released. */
 void fake_bus_init(struct fake_bus *bus, struct stage *stage);
 void fake_bus_release(struct fake_bus *bus);
+
+/* There is another connection, and the news of it is on its way. */
+void fake_bus_reconnect(struct fake_bus *bus);
 
 void fake_bus_expire(struct fake_bus *bus, uint64_t request);
 

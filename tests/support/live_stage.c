@@ -237,35 +237,34 @@ note_question(struct stage *s, const char *subject, const char *body)
 }
 
 int
-bus_request(struct bus *bus, uint64_t request, const char *subject, const void *data,
-	size_t len, int64_t timeout_ms, struct err *err)
+bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 {
 	struct stage *s = the_stage;
-	const struct fake_server *alone = server_of(s, subject);
-	bool ping = str_equal(subject, "$SYS.REQ.SERVER.PING");
+	const struct fake_server *alone = server_of(s, request->subject);
+	bool ping = str_equal(request->subject, "$SYS.REQ.SERVER.PING");
 	(void)bus;
-	assert_int_equal(timeout_ms, TIMEOUT_MS);
-	assert_int_equal(strlen(data), len);
+	assert_int_equal(request->timeout_ms, TIMEOUT_MS);
+	assert_int_equal(strlen(request->data), request->len);
 	if (s->down || (alone != NULL && alone->page_fails)) {
 		return err_set(err, ERR_UNAVAILABLE, "not connected");
 	}
-	open_request(s, request);
+	open_request(s, request->number);
 	if (s->nobody) {
-		say_nobody(s, request);
+		say_nobody(s, request->number);
 		return 0;
 	}
 	if (ping && s->ping_last) {
-		s->ping = request;
+		s->ping = request->number;
 		return 0;
 	}
 	if (ping) {
-		answer_pings(s, request);
+		answer_pings(s, request->number);
 		return 0;
 	}
 	if (alone == NULL) {
-		note_question(s, subject, data);
+		note_question(s, request->subject, request->data);
 	}
-	answer_questions(s, request, alone, data);
+	answer_questions(s, request->number, alone, request->data);
 	if (s->ping_last) {
 		answer_pings(s, s->ping);
 	}

@@ -95,6 +95,30 @@ other_hands_push(struct stage *s, int server, const char *jwt)
 }
 
 void
+other_hands_ask_removal(struct stage *s, const char *account)
+{
+	char key[NKEY_TEXT_SIZE];
+	char list[NKEY_TEXT_SIZE + 8];
+	struct err err = { 0 };
+	struct buf out;
+	struct sample_key operator_ = sample_key_make(NKEY_OPERATOR, 7);
+	struct jwt_signer signer = sample_signer(&operator_);
+	char member[] = "accounts";
+	struct jwt_member accounts = { .key = member, .json = list };
+	struct jwt_claims claims = { .type = JWT_GENERIC,
+		.iat = 1,
+		.sub = operator_.text,
+		.as.generic = { &accounts, 1 } };
+	stage_key(s, account, key);
+	str_fmt_cut(list, sizeof(list), "[\"%s\"]", key);
+	buf_init(&out, 64 * 1024);
+	assert_int_equal(jwt_encode(&claims, &signer, &out, &err), 0);
+	assert_int_equal(buf_finish(&out, &err), 0);
+	fake_bus_hear(&s->bus, "$SYS.REQ.CLAIMS.DELETE", out.data);
+	buf_release(&out);
+}
+
+void
 other_hands_put_stranger(struct stage *s, int server)
 {
 	struct sample_key key = sample_key_make(NKEY_ACCOUNT, 99);

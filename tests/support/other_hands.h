@@ -17,6 +17,10 @@ void other_hands_damage(struct stage *s, int server, const char *account);
 /* Another client pushes this to the server, and natsid hears of it. */
 void other_hands_push(struct stage *s, int server, const char *jwt);
 
+/* Another client asks the servers to remove the account, and natsid hears of it. None has
+ * done it yet: see other_hands_lose. */
+void other_hands_ask_removal(struct stage *s, const char *account);
+
 /* An account that natsid does not know. */
 void other_hands_put_stranger(struct stage *s, int server);
 

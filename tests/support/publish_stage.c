@@ -122,7 +122,11 @@ stage_tear_down(void **state)
 void
 stage_say(struct stage *s, enum bus_event_kind kind)
 {
-	struct bus_event event = { .kind = kind, .epoch = 1 };
+	struct bus_event event = { .kind = kind };
+	pthread_mutex_lock(&s->bus.lock);
+	s->bus.epoch += kind == BUS_EVENT_UP ? 1 : 0;
+	event.epoch = s->bus.epoch;
+	pthread_mutex_unlock(&s->bus.lock);
 	publisher_on_bus(s->publisher, &event);
 }
 

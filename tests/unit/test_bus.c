@@ -217,10 +217,24 @@ start_on_first(struct fixture *f)
 }
 
 static int
+send_data(struct fixture *f, uint64_t number, const char *subject, const char *data,
+	size_t len, int64_t timeout_ms, struct err *err)
+{
+	struct bus_request request = {
+		.number = number,
+		.subject = subject,
+		.data = data,
+		.len = len,
+		.timeout_ms = timeout_ms,
+	};
+	return bus_request(f->bus, &request, err);
+}
+
+static int
 request(struct fixture *f, uint64_t number, const char *subject, int64_t timeout_ms)
 {
 	struct err err = { 0 };
-	return bus_request(f->bus, number, subject, "ping", 4, timeout_ms, &err);
+	return send_data(f, number, subject, "ping", 4, timeout_ms, &err);
 }
 
 static size_t
@@ -539,12 +553,11 @@ test_bad_params_are_refused(void **state)
 	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
 	assert_int_equal(bus_subscribe(f->bus, "a b", &err), -1);
 	assert_int_equal(bus_subscribe(f->bus, "", &err), -1);
-	assert_int_equal(bus_request(f->bus, 1, "a\r\nPUB b 0", "", 0, 10, &err), -1);
+	assert_int_equal(send_data(f, 1, "a\r\nPUB b 0", "", 0, 10, &err), -1);
 	assert_int_equal(err.code, ERR_INVALID);
-	assert_int_equal(
-		bus_request(f->bus, 1, "a", "", BUS_PAYLOAD_MAX + 1, 10, &err), -1);
+	assert_int_equal(send_data(f, 1, "a", "", BUS_PAYLOAD_MAX + 1, 10, &err), -1);
 	assert_int_equal(err.code, ERR_TOO_LARGE);
-	assert_int_equal(bus_request(f->bus, 1, "a", "", 0, 10, &err), -1);
+	assert_int_equal(send_data(f, 1, "a", "", 0, 10, &err), -1);
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
 	assert_true(str_starts_with(bus_inbox(f->bus), "_INBOX."));
 	bus_stop(f->bus); /* never started */
@@ -566,7 +579,7 @@ test_bootstrap_without_server(void **state)
 	const char *urls[] = { url };
 	struct bus_params params = params_of(f, urls, 1);
 	start_with(f, &params);
-	assert_int_equal(bus_request(f->bus, 1, "a", "", 0, 1000, &err), -1);
+	assert_int_equal(send_data(f, 1, "a", "", 0, 1000, &err), -1);
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
 	do /* the bus says no more of a failed connect than its status */
 		bus_status(f->bus, &status);
@@ -710,6 +723,40 @@ round_trip(struct fixture *f, uint64_t number)
 {
 	assert_int_equal(request(f, number, "nobody", 60000), 0);
 	wait_for(&f->recorder, BUS_EVENT_REPLY, number, 1);
+}
+
+/* Whether a request that is meant for the connection of that epoch is taken. */
+static void
+assert_meant_for(struct fixture *f, uint64_t epoch, enum err_code code)
+{
+	static uint64_t number = 5000;
+	struct err err = { 0 };
+	struct bus_request request = {
+		.number = number++,
+		.epoch = epoch,
+		.subject = "nobody",
+		.data = "",
+		.timeout_ms = 60000,
+	};
+	assert_int_equal(bus_request(f->bus, &request, &err), code == ERR_NONE ? 0 : -1);
+	assert_int_equal(err.code, code);
+}
+
+/* What is meant for one connection does not go out on the next, nor on none. */
+static void
+test_request_of_another_connection(void **state)
+{
+	struct fixture *f = *state;
+	start_on_first(f);
+	uint64_t first = status_of(f).epoch;
+	assert_meant_for(f, first, ERR_NONE);
+	nats_server_kill(&f->first);
+	wait_for(&f->recorder, BUS_EVENT_DOWN, ANY, 1);
+	assert_meant_for(f, first, ERR_STALE);
+	assert_true(nats_server_start(&f->first, f->first.port, NULL));
+	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 2);
+	assert_meant_for(f, first, ERR_STALE);
+	assert_meant_for(f, status_of(f).epoch, ERR_NONE);
 }
 
 /* The primary, alone, then a while without it, on the backup. */
@@ -919,7 +966,7 @@ test_frozen_server_is_given_up(void **state)
 	nats_server_signal(&f->first, SIGSTOP);
 	for (uint64_t i = 100; i < 164; i++) {
 		begin = clock_mono_ms(&clock_system);
-		int rc = bus_request(f->bus, i, "a", big, sizeof(big), 60000, &err);
+		int rc = send_data(f, i, "a", big, sizeof(big), 60000, &err);
 		assert_true(clock_mono_ms(&clock_system) - begin < 500 + 1000);
 		if (rc != 0) {
 			assert_int_equal(err.code, ERR_UNAVAILABLE);
@@ -1105,7 +1152,7 @@ test_payload_of_one_mebibyte(void **state)
 		NATS_OK);
 	assert_int_equal(natsConnection_Flush(peer.nc), NATS_OK);
 	memset(big, 'x', sizeof(big));
-	assert_int_equal(bus_request(f->bus, 1, "big", big, sizeof(big), 60000, &err), 0);
+	assert_int_equal(send_data(f, 1, "big", big, sizeof(big), 60000, &err), 0);
 	assert_int_equal(
 		natsSubscription_NextMsg(&msg, peer.subs[0], PATIENCE_MS), NATS_OK);
 	assert_int_equal(natsMsg_GetDataLength(msg), PAYLOAD_BIG);
@@ -1127,7 +1174,7 @@ test_servers_max_payload(void **state)
 
 	assert_true(nats_server_start(&f->first, 0, "max_payload: 1024\n"));
 	start_on_first(f);
-	assert_int_equal(bus_request(f->bus, 1, "a", big, sizeof(big), 60000, &err), -1);
+	assert_int_equal(send_data(f, 1, "a", big, sizeof(big), 60000, &err), -1);
 	assert_int_equal(err.code, ERR_TOO_LARGE);
 	assert_int_equal(open_requests(f), 0);
 	assert_int_equal(count(&f->recorder, BUS_EVENT_DOWN, ANY), 0);
@@ -1414,6 +1461,7 @@ main(void)
 		WITH_SERVERS(test_bootstrap_without_server),
 		WITH_SERVERS(test_status_while_up),
 		WITH_SERVERS(test_kill_then_restart),
+		WITH_SERVERS(test_request_of_another_connection),
 		WITH_SERVERS(test_second_url_when_first_is_dead),
 		WITH_SERVERS(test_failover_after_the_primarys_retries),
 		WITH_SERVERS(test_failback_when_the_primary_has_been_well),

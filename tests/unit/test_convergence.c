@@ -76,6 +76,35 @@ test_older_by_other_hand(void **state)
 	free(old);
 }
 
+static bool
+was_looked_up(struct stage *s, const void *ctx)
+{
+	return stage_lookups(s, 1) > *(const unsigned *)ctx;
+}
+
+/* Servers may do what another hand asks of them after they were looked at. */
+static void
+test_removed_by_other_hand(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation");
+	unsigned before = stage_lookups(s, 1);
+	other_hands_ask_removal(s, account);
+	assert_true(stage_eventually(s, was_looked_up, &before));
+	other_hands_lose(s, 1, account);
+	stage_pass(s, 1000);
+	stage_wake(s);
+	stage_assert_holds_newest(s, account);
+	/* an odd one makes natsid look at all */
+	other_hands_lose(s, 0, account);
+	fake_bus_hear(&s->bus, "$SYS.REQ.CLAIMS.DELETE", "odd");
+	stage_assert_holds_newest(s, account);
+}
+
 /* What another hand signed is never overwritten before a person says so. */
 static void
 test_foreign(void **state)
@@ -243,6 +272,17 @@ test_lost_and_damaged_files(void **state)
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM drift WHERE kind = 'different' AND "
 		"repaired_at > 0");
+	/* who lacks it is not blamed for what the other shows */
+	stage_ask(s, "DELETE FROM drift RETURNING 1");
+	temp_service_advance(&s->t, 10000);
+	other_hands_damage(s, 0, account);
+	other_hands_lose(s, 1, account);
+	publisher_reconcile(s->publisher);
+	stage_assert_holds_newest(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM drift d LEFT JOIN servers v ON v.seq = "
+		"d.server WHERE repaired_at > 0 AND (kind, coalesce(v.name, '')) IN "
+		"(VALUES ('missing', 's1'), ('different', ''))");
 }
 
 static int
@@ -344,6 +384,16 @@ test_twins(void **state)
 	stage_assert_converges(s);
 }
 
+/* Nothing is found by a pass that nobody asked for. */
+static int
+set_up_resting(void **state)
+{
+	stage_sweep_pause_ms = INT64_C(3600) * 1000;
+	int rc = stage_set_up(state);
+	stage_sweep_pause_ms = 0;
+	return rc;
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, stage_set_up, stage_tear_down)
 
 int
@@ -352,6 +402,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),
+		cmocka_unit_test_setup_teardown(
+			test_removed_by_other_hand, set_up_resting, stage_tear_down),
 		TEST(test_foreign),
 		TEST(test_foreign_during_push),
 		TEST(test_two_foreign),

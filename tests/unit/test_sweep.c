@@ -238,6 +238,12 @@ test_scans(void **state)
 
 /* ---- LIST ---- */
 
+static bool
+has_pushed(struct stage *s, const void *ctx)
+{
+	return stage_updates(s, 0) > *(const unsigned *)ctx;
+}
+
 static void
 hang_in_list(struct stage *s)
 {
@@ -262,6 +268,29 @@ test_start_during_list(void **state)
 	ASSERT_SOON(
 		s, "SELECT count(*) FROM servers WHERE name = 's1' AND incarnation = 2");
 	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+}
+
+/* What was pushed and read back, and waits for its servers to be counted, is not what a
+ * pass looks for. */
+static void
+test_waits_to_be_counted(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	assert_rests(s);
+	unsigned before = stage_updates(s, 0);
+	stage_set_flag(s, &s->bus.ping_hangs, true);
+	stage_set_connections(s, account, 5);
+	assert_true(stage_eventually(s, has_pushed, &before));
+	forget_asked(s);
+	publisher_reconcile(s->publisher);
+	assert_true(stage_eventually(s, was_asked, "LIST"));
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	stage_set_flag(s, &s->bus.ping_hangs, false);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_converges(s);
+	assert_int_equal(stage_updates(s, 0), before + 1);
 }
 
 /* The next round is over when the one after it has begun. */
@@ -406,6 +435,7 @@ main(void)
 		TEST(test_failed_is_tried_at_once),
 		TEST(test_scans),
 		TEST(test_start_during_list),
+		TEST(test_waits_to_be_counted),
 		TEST(test_silent_while_listing),
 		TEST(test_silent_twin),
 		TEST(test_many_are_not_listed),

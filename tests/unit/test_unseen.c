@@ -157,6 +157,61 @@ test_other_hand_unseen(void **state)
 	free(foreign);
 }
 
+/* What is known to differ is not called proven while nothing may be pushed over it. */
+static void
+test_older_beside_unseen(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *old = stage_replace_jwt(s, account);
+	ASSERT_SOON(s, "SELECT count(*) = 0 FROM unconfirmed");
+	assert_int_equal(stage_count_status(s, "proven"), 3);
+	unsigned before = stage_updates(s, 0);
+	stage_set_mute(s, 0, true);
+	other_hands_push(s, 1, old);
+	assert_tried(s, 2, "message LIKE 'no answer to a lookup from 1 of 2%'");
+	assert_int_equal(stage_count_status(s, "proven"), 2);
+	assert_int_equal(stage_updates(s, 0), before);
+	stage_set_mute(s, 0, false);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(stage_count_status(s, "proven"), 3);
+	free(old);
+}
+
+static void
+lose_connection(struct stage *s)
+{
+	other_hands_store(s, 0, s->jwt);
+	fake_bus_reconnect(&s->bus);
+}
+
+/* While there was no connection another hand pushed, and there is one again before natsid
+ * knows of any of that: what it was about to push over what it had seen then is looked at
+ * first. */
+static void
+test_reconnect_between_pushes(void **state)
+{
+	struct stage *s = *state;
+	char accounts[2][RAND_ID_SIZE];
+	stage_converge(s, 1, 2, accounts);
+	char *foreign = other_hands_jwt(s, accounts[1], false);
+	s->jwt = foreign;
+	stage_on_push(s, lose_connection);
+	stage_describe(s, accounts[0], "first");
+	stage_describe(s, accounts[1], "second");
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM account_publish WHERE proven_generation = "
+		"generation");
+	char key[NKEY_TEXT_SIZE];
+	stage_key(s, accounts[1], key);
+	pthread_mutex_lock(&s->bus.lock);
+	assert_string_equal(fake_server_find(&s->bus.servers[0], key)->jwt, foreign);
+	pthread_mutex_unlock(&s->bus.lock);
+	free(foreign);
+}
+
 /* A cache answers no lookups. What it is it says to the first push. */
 static void
 test_cache_unseen(void **state)
@@ -228,6 +283,8 @@ main(void)
 		TEST(test_alone_unseen),
 		TEST(test_known_unseen),
 		TEST(test_other_hand_unseen),
+		TEST(test_older_beside_unseen),
+		TEST(test_reconnect_between_pushes),
 		TEST(test_cache_unseen),
 		TEST(test_late_answers),
 	};
