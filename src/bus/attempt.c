@@ -57,10 +57,24 @@ on_trouble(void *ctx, uint64_t epoch, const char *text)
 		LOG_INT("epoch", epoch));
 }
 
+static void
+on_dropped(void *ctx, uint64_t epoch)
+{
+	struct bus *bus = ctx;
+	struct bus_event event = { .kind = BUS_EVENT_DROPPED, .epoch = epoch };
+
+	pthread_mutex_lock(&bus->lock);
+	bool wanted = bus->state == BUS_UP && bus->epoch == epoch;
+	pthread_mutex_unlock(&bus->lock);
+	if (wanted)
+		bus_emit(bus, &event);
+}
+
 static const struct bus_link_handler link_handler = {
 	.on_message = on_message,
 	.on_lost = on_lost,
 	.on_trouble = on_trouble,
+	.on_dropped = on_dropped,
 };
 
 /* ---- the attempt's own thread ---------------------------------------------------- */

@@ -40,7 +40,10 @@ enum bus_event_kind {
 	/* A request is over: its time is up, or the connection is down. */
 	BUS_EVENT_EXPIRED,
 	/* On a subject of bus_subscribe. */
-	BUS_EVENT_MESSAGE
+	BUS_EVENT_MESSAGE,
+	/* Messages or answers came faster than on_event took them, and some were dropped.
+	 */
+	BUS_EVENT_DROPPED
 };
 
 /* subject and data are borrowed for the time of the call. In REPLY and MESSAGE data is

@@ -243,6 +243,8 @@ on_async_error(natsConnection *nc, natsSubscription *sub, natsStatus status, voi
 	if (!handler_enter(link, false))
 		return;
 	link->params.handler->on_trouble(link->params.ctx, link->params.epoch, shown);
+	if (status == NATS_SLOW_CONSUMER)
+		link->params.handler->on_dropped(link->params.ctx, link->params.epoch);
 	handler_leave(link);
 }
 

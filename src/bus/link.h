@@ -33,6 +33,8 @@ struct bus_link_handler {
 	void (*on_lost)(void *ctx);
 	/* The connection goes on, but something was refused or dropped. */
 	void (*on_trouble)(void *ctx, uint64_t epoch, const char *text);
+	/* After that: messages were dropped, that on_message was too slow for. */
+	void (*on_dropped)(void *ctx, uint64_t epoch);
 };
 
 /* Everything is borrowed until bus_link_free. */

@@ -19,7 +19,7 @@ enum note_kind {
 	NOTE_SERVER, /* the server with the id in .data is there */
 	NOTE_OTHER_HAND, /* another client pushed .data, */
 	NOTE_REMOVAL, /* or asked with it that servers remove accounts */
-	NOTE_UNHEARD /* there was no room for some of these */
+	NOTE_UNHEARD /* there was no room for some of these, here or in the bus */
 };
 
 struct note {

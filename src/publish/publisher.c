@@ -160,6 +160,7 @@ on_bus_note(struct publisher *p, struct note *note)
 		on_expired(p, note->request);
 		break;
 	case BUS_EVENT_MESSAGE:
+	case BUS_EVENT_DROPPED:
 		break; /* notes of their own */
 	}
 }
@@ -403,6 +404,8 @@ publisher_on_bus(void *ctx, const struct bus_event *event)
 	struct publisher *p = ctx;
 	if (event->kind == BUS_EVENT_MESSAGE) {
 		put_message(p, event);
+	} else if (event->kind == BUS_EVENT_DROPPED) {
+		inbox_put(p->inbox, NOTE_UNHEARD, "", 0);
 	} else {
 		inbox_put_bus(p->inbox, event);
 	}

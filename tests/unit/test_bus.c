@@ -50,6 +50,7 @@ struct recorder {
 	struct record *records;
 	size_t len;
 	size_t cap;
+	bool slow; /* messages wait */
 };
 
 static void
@@ -81,6 +82,8 @@ record_event(void *ctx, const struct bus_event *event)
 	struct recorder *recorder = ctx;
 
 	pthread_mutex_lock(&recorder->lock);
+	while (recorder->slow && event->kind == BUS_EVENT_MESSAGE)
+		pthread_cond_wait(&recorder->changed, &recorder->lock);
 	if (recorder->len < recorder->cap) {
 		struct record *record = &recorder->records[recorder->len++];
 		*record = (struct record){
@@ -1291,6 +1294,44 @@ test_subscription_survives_a_restart(void **state)
 	assert_true(status.last_error[0] != '\0');
 }
 
+static void
+set_slow(struct recorder *recorder, bool slow)
+{
+	pthread_mutex_lock(&recorder->lock);
+	recorder->slow = slow;
+	pthread_cond_broadcast(&recorder->changed);
+	pthread_mutex_unlock(&recorder->lock);
+}
+
+/* More than nats.c keeps come while on_event takes its time. */
+static void
+test_dropped_messages_are_told_of(void **state)
+{
+	enum { TOO_MANY = 70000 };
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct peer peer;
+
+	assert_true(nats_server_start(&f->first, 0, NULL));
+	const char *urls[] = { f->first.url };
+	struct bus_params params = params_of(f, urls, 1);
+	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
+	assert_int_equal(bus_subscribe(f->bus, "push", &err), 0);
+	assert_int_equal(bus_start(f->bus, &err), 0);
+	struct record up = wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+	round_trip(f, 1);
+	set_slow(&f->recorder, true);
+	peer_open(&peer, f->first.url);
+	for (int i = 0; i < TOO_MANY; i++)
+		assert_int_equal(
+			natsConnection_PublishString(peer.nc, "push", "x"), NATS_OK);
+	assert_int_equal(natsConnection_Flush(peer.nc), NATS_OK);
+	assert_int_equal(
+		wait_for(&f->recorder, BUS_EVENT_DROPPED, ANY, 1).epoch, up.epoch);
+	set_slow(&f->recorder, false);
+	peer_close(&peer);
+}
+
 /* What it hears is of others: an own request does not come back, and counts as heard by
  * nobody when nobody else listens. */
 static void
@@ -1478,6 +1519,7 @@ main(void)
 		WITH_SERVERS(test_a_thousand_requests),
 		WITH_SERVERS(test_threads_ask_and_the_bus_stops),
 		WITH_SERVERS(test_subscription_survives_a_restart),
+		WITH_SERVERS(test_dropped_messages_are_told_of),
 		WITH_SERVERS(test_no_echo),
 		WITH_SERVERS(test_stop_while_connecting),
 		WITH_SERVERS(test_stop_sends_what_was_published),

@@ -363,6 +363,20 @@ flood(struct stage *s)
 	other_hands_push(s, 0, s->jwt);
 }
 
+/* There was none in the bus. */
+static void
+test_dropped(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	char *old = stage_replace_jwt(s, account);
+	other_hands_store(s, 0, old);
+	stage_say(s, BUS_EVENT_DROPPED);
+	stage_assert_holds_newest(s, account);
+	free(old);
+}
+
 /* The push of another hand that there was no room for is found all the same. */
 static void
 test_flood(void **state)
@@ -394,6 +408,7 @@ main(void)
 		cmocka_unit_test(test_hurry),
 		TEST(test_unwritable),
 		TEST(test_unrecorded),
+		TEST(test_dropped),
 		TEST(test_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
