@@ -156,8 +156,8 @@ bit(size_t at)
 	return UINT64_C(1) << at;
 }
 
-static int
-send_request(struct live_question *q, unsigned slot, const char *subject,
+int
+publish_live_send(struct live_question *q, unsigned slot, const char *subject,
 	const char *body, size_t len, struct err *err)
 {
 	struct bus_request request = {
@@ -170,8 +170,14 @@ send_request(struct live_question *q, unsigned slot, const char *subject,
 	return bus_request(q->live->bus, &request, err);
 }
 
-static int
-open_question(struct live_question *q, struct live *live, struct err *err)
+void
+publish_live_cancel(struct live_question *q, unsigned slot)
+{
+	bus_cancel(q->live->bus, q->number | slot);
+}
+
+void
+publish_live_open(struct live_question *q, struct live *live)
 {
 	q->live = live;
 	STAILQ_INIT(&q->notes);
@@ -179,29 +185,40 @@ open_question(struct live_question *q, struct live *live, struct err *err)
 	q->number = LIVE_REQUEST_BIT | ++live->last_number << SLOT_BITS;
 	LIST_INSERT_HEAD(&live->questions, q, link);
 	pthread_mutex_unlock(&live->lock);
+}
+
+void
+publish_live_close(struct live_question *q)
+{
+	struct live *live = q->live;
+	pthread_mutex_lock(&live->lock);
+	LIST_REMOVE(q, link);
+	pthread_mutex_unlock(&live->lock);
+	free_notes(&q->notes); /* nobody finds it any more */
+}
+
+static int
+send_question(struct live_question *q, struct err *err)
+{
 	/* Who is there is asked for anew: the publisher's round of an idle system may be
 	 * seconds old, and a server that came since must not be passed over. */
-	if (send_request(q, SLOT_PING, "$SYS.REQ.SERVER.PING", "", 0, err) != 0) {
+	if (publish_live_send(q, SLOT_PING, "$SYS.REQ.SERVER.PING", "", 0, err) != 0) {
 		return -1;
 	}
-	return send_request(q, SLOT_ALL, q->subject, q->body, q->body_len, err);
+	return publish_live_send(q, SLOT_ALL, q->subject, q->body, q->body_len, err);
 }
 
 static void
 close_question(struct live_question *q)
 {
-	struct live *live = q->live;
 	for (size_t at = 0; at < q->roster->len; at++) {
 		if (q->awaited[at] != 0) {
-			bus_cancel(live->bus, q->number | q->awaited[at]);
+			publish_live_cancel(q, q->awaited[at]);
 		}
 	}
-	bus_cancel(live->bus, q->number | SLOT_ALL);
-	bus_cancel(live->bus, q->number | SLOT_PING);
-	pthread_mutex_lock(&live->lock);
-	LIST_REMOVE(q, link);
-	pthread_mutex_unlock(&live->lock);
-	free_notes(&q->notes); /* nobody finds it any more */
+	publish_live_cancel(q, SLOT_ALL);
+	publish_live_cancel(q, SLOT_PING);
+	publish_live_close(q);
 }
 
 static bool
@@ -225,7 +242,7 @@ awaits_more(const struct live_question *q)
 }
 
 static bool
-is_over(const struct live_question *q)
+is_answered(const struct live_question *q)
 {
 	return !awaits_more(q) && (q->expired || have_all_answered(q));
 }
@@ -286,7 +303,7 @@ on_answer(struct live_question *q, unsigned slot, struct note *note, struct err 
 	uint64_t mine = bit((size_t)at);
 	q->answered |= mine;
 	if (slot != SLOT_ALL) {
-		bus_cancel(q->live->bus, q->number | slot);
+		publish_live_cancel(q, slot);
 		q->awaited[at] = 0;
 	}
 	if (rc == 0) {
@@ -310,9 +327,8 @@ on_answer(struct live_question *q, unsigned slot, struct note *note, struct err 
 }
 
 static int
-on_note(struct live_question *q, struct note *note, struct err *err)
+take_answer(struct live_question *q, unsigned slot, struct note *note, struct err *err)
 {
-	unsigned slot = (unsigned)(note->request & ((1U << SLOT_BITS) - 1));
 	if (slot == SLOT_PING) {
 		on_ping(q, note);
 		return 0;
@@ -349,17 +365,18 @@ summarize(const struct live_question *q, struct live_summary *out)
 	*out = summary;
 }
 
-/* Until all have answered, or the silence has lasted too long. */
-static int
-hear(struct live_question *q, struct err *err)
+int
+publish_live_hear(struct live_question *q, struct err *err)
 {
 	struct note_list notes;
 	int rc = 0;
-	while (rc == 0 && !is_over(q) && take_notes(q, &notes)) {
+	while (rc == 0 && !q->is_over(q) && take_notes(q, &notes)) {
 		while (rc == 0 && !STAILQ_EMPTY(&notes)) {
 			struct note *note = STAILQ_FIRST(&notes);
 			STAILQ_REMOVE_HEAD(&notes, link);
-			rc = on_note(q, note, err);
+			rc = q->take(q,
+				(unsigned)(note->request & ((1U << SLOT_BITS) - 1)), note,
+				err);
 			free_note(note);
 		}
 		free_notes(&notes);
@@ -372,13 +389,16 @@ publish_live_ask(struct live *live, struct live_question *q, struct live_summary
 	struct err *err)
 {
 	struct live_summary summary = { 0 };
+	q->take = take_answer;
+	q->is_over = is_answered;
 	q->roster = calloc(1, sizeof(*q->roster));
 	if (q->roster == NULL) {
 		return err_nomem(err);
 	}
-	int rc = open_question(q, live, err);
+	publish_live_open(q, live);
+	int rc = send_question(q, err);
 	if (rc == 0) {
-		rc = hear(q, err);
+		rc = publish_live_hear(q, err);
 	}
 	close_question(q);
 	summarize(q, &summary);
@@ -399,7 +419,7 @@ publish_live_ask_more(struct live_question *q, size_t at, const char *subject,
 	const char *body, size_t len, struct err *err)
 {
 	unsigned slot = SLOT_MORE + q->more[at]++ * ROSTER_MAX + (unsigned)at;
-	if (send_request(q, slot, subject, body, len, err) != 0) {
+	if (publish_live_send(q, slot, subject, body, len, err) != 0) {
 		return -1;
 	}
 	q->awaited[at] = slot;

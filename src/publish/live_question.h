@@ -18,7 +18,12 @@
 enum { LIVE_MORE_MAX = 1000 };
 
 struct live_question {
-	/* what is asked; borrowed */
+	/* Takes what came for a slot, in any order; -1: the question is over. */
+	int (*take)(struct live_question *q, unsigned slot, struct note *note,
+		struct err *err);
+	bool (*is_over)(const struct live_question *q);
+
+	/* what is asked by publish_live_ask, which gives the two above; borrowed */
 	const char *what; /* for the log */
 	const char *subject;
 	const char *body;
@@ -58,9 +63,24 @@ publish_live_server(const struct live_question *q, size_t at)
 	return &q->roster->servers[at];
 }
 
-/* Asks, and waits until all have answered, or the silence has lasted too long. *out gets
- * what every question has. ERR_UNAVAILABLE: no connection to NATS, or no answer at all;
- * otherwise errors are those of the callbacks. */
+/* Questions whose answers do not say whose they are ask by themselves. First of all: what
+ * comes for q is kept for it from now on. */
+void publish_live_open(struct live_question *q, struct live *live);
+
+/* A request, in a slot of the asker's choice that was not used before, of 16 bits. Those
+ * that are not over are cancelled by who sent them, before publish_live_close. */
+int publish_live_send(struct live_question *q, unsigned slot, const char *subject,
+	const char *body, size_t len, struct err *err) MUST_CHECK;
+void publish_live_cancel(struct live_question *q, unsigned slot);
+
+/* Has all taken that comes, until it is over or the silence has lasted too long. */
+int publish_live_hear(struct live_question *q, struct err *err) MUST_CHECK;
+
+void publish_live_close(struct live_question *q);
+
+/* Asks all servers, and waits until all have answered, or the silence has lasted too
+ * long. *out gets what every question has. ERR_UNAVAILABLE: no connection to NATS, or no
+ * answer at all; otherwise errors are those of the callbacks. */
 int publish_live_ask(struct live *live, struct live_question *q, struct live_summary *out,
 	struct err *err) MUST_CHECK;
 
