@@ -12,6 +12,7 @@
 enum {
 	INTERVAL_MS = 1000,
 	COUNT_MS = 10000,
+	TROUBLE_PAUSE_MAX_MS = 5 * 60 * 1000, /* between two burials that fail */
 	BURY_AGAIN_MS = 24 * 60 * 60 * 1000 /* where servers do not remove accounts */
 };
 
@@ -25,8 +26,9 @@ struct janitor {
 	/* the thread's own */
 	int64_t next_count; /* ms, monotonic */
 	int64_t next_burial;
+	unsigned failed_burials; /* since the last one */
 	char told[192]; /* the last error: the same again is not told again */
-	char told_burial[192];
+	char told_burial[256];
 	char told_refusal[192];
 };
 
@@ -54,6 +56,41 @@ burial_pause(const struct janitor *janitor)
 		: janitor->params.count_ms;
 }
 
+/* Servers that are asked the same again and again have other things to do. What was put
+ * back is proven before the next try, so that a look which finds nothing to do ends no
+ * row of failures. */
+static void
+back_off(struct janitor *janitor)
+{
+	int64_t now = clock_mono_ms(&clock_system); /* it may have waited for answers */
+	int64_t pause = burial_pause(janitor);
+	janitor->failed_burials++;
+	for (unsigned i = 0; i < janitor->failed_burials && pause < TROUBLE_PAUSE_MAX_MS;
+		i++) {
+		pause *= 2;
+	}
+	janitor->next_burial =
+		now + (pause < TROUBLE_PAUSE_MAX_MS ? pause : TROUBLE_PAUSE_MAX_MS);
+}
+
+/* True: it was not told before. */
+static bool
+is_news(struct janitor *janitor, const char *words)
+{
+	bool news = !str_equal(janitor->told_burial, words);
+	str_fmt_cut(janitor->told_burial, sizeof(janitor->told_burial), "%s", words);
+	return news;
+}
+
+static void
+tell_trouble(struct janitor *janitor, const char *words)
+{
+	if (is_news(janitor, words)) {
+		log_warn(
+			"deleted accounts are not removed yet", LOG_STR("reason", words));
+	}
+}
+
 static void
 bury(struct janitor *janitor, int64_t now)
 {
@@ -66,20 +103,25 @@ bury(struct janitor *janitor, int64_t now)
 	if (service_tombstones_bury(janitor->params.service,
 		    janitor->params.tombstone_ttl_ms, &janitor->params.hands, &report,
 		    &err) != 0) {
-		/* without NATS it waits; everybody is told of that already */
-		if (err.code != ERR_UNAVAILABLE &&
-			!str_equal(janitor->told_burial, err.msg)) {
-			str_fmt_cut(janitor->told_burial, sizeof(janitor->told_burial),
-				"%s", err.msg);
+		back_off(janitor);
+		if (err.code == ERR_UNAVAILABLE) {
+			tell_trouble(janitor, err.msg);
+		} else if (is_news(janitor, err.msg)) {
 			log_err("a planned task failed", &err,
 				LOG_STR("task", "remove deleted accounts"));
 		}
 		return;
 	}
-	janitor->told_burial[0] = '\0';
+	if (report.buried > 0) {
+		janitor->failed_burials = 0;
+		janitor->told_burial[0] = '\0';
+	}
 	if (report.refusal[0] != '\0') {
 		janitor->next_burial = now + BURY_AGAIN_MS;
 		tell_refusal(janitor, &report);
+	} else if (report.trouble[0] != '\0') {
+		back_off(janitor);
+		tell_trouble(janitor, report.trouble);
 	}
 	if (report.buried > 0) {
 		log_info("deleted accounts are gone from all servers and from the "

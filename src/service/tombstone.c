@@ -9,6 +9,7 @@
 #include "store/burial.h"
 #include "store/record.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,23 +155,69 @@ are_all_there(const struct round *round)
 	return all;
 }
 
+/* ---- what went wrong ---- */
+
+static void
+note_trouble(struct round *round, const char *words)
+{
+	str_fmt_cut(round->report->trouble, sizeof(round->report->trouble), "%s", words);
+}
+
+/* As long as it is configured so, it says so. All else may be otherwise another time. */
+static bool
+is_refusal(const struct answered *answer)
+{
+	return answer->removed < 0 &&
+		strstr(answer->words, "delete must be enabled") != NULL;
+}
+
+static void
+note_not_removed(struct round *round, const struct answered *answer, int64_t count)
+{
+	struct tombstone_report *report = round->report;
+	char words[sizeof(report->trouble)];
+	if (is_refusal(answer)) {
+		str_fmt_cut(
+			report->refusal, sizeof(report->refusal), "%s", answer->words);
+		str_fmt_cut(report->refused_by, sizeof(report->refused_by), "%s",
+			answer->name);
+	} else if (answer->removed < 0) {
+		str_fmt_cut(words, sizeof(words), "%s: %s", answer->name, answer->words);
+		note_trouble(round, words);
+	} else {
+		str_fmt_cut(words, sizeof(words), "%s removed %" PRId64 " of %" PRId64,
+			answer->name, answer->removed, count);
+		note_trouble(round, words);
+	}
+}
+
 /* Did each remove that many? */
 static bool
 have_all_removed(struct round *round, int64_t count)
 {
+	bool all = true;
 	for (size_t i = 0; i < round->answers.len; i++) {
 		const struct answered *answer = &round->answers.items[i];
-		if (answer->removed == count) {
-			continue;
+		if (answer->removed != count) {
+			note_not_removed(round, answer, count);
+			all = false;
 		}
-		str_fmt_cut(round->report->refusal, sizeof(round->report->refusal), "%s",
-			answer->removed < 0 ? answer->words
-					    : "it did not remove all of them");
-		str_fmt_cut(round->report->refused_by, sizeof(round->report->refused_by),
-			"%s", answer->name);
-		return false;
 	}
-	return true;
+	return all;
+}
+
+static void
+note_absence(struct round *round)
+{
+	char words[sizeof(round->report->trouble)] =
+		"there are servers that natsid does not know yet, or that did not answer";
+	for (size_t i = 0; i < round->servers_len; i++) {
+		if (answer_of(round, &round->servers[i]) == NULL) {
+			str_fmt_cut(words, sizeof(words), "no answer from %s",
+				round->servers[i].name);
+		}
+	}
+	note_trouble(round, words);
 }
 
 /* ---- asking ---- */
@@ -219,9 +266,11 @@ ask_removal(
 	if (rc != 0) {
 		return -1;
 	}
-	return have_all_removed(round, (int64_t)len) && complete && are_all_there(round)
-		? 1
-		: 0;
+	if (!complete || !are_all_there(round)) {
+		note_absence(round);
+		complete = false;
+	}
+	return have_all_removed(round, (int64_t)len) && complete ? 1 : 0;
 }
 
 /* 1: all that are known told what they store. */
@@ -233,7 +282,11 @@ ask_list(struct round *round, struct err *err)
 	if (round->hands->list(round->hands->ctx, &round->answers, &complete, err) != 0) {
 		return -1;
 	}
-	return complete && are_all_there(round) ? 1 : 0;
+	if (!complete || !are_all_there(round)) {
+		note_absence(round);
+		return 0;
+	}
+	return 1;
 }
 
 /* ---- writing ---- */
@@ -364,6 +417,11 @@ end_settled(struct round *round, struct err *err)
 	int rc = ask_list(round, err);
 	if (rc <= 0) {
 		return rc < 0 ? -1 : put_back(round, err);
+	}
+	for (size_t i = 0; i < round->len; i++) {
+		if (round->candidates[i].stored) {
+			note_trouble(round, "a server shows an account that all removed");
+		}
 	}
 	return store_write(round->service->store, write_ends, round, err);
 }

@@ -40,14 +40,17 @@ struct tombstone_hands {
 struct tombstone_report {
 	size_t removed; /* from the servers */
 	size_t buried; /* and now from the database */
-	char refusal[160]; /* not "": a server does not remove accounts, in its words */
+	/* Not "": a server is configured not to remove accounts, in its words. */
+	char refusal[160];
 	char refused_by[64];
+	char trouble[256]; /* not "": what went wrong, and may go well another time */
 };
 
 /* Buries what was deleted ttl_ms ago or longer, where every known server is there and
  * holds the tombstone: first they are asked whether they would, then they remove it, and
  * when none shows it any more (ttl_ms later, at most five minutes), all rows go. Whatever
- * goes wrong, the tombstone stays or is put back. Many at a time; call it again. */
+ * goes wrong, the tombstone stays or is put back. Many at a time; call it again, and
+ * later each time that it fails or tells of trouble. */
 int service_tombstones_bury(struct service *service, int64_t ttl_ms,
 	const struct tombstone_hands *hands, struct tombstone_report *out,
 	struct err *err) MUST_CHECK;

@@ -1,5 +1,7 @@
 // Deleted accounts: tombstones for as long as it takes, and then gone for good.
 import assert from 'node:assert/strict';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Hand } from './lib/hand.mjs';
 import { sql } from './lib/operator.mjs';
 import { until } from './lib/processes.mjs';
@@ -128,6 +130,28 @@ for (const which of ['newest', 'oldest']) {
       const other = await stage.createAccount('other');
       await stage.proven(other);
       assert.equal(line().length, 1);
+    });
+  });
+}
+
+for (const which of ['newest', 'oldest']) {
+  onStage(`a ${which} server that cannot remove an account`, { which, daemonArgs: AT_ONCE }, (stage, test) => {
+    test('it is tried again soon, and the log has its words', async () => {
+      const [server] = stage.servers;
+      const account = await stage.createAccount('doomed');
+      await stage.proven(account);
+      // The server gives the file this name.
+      const inTheWay = join(server.store, `${account.public_key}.jwt.deleted`, 'x');
+      await mkdir(inTheWay, { recursive: true });
+      await stage.remove(account);
+      const lines = () => stage.daemon.log().match(/deleted accounts.*/g) ?? [];
+      await until('the log says why', () => lines().length > 0, { deadline: 40_000 });
+      assert.match(lines()[0], /s1: .*deleted 0 accounts, failed for 1/);
+      await entombed(stage, account);
+      assert.equal(rows(stage, account), 1);
+      await rm(join(inTheWay, '..'), { recursive: true });
+      await buried(stage, account);
+      assert.equal(await server.stored(account.public_key), null);
     });
   });
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Burying deleted accounts: what must be so before the servers are asked, and what
  * becomes of each of their answers. */
+#include "app/janitor.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "service/tombstone.h"
@@ -8,6 +10,7 @@
 #include "store/publish.h"
 #include "store/server.h"
 #include "support/temp_service.h"
+#include "support/temp_signal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,12 +18,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define TTL_MS (30 * DAY_MS)
 #define SETTLE_MS (INT64_C(5) * 60 * 1000)
+#define UNKNOWN "there are servers that natsid does not know yet, or that did not answer"
 
 enum { SERVERS = 3 };
 
@@ -289,9 +294,11 @@ test_no_servers(void **state)
 }
 
 static void
-check_nothing_done(struct fake *fake)
+check_nothing_done(struct fake *fake, const char *why)
 {
-	bury(fake);
+	struct tombstone_report report = bury(fake);
+	assert_string_equal(report.trouble, why);
+	assert_string_equal(report.refusal, "");
 	assert_int_equal(fake->probes, 1);
 	assert_int_equal(fake->removals, 0);
 	assert_int_equal(count(fake, "burials"), 0);
@@ -303,7 +310,7 @@ test_one_is_silent(void **state)
 {
 	struct fake *fake = *state;
 	fake->silent = true;
-	check_nothing_done(fake);
+	check_nothing_done(fake, "no answer from s2");
 }
 
 static void
@@ -311,7 +318,7 @@ test_one_is_unknown(void **state)
 {
 	struct fake *fake = *state;
 	fake->stranger = true;
-	check_nothing_done(fake);
+	check_nothing_done(fake, UNKNOWN);
 }
 
 static void
@@ -319,7 +326,17 @@ test_incomplete(void **state)
 {
 	struct fake *fake = *state;
 	fake->incomplete = true;
-	check_nothing_done(fake);
+	check_nothing_done(fake, UNKNOWN);
+}
+
+/* Only one that is configured so is left alone for long. */
+static void
+test_one_would_not(void **state)
+{
+	struct fake *fake = *state;
+	fake->refusal = "delete accounts request by O failed - out of files";
+	check_nothing_done(
+		fake, "s2: delete accounts request by O failed - out of files");
 }
 
 /* It is told by who and why, and nothing was removed anywhere. */
@@ -331,6 +348,7 @@ test_one_refuses(void **state)
 	struct tombstone_report report = bury(fake);
 	assert_string_equal(report.refusal, fake->refusal);
 	assert_string_equal(report.refused_by, "s2");
+	assert_string_equal(report.trouble, "");
 	assert_int_equal(fake->removals, 0);
 	assert_int_equal(count(fake, "burials"), 0);
 }
@@ -357,7 +375,8 @@ test_one_fails(void **state)
 	struct tombstone_report report = bury(fake);
 	assert_int_equal(fake->removals, 1);
 	assert_int_equal(report.removed, 0);
-	assert_string_equal(report.refusal, fake->refusal);
+	assert_string_equal(report.refusal, "");
+	assert_string_equal(report.trouble, "s2: deleted 0 accounts, failed for 1");
 	check_put_back(fake);
 }
 
@@ -366,8 +385,10 @@ test_one_removes_fewer(void **state)
 {
 	struct fake *fake = *state;
 	fake->short_by_one = true;
-	bury(fake);
+	struct tombstone_report report = bury(fake);
 	assert_int_equal(fake->removals, 1);
+	assert_string_equal(report.refusal, "");
+	assert_string_equal(report.trouble, "s2 removed 0 of 1");
 	check_put_back(fake);
 }
 
@@ -381,6 +402,7 @@ test_one_still_shows_it(void **state)
 	struct tombstone_report report = bury(fake);
 	assert_int_equal(fake->lists, 1);
 	assert_int_equal(report.buried, 0);
+	assert_string_equal(report.trouble, "a server shows an account that all removed");
 	check_put_back(fake);
 }
 
@@ -446,6 +468,81 @@ test_is_not_pushed(void **state)
 	}
 }
 
+/* ---- how often ---- */
+
+enum { INTERVAL_MS = 10, TRIES = 5, TRIES_DEADLINE_MS = 20 * 1000 };
+
+/* A thread's own: what it was asked, and when. */
+struct tries {
+	struct temp_signal happened;
+	atomic_int len;
+	int64_t at[TRIES];
+	const char *refusal; /* NULL: nobody answers */
+};
+
+static int
+note_try(void *ctx, const char *request, size_t len, struct tombstone_answers *answers,
+	bool *out_complete, struct err *err)
+{
+	struct tries *tries = ctx;
+	int n = atomic_load(&tries->len);
+	(void)request;
+	(void)len;
+	if (n < TRIES) {
+		tries->at[n] = clock_mono_ms(&clock_system);
+		atomic_store(&tries->len, n + 1);
+	}
+	temp_signal_raise(&tries->happened);
+	if (tries->refusal == NULL) {
+		return err_set(err, ERR_UNAVAILABLE, "no NATS server answered");
+	}
+	*out_complete = true;
+	for (int i = 0; i < SERVERS; i++) {
+		char id[8];
+		str_fmt_cut(id, sizeof(id), "N%d", i);
+		if (tombstone_answered(answers, id, id, -1, tries->refusal, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static bool
+was_tried(void *ctx)
+{
+	struct tries *tries = ctx;
+	return atomic_load(&tries->len) == TRIES;
+}
+
+/* Each time twice as late as the time before, whatever it is that fails. */
+static void
+test_backs_off(void **state)
+{
+	static const char *const answers[] = { NULL, "deleted 0 accounts, failed for 1" };
+	struct fake *fake = *state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct err err = { 0 };
+		struct janitor *janitor = NULL;
+		struct tries tries = { .refusal = answers[i] };
+		const struct janitor_params params = {
+			.service = fake->t.service,
+			.interval_ms = INTERVAL_MS,
+			.tombstone_ttl_ms = 0,
+			.hands = { .remove = note_try, .list = fake_list, .ctx = &tries },
+		};
+		temp_signal_init(&tries.happened);
+		assert_int_equal(janitor_start(&params, &janitor, &err), 0);
+		assert_true(temp_signal_wait(
+			&tries.happened, was_tried, &tries, TRIES_DEADLINE_MS));
+		janitor_stop(janitor);
+		for (int at = 1; at < TRIES; at++) {
+			assert_true(tries.at[at] - tries.at[at - 1] >=
+				(INTERVAL_MS << at) - 1);
+		}
+		temp_signal_release(&tries.happened);
+	}
+}
+
 /* ---- streams ---- */
 
 static void
@@ -507,12 +604,14 @@ main(void)
 		TEST(test_one_is_unknown),
 		TEST(test_incomplete),
 		TEST(test_one_refuses),
+		TEST(test_one_would_not),
 		TEST(test_one_fails),
 		TEST(test_one_removes_fewer),
 		TEST(test_one_still_shows_it),
 		TEST(test_one_leaves_meanwhile),
 		TEST(test_unavailable),
 		TEST(test_is_not_pushed),
+		TEST(test_backs_off),
 		TEST(test_may_have_streams),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
