@@ -316,33 +316,29 @@ remove_accounts(void *ctx, const char *request, size_t len,
 	return 0;
 }
 
-static int
-note_server(void *ctx, const struct server *server, struct err *err)
+static void
+note_shown(void *ctx, const char *account_key)
 {
-	return tombstone_answered(ctx, server->id, server->name, 0, "", err);
+	tombstone_shown(ctx, account_key);
 }
 
 static int
-note_stored(
-	void *ctx, const struct server *server, const char *account_key, struct err *err)
-{
-	(void)server; /* any is one too many */
-	(void)err; /* noting cannot fail */
-	tombstone_stored(ctx, account_key);
-	return 0;
-}
-
-static int
-list_accounts(
-	void *ctx, struct tombstone_answers *answers, bool *out_complete, struct err *err)
+look_at_accounts(void *ctx, const struct tombstone_look *look,
+	struct tombstone_answers *answers, size_t *out_answered, struct err *err)
 {
 	struct daemon *daemon = ctx;
 	struct live_summary summary;
-	if (live_accounts(daemon->live, note_server, note_stored, answers, &summary,
-		    err) != 0) {
+	const struct live_lookups_params params = {
+		.keys = look->keys,
+		.len = look->len,
+		.servers = look->servers,
+		.fn = note_shown,
+		.ctx = answers,
+	};
+	if (live_lookups(daemon->live, &params, &summary, err) != 0) {
 		return -1;
 	}
-	*out_complete = summary.complete;
+	*out_answered = summary.answered;
 	return 0;
 }
 
@@ -363,7 +359,7 @@ start_janitor(struct daemon *daemon, const struct options *options, struct err *
 		.count = count_keys,
 		.count_ctx = daemon,
 		.hands = { .remove = remove_accounts,
-			.list = list_accounts,
+			.look = look_at_accounts,
 			.ctx = daemon },
 	};
 	if (read_tombstone_ttl(options, &params.tombstone_ttl_ms, err) != 0) {

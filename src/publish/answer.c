@@ -80,21 +80,12 @@ answer_parse(char *json, size_t len, struct server *out_server, struct answer **
 		answer_free(answer);
 		return -1;
 	}
-	if (!json_is_object(answer->data) && !json_is_array(answer->data)) {
+	if (!json_is_object(answer->data)) {
 		answer_free(answer);
 		return err_set(err, ERR_INVALID, "an answer without data");
 	}
 	*out = answer;
 	return 0;
-}
-
-/* Of all but LIST. */
-static int
-check_object(const struct answer *answer, struct err *err)
-{
-	return json_is_object(answer->data)
-		? 0
-		: err_set(err, ERR_INVALID, "an answer of another kind");
 }
 
 void
@@ -113,8 +104,7 @@ answer_page(const struct answer *answer, struct page *out, struct err *err)
 {
 	json_t *connections = NULL;
 	struct page page = { 0 };
-	if (check_object(answer, err) != 0 ||
-		json_get_array(answer->data, "connections", &connections, err) != 0 ||
+	if (json_get_array(answer->data, "connections", &connections, err) != 0 ||
 		json_get_int(answer->data, "total", &page.total, err) != 0 ||
 		json_get_int(answer->data, "offset", &page.offset, err) != 0) {
 		return -1;
@@ -178,8 +168,7 @@ answer_connection(const struct answer *answer, size_t index, struct connection *
 	const char *issuer = "";
 	const char *start = "";
 	const char *jwt = "";
-	if (check_object(answer, err) != 0 ||
-		json_get_array(answer->data, "connections", &connections, err) != 0) {
+	if (json_get_array(answer->data, "connections", &connections, err) != 0) {
 		return -1;
 	}
 	item = json_array_get(connections, index);
@@ -242,9 +231,7 @@ answer_trusted(const struct answer *answer, struct strlist *out, struct err *err
 	size_t i = 0;
 	json_t *claim = NULL;
 	struct strlist keys = { 0 };
-	if (check_object(answer, err) != 0 ||
-		json_get_array(answer->data, "trusted_operators_claim", &claims, err) !=
-			0) {
+	if (json_get_array(answer->data, "trusted_operators_claim", &claims, err) != 0) {
 		return -1;
 	}
 	json_array_foreach(claims, i, claim)
@@ -302,8 +289,7 @@ answer_streams(const struct answer *answer, const char *account_key, struct strl
 	struct strlist names = { 0 };
 	int64_t count = -1; /* of all accounts */
 	int rc = -1;
-	if (check_object(answer, err) != 0 ||
-		json_get_int(answer->data, "streams", &count, err) != 0 ||
+	if (json_get_int(answer->data, "streams", &count, err) != 0 ||
 		json_get_array(answer->data, "account_details", &accounts, err) != 0) {
 		return -1;
 	}
@@ -334,30 +320,7 @@ out:
 	return rc;
 }
 
-/* ---- LIST and DELETE ---- */
-
-int
-answer_accounts(const struct answer *answer,
-	int (*fn)(void *ctx, const char *account_key, struct err *err), void *ctx,
-	struct err *err)
-{
-	json_t *item = NULL;
-	size_t i = 0;
-	if (!json_is_array(answer->data)) {
-		return err_set(err, ERR_INVALID, "an answer of another kind");
-	}
-	json_array_foreach(answer->data, i, item)
-	{
-		const char *key = json_string_value(item);
-		if (key == NULL) {
-			return err_set(err, ERR_INVALID, "an account that is no text");
-		}
-		if (fn(ctx, key, err) != 0) {
-			return -1;
-		}
-	}
-	return 0;
-}
+/* ---- DELETE ---- */
 
 /* "deleted 3 accounts", or "deleted 2 accounts, failed for 1". */
 int
@@ -367,8 +330,7 @@ answer_removed(const struct answer *answer, int64_t *out_count, struct err *err)
 	static const char end[] = " accounts";
 	const char *message = NULL;
 	char number[24];
-	if (check_object(answer, err) != 0 ||
-		json_get_text(answer->data, "message", &message, err) != 0) {
+	if (json_get_text(answer->data, "message", &message, err) != 0) {
 		return -1;
 	}
 	if (message == NULL || !str_starts_with(message, begin)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a server's answers to $SYS.REQ.SERVER.PING.CONNZ, VARZ and JSZ and to
- * $SYS.REQ.CLAIMS.LIST and DELETE say. They hold the users' JWTs, those of bearers too:
+ * $SYS.REQ.CLAIMS.DELETE say. They hold the users' JWTs, those of bearers too:
  * nothing of them is kept but the times. */
 #ifndef PUBLISH_ANSWER_H
 #define PUBLISH_ANSWER_H
@@ -67,12 +67,6 @@ int answer_trusted(
  * name. */
 int answer_streams(const struct answer *answer, const char *account_key,
 	struct strlist *out, struct err *err) MUST_CHECK;
-
-/* Of LIST: calls fn for each account ("A...") that the server stores, up to the first
- * that is no text: that is ERR_INVALID. */
-int answer_accounts(const struct answer *answer,
-	int (*fn)(void *ctx, const char *account_key, struct err *err), void *ctx,
-	struct err *err) MUST_CHECK;
 
 /* Of DELETE: how many it removed. ERR_UNAVAILABLE: it failed for some, in the server's
  * words. ERR_INVALID: no number. */

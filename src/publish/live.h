@@ -80,13 +80,21 @@ int live_streams(struct live *live, const char *account_key,
 		struct err *err),
 	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
 
-/* Calls on_server for each server that answers, and then fn for each account ("A...")
- * that it says it stores a JWT of: all of them where the summary is complete. */
-int live_accounts(struct live *live,
-	int (*on_server)(void *ctx, const struct server *server, struct err *err),
-	int (*fn)(void *ctx, const struct server *server, const char *account_key,
-		struct err *err),
-	void *ctx, struct live_summary *out, struct err *err) MUST_CHECK;
+/* Which of some accounts servers show a JWT of. Their answers do not say whose they are,
+ * so they are counted: complete says that of each account so many servers said that they
+ * have none, or that it was shown. Who they were is the caller's to find out: a server
+ * that nobody knows may have answered in the place of one that did not. answered: of the
+ * account of which the fewest did. ERR_LIMITED: too many accounts. */
+enum { LIVE_LOOKUPS_MAX = 1000 };
+struct live_lookups_params {
+	const char *const *keys; /* "A..."; borrowed */
+	size_t len;
+	size_t servers; /* that answer lookups: those with full resolvers */
+	void (*fn)(void *ctx, const char *account_key); /* once for one that is shown */
+	void *ctx;
+};
+int live_lookups(struct live *live, const struct live_lookups_params *params,
+	struct live_summary *out, struct err *err) MUST_CHECK;
 
 /* Sends a request to remove accounts (mint/removal.h). Calls fn for each server with how
  * many it removed, or with -1 and its words where it refused or failed for some: that is

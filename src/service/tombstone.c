@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-	BATCH_MAX = 100, /* accounts of one request */
+	BATCH_MAX = 100, /* accounts of one request, and lookups at a time */
 	REQUEST_MAX = 64 * 1024,
 	SETTLE_MS = 5 * 60 * 1000, /* servers that copy from each other have done so */
 	WORDS_SIZE = 160
@@ -32,7 +32,8 @@ struct answered {
 struct candidate {
 	struct store_burial burial;
 	char key[NKEY_TEXT_SIZE];
-	bool stored; /* some server has a JWT of it */
+	bool looked; /* all servers were asked for its JWT, */
+	bool shown; /* and some have one */
 };
 
 struct tombstone_answers {
@@ -69,14 +70,14 @@ by_key(const void *a, const void *b)
 }
 
 void
-tombstone_stored(struct tombstone_answers *answers, const char *account_key)
+tombstone_shown(struct tombstone_answers *answers, const char *account_key)
 {
 	struct candidate wanted = { 0 };
 	str_fmt_cut(wanted.key, sizeof(wanted.key), "%s", account_key);
 	struct candidate *found = bsearch(&wanted, answers->candidates,
 		answers->candidates_len, sizeof(wanted), by_key);
 	if (found != NULL) {
-		found->stored = true;
+		found->shown = true;
 	}
 }
 
@@ -273,20 +274,53 @@ ask_removal(
 	return have_all_removed(round, (int64_t)len) && complete ? 1 : 0;
 }
 
-/* 1: all that are known told what they store. */
-static int
-ask_list(struct round *round, struct err *err)
+static bool
+has_settled(const struct round *round, const struct candidate *candidate)
 {
-	bool complete = false;
+	int64_t removed_at = candidate->burial.removed_at;
+	return removed_at > 0 &&
+		clock_wall_ms(round->service->clock) >= removed_at + round->settle_ms;
+}
+
+/* Caches show nothing, and have only what they fetch from the others. */
+static size_t
+count_showing(const struct round *round)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < round->servers_len; i++) {
+		n += round->servers[i].resolver != STORE_RESOLVER_CACHE ? 1 : 0;
+	}
+	return n;
+}
+
+/* 1: all that are known said of each whether they have it, and are still there: what they
+ * show they show without saying who they are, so a server that nobody knows may have said
+ * it in the place of another one. */
+static int
+ask_look(struct round *round, struct err *err)
+{
+	const char *keys[BATCH_MAX];
+	struct tombstone_look look = { .keys = keys, .servers = count_showing(round) };
+	size_t answered = 0;
 	forget_answers(round);
-	if (round->hands->list(round->hands->ctx, &round->answers, &complete, err) != 0) {
+	for (size_t i = 0; i < round->len; i++) {
+		if (has_settled(round, &round->candidates[i])) {
+			keys[look.len++] = round->candidates[i].key;
+			round->candidates[i].looked = true;
+		}
+	}
+	if (round->hands->look(
+		    round->hands->ctx, &look, &round->answers, &answered, err) != 0) {
 		return -1;
 	}
-	if (!complete || !are_all_there(round)) {
-		note_absence(round);
+	if (answered < look.servers) {
+		str_fmt_cut(round->report->trouble, sizeof(round->report->trouble),
+			"no answer to a lookup from %zu of %zu servers (a resolver of "
+			"type cache shows nothing)",
+			look.servers - answered, look.servers);
 		return 0;
 	}
-	return 1;
+	return ask_removal(round, NULL, 0, err);
 }
 
 /* ---- writing ---- */
@@ -335,14 +369,6 @@ write_unmarks(struct store_tx *tx, void *ctx, struct err *err)
 	return 0;
 }
 
-static bool
-has_settled(const struct round *round, const struct candidate *candidate)
-{
-	int64_t removed_at = candidate->burial.removed_at;
-	return removed_at > 0 &&
-		clock_wall_ms(round->service->clock) >= removed_at + round->settle_ms;
-}
-
 static int
 write_ends(struct store_tx *tx, void *ctx, struct err *err)
 {
@@ -351,10 +377,10 @@ write_ends(struct store_tx *tx, void *ctx, struct err *err)
 	for (size_t i = 0; i < round->len; i++) {
 		const struct candidate *candidate = &round->candidates[i];
 		const struct store_burial *burial = &candidate->burial;
-		if (!has_settled(round, candidate)) {
-			continue;
+		if (!candidate->looked) {
+			continue; /* it may have settled since */
 		}
-		if (candidate->stored) {
+		if (candidate->shown) {
 			if (store_burial_unmark(tx, burial->account, err) != 0) {
 				return -1;
 			}
@@ -414,12 +440,12 @@ end_settled(struct round *round, struct err *err)
 	if (at == round->len) {
 		return 0;
 	}
-	int rc = ask_list(round, err);
+	int rc = ask_look(round, err);
 	if (rc <= 0) {
 		return rc < 0 ? -1 : put_back(round, err);
 	}
 	for (size_t i = 0; i < round->len; i++) {
-		if (round->candidates[i].stored) {
+		if (round->candidates[i].shown) {
 			note_trouble(round, "a server shows an account that all removed");
 		}
 	}

@@ -21,18 +21,27 @@ int tombstone_answered(struct tombstone_answers *answers, const char *server_id,
 	const char *server_name, int64_t removed, const char *words,
 	struct err *err) MUST_CHECK;
 
-/* The server stores a JWT of this account ("A..."). */
-void tombstone_stored(struct tombstone_answers *answers, const char *account_key);
+/* A server shows a JWT of this account ("A..."). */
+void tombstone_shown(struct tombstone_answers *answers, const char *account_key);
 
-/* Both ask all servers and wait for them. *out_complete: all answered, with all they
- * have. ERR_UNAVAILABLE: no connection to NATS. */
+/* A question for the JWTs of accounts. */
+struct tombstone_look {
+	const char *const *keys; /* "A..." */
+	size_t len;
+	size_t servers; /* so many answer it, without saying who they are */
+};
+
+/* Both ask all servers and wait for them. ERR_UNAVAILABLE: no connection to NATS, or no
+ * answer. */
 struct tombstone_hands {
-	/* Sends a request to remove accounts: tombstone_answered. */
+	/* Sends a request to remove accounts: tombstone_answered. *out_complete: all that
+	 * there are answered. */
 	int (*remove)(void *ctx, const char *request, size_t len,
 		struct tombstone_answers *answers, bool *out_complete, struct err *err);
-	/* Asks what they store: tombstone_answered with 0, and tombstone_stored. */
-	int (*list)(void *ctx, struct tombstone_answers *answers, bool *out_complete,
-		struct err *err);
+	/* Asks whether they have JWTs: tombstone_shown. *out_answered: so many of the
+	 * servers said of every other account that they have none. */
+	int (*look)(void *ctx, const struct tombstone_look *look,
+		struct tombstone_answers *answers, size_t *out_answered, struct err *err);
 	void *ctx;
 };
 

@@ -135,6 +135,23 @@ for (const which of ['newest', 'oldest']) {
 }
 
 for (const which of ['newest', 'oldest']) {
+  // While a server reads all its files for a LIST it does not answer anything else that natsid asks.
+  onStage(`a burial on a ${which} server that may have many accounts`, { which, daemonArgs: AT_ONCE }, (stage, test) => {
+    test('nobody is asked which accounts there are', async () => {
+      const tap = await stage.tap();
+      const account = await stage.createAccount('doomed');
+      await stage.proven(account);
+      // The publisher's passes ask so, a minute apart.
+      await until('a pass has asked', () => tap.lists > 0, { deadline: 40_000 });
+      tap.lists = 0;
+      tap.lookups.length = 0;
+      await stage.remove(account);
+      await buried(stage, account);
+      assert.equal(tap.lists, 0);
+      assert.ok(tap.lookups.includes(account.public_key));
+    });
+  });
+
   onStage(`a ${which} server that cannot remove an account`, { which, daemonArgs: AT_ONCE }, (stage, test) => {
     test('it is tried again soon, and the log has its words', async () => {
       const [server] = stage.servers;
@@ -152,6 +169,29 @@ for (const which of ['newest', 'oldest']) {
       await rm(join(inTheWay, '..'), { recursive: true });
       await buried(stage, account);
       assert.equal(await server.stored(account.public_key), null);
+    });
+  });
+
+  onStage(`a cache beside a full resolver, ${which}`, { which, servers: 2, serversLater: true, daemonArgs: AT_ONCE }, (stage, test) => {
+    test('what the cache said it removed is enough', async () => {
+      const [full, cache] = stage.servers;
+      cache.configuration = cache.configuration.replace('type: full', 'type: cache').replace(/^\t(allow_delete|interval): .*$/gm, '');
+      await full.start();
+      const account = await stage.createAccount('doomed');
+      const role = await stage.createRole('sensor', ['data.>'], ['data.>']);
+      const user = await stage.createUser('last', account, role);
+      await stage.proven(account);
+      await cache.start();
+      await until('natsid sees both', async () => (await stage.nats()).servers === 2, { deadline: 30_000 });
+      // It keeps what its clients need.
+      const client = await stage.connect(await stage.creds(user), { servers: [cache.url] });
+      await stage.change(account, { description: 'used' });
+      await stage.proven(account, { deadline: 40_000 });
+      await stage.remove(user);
+      await stage.remove(account);
+      await client.event('disconnect');
+      await buried(stage, account);
+      for (const server of stage.servers) assert.equal(await server.stored(account.public_key), null, server.name);
     });
   });
 }

@@ -226,6 +226,41 @@ answer_questions(struct stage *s, uint64_t request, const struct fake_server *al
 	}
 }
 
+/* The account that is looked up, or "". */
+static void
+account_of(const char *subject, char out[static NKEY_TEXT_SIZE])
+{
+	static const char begin[] = "$SYS.REQ.ACCOUNT.";
+	out[0] = '\0';
+	if (str_starts_with(subject, begin)) {
+		const char *key = subject + strlen(begin);
+		size_t len = strcspn(key, ".");
+		assert_string_equal(key + len, ".CLAIMS.LOOKUP");
+		assert_int_equal(str_fmt(out, NKEY_TEXT_SIZE, "%.*s", (int)len, key), 0);
+	}
+}
+
+static void
+answer_lookups(struct stage *s, uint64_t request, const char *account)
+{
+	bool all = true;
+	for (size_t i = 0; i < s->len; i++) {
+		const struct fake_server *server = &s->servers[i];
+		bool answers = !server->silent && !server->late && !server->no_lookups;
+		all = all && answers;
+		if (answers) {
+			say(request, server,
+				server->holds != NULL && str_equal(server->holds, account)
+					? "eyJ.of.account"
+					: "");
+		}
+	}
+	if (!all && !s->never_expires) {
+		stage_expire(request);
+		forget(s, request);
+	}
+}
+
 static void
 note_question(struct stage *s, const char *subject, const char *body)
 {
@@ -242,6 +277,8 @@ bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 	struct stage *s = the_stage;
 	const struct fake_server *alone = server_of(s, request->subject);
 	bool ping = str_equal(request->subject, "$SYS.REQ.SERVER.PING");
+	char account[NKEY_TEXT_SIZE];
+	account_of(request->subject, account);
 	(void)bus;
 	assert_int_equal(request->timeout_ms, TIMEOUT_MS);
 	assert_int_equal(strlen(request->data), request->len);
@@ -263,6 +300,10 @@ bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 	}
 	if (alone == NULL) {
 		note_question(s, request->subject, request->data);
+	}
+	if (account[0] != '\0') {
+		answer_lookups(s, request->number, account);
+		return 0;
 	}
 	answer_questions(s, request->number, alone, request->data);
 	if (s->ping_last) {

@@ -25,6 +25,8 @@ struct fake_server {
 	const char *more; /* besides its data: members, as `"x":1,` */
 	const char *error;
 	const char *raw; /* instead of all that */
+	bool no_lookups; /* a cache: it answers none */
+	const char *holds; /* shows a JWT of this account when it is looked up */
 	bool twice; /* says everything twice */
 	bool short_pages;
 	bool page_fails; /* further pages cannot be asked for */

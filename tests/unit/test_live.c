@@ -671,7 +671,6 @@ test_trust(void **state)
 
 struct told {
 	struct stage *stage;
-	size_t servers;
 	size_t streams;
 	size_t of_account;
 	size_t removals;
@@ -688,24 +687,11 @@ count_stream(void *ctx, const struct server *server, const char *stream, struct 
 	return 0;
 }
 
-static int
-count_server(void *ctx, const struct server *server, struct err *err)
+static void
+count_account(void *ctx, const char *key)
 {
 	struct told *told = ctx;
-	(void)server;
-	(void)err;
-	told->servers++;
-	return 0;
-}
-
-static int
-count_account(void *ctx, const struct server *server, const char *key, struct err *err)
-{
-	struct told *told = ctx;
-	(void)server;
-	(void)err;
 	told->of_account += str_equal(key, told->stage->account_key) ? 1 : 0;
-	return 0;
 }
 
 static int
@@ -735,18 +721,28 @@ test_no_streams(void **state)
 	assert_int_equal(told.streams, 0);
 }
 
+/* Of an account that there is, and of one that nobody has. */
 static void
-test_accounts(void **state)
+test_lookups(void **state)
 {
 	struct stage *s = *state;
 	struct err err = { 0 };
 	struct live_summary summary = { 0 };
 	struct told told = { .stage = s };
-	ok(live_accounts(s->live, count_server, count_account, &told, &summary, &err),
-		&err);
+	const struct nkey_public nobody = { .bytes = { 7 } };
+	char none[NKEY_TEXT_SIZE];
+	nkey_text_encode(NKEY_ACCOUNT, &nobody, none);
+	const char *const keys[] = { none, s->account_key };
+	const struct live_lookups_params params = {
+		.keys = keys,
+		.len = 2,
+		.servers = SERVERS,
+		.fn = count_account,
+		.ctx = &told,
+	};
+	ok(live_lookups(s->live, &params, &summary, &err), &err);
 	assert_complete(&summary, 0);
-	assert_int_equal(told.servers, SERVERS);
-	assert_int_equal(told.of_account, SERVERS);
+	assert_int_equal(told.of_account, 1);
 }
 
 /* Of nothing. */
@@ -908,7 +904,7 @@ main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_no_streams),
-		cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_lookups),
 		cmocka_unit_test(test_removal),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_wrong_account),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What servers may answer when live asks for the streams of an account and for the
- * accounts that they store, and when it wants some removed. What real ones do:
+ * What servers may answer when live asks for the streams of an account and for the JWTs
+ * of some, and when it wants some removed. What real ones do:
  * test_live.c. The other questions: test_live_answers.c. */
 #include "publish/live.h"
 
@@ -23,8 +23,7 @@
 
 enum {
 	SEEN_MAX = 4096,
-	GIANT_LEN = 33 * 1024 * 1024, /* more than is read */
-	MANY = 20 * 1000
+	GIANT_LEN = 33 * 1024 * 1024 /* more than is read */
 };
 
 /* ---- what was shown ---- */
@@ -52,12 +51,6 @@ see_text(void *ctx, const struct server *server, const char *text, struct err *e
 }
 
 static int
-see_server(void *ctx, const struct server *server, struct err *err)
-{
-	return note(ctx, server, "tells", err);
-}
-
-static int
 see_removed(void *ctx, const struct server *server, int64_t removed, const char *words,
 	struct err *err)
 {
@@ -70,13 +63,6 @@ static int
 ask_streams(struct stage *s, struct seen *seen, struct live_summary *out, struct err *err)
 {
 	return live_streams(s->live, s->account, see_text, seen, out, err);
-}
-
-static int
-ask_accounts(
-	struct stage *s, struct seen *seen, struct live_summary *out, struct err *err)
-{
-	return live_accounts(s->live, see_server, see_text, seen, out, err);
 }
 
 static int
@@ -97,7 +83,7 @@ struct ask {
 	const char *shows_none;
 };
 
-enum { ASKS = 3 };
+enum { ASKS = 2 };
 
 static void
 make_asks(const struct stage *s, struct ask out[static ASKS])
@@ -111,13 +97,7 @@ make_asks(const struct stage *s, struct ask out[static ASKS])
 		"{\"streams\":1,\"account_details\":[{\"id\":\"%s\",\"stream_detail\":[{"
 		"\"name\":\"S\"},{\"name\":\"T\"}]}]}",
 		s->account);
-	out[1] = (struct ask){ .name = "accounts",
-		.fn = ask_accounts,
-		.data = "[\"A1\",\"A2\"]",
-		.shows = "A1",
-		.none = "[]",
-		.shows_none = "tells" };
-	out[2] = (struct ask){ .name = "removal",
+	out[1] = (struct ask){ .name = "removal",
 		.fn = ask_removal,
 		.data = "{\"code\":200,\"message\":\"deleted 7 accounts\"}",
 		.shows = "7 ()",
@@ -371,7 +351,7 @@ test_failed(void **state)
 	struct err err = { 0 };
 	struct live_summary summary = { .servers = 77 };
 	struct seen seen = { .fail_at = 1 };
-	set_servers(s, 2, asks[2].data);
+	set_servers(s, 2, asks[1].data);
 	s->servers[0].error = "no";
 	assert_int_equal(ask_removal(s, &seen, &summary, &err), -1);
 	assert_string_equal(err.msg, "enough");
@@ -482,18 +462,17 @@ test_errors(void **state)
 	make_asks(s, asks);
 	for (size_t at = 0; at < sizeof(cases) / sizeof(cases[0]); at++) {
 		check_odd(s, &asks[0], &cases[at]);
-		check_odd(s, &asks[1], &cases[at]);
 		/* who is asked to remove may refuse */
-		set_servers(s, 2, asks[2].data);
+		set_servers(s, 2, asks[1].data);
 		s->servers[1] = cases[at].server;
-		struct live_summary summary = ask(s, &asks[2], &seen);
-		assert_summary(&asks[2], &summary, 2, 2, true);
+		struct live_summary summary = ask(s, &asks[1], &seen);
+		assert_summary(&asks[1], &summary, 2, 2, true);
 		assert_string_equal(seen.text, "s0 7 (), s1 -1 (no)");
 	}
-	set_servers(s, 2, asks[2].data);
+	set_servers(s, 2, asks[1].data);
 	s->servers[0] = (struct fake_server){ .more = "\"error\":{},", .data = "[]" };
-	struct live_summary summary = ask(s, &asks[2], &seen);
-	assert_summary(&asks[2], &summary, 2, 2, true);
+	struct live_summary summary = ask(s, &asks[1], &seen);
+	assert_summary(&asks[1], &summary, 2, 2, true);
 	assert_string_equal(seen.text, "s0 -1 (no reason), s1 7 ()");
 }
 
@@ -581,59 +560,153 @@ test_odd_streams(void **state)
 	}
 }
 
-/* ---- accounts ---- */
+/* ---- lookups ---- */
+
+enum { KEYS = 100, ROUNDS = 5 };
+
+struct looked {
+	char keys[KEYS][NKEY_TEXT_SIZE];
+	const char *list[KEYS];
+	size_t shown[KEYS];
+};
 
 static void
-test_accounts(void **state)
+count_shown(void *ctx, const char *account_key)
 {
-	struct stage *s = *state;
-	struct ask asks[ASKS];
-	struct seen seen;
-	make_asks(s, asks);
-	set_servers(s, 3, asks[1].data);
-	s->servers[0].data = "[\"A3\"]";
-	s->servers[1].data = asks[1].none;
-	struct live_summary summary = ask(s, &asks[1], &seen);
-	assert_summary(&asks[1], &summary, 3, 3, true);
-	assert_string_equal(
-		seen.text, "s0 tells, s0 A3, s1 tells, s2 tells, s2 A1, s2 A2");
-	assert_string_equal(s->subject, "$SYS.REQ.CLAIMS.LIST");
-	assert_string_equal(s->body, "");
-	/* as many as there are */
-	struct buf text;
-	struct err err = { 0 };
-	buf_init(&text, 2 * 1024 * 1024);
-	for (int i = 0; i < MANY; i++) {
-		buf_put_str(&text, i == 0 ? "[\"" : ",\"");
-		buf_put_str(&text, s->account);
-		buf_put_char(&text, '"');
+	struct looked *looked = ctx;
+	for (size_t i = 0; i < KEYS; i++) {
+		looked->shown[i] += str_equal(account_key, looked->keys[i]) ? 1 : 0;
 	}
-	buf_put_char(&text, ']');
-	assert_int_equal(buf_finish(&text, &err), 0);
-	s->servers[1].data = text.data;
-	summary = ask(s, &asks[1], &seen);
-	assert_summary(&asks[1], &summary, 3, 3, true);
-	assert_int_equal(seen.calls, 3 + 1 + MANY + 2);
-	buf_release(&text);
+}
+
+static int
+look(struct stage *s, size_t len, size_t servers, struct looked *looked,
+	struct live_summary *out, struct err *err)
+{
+	*looked = (struct looked){ 0 };
+	for (size_t i = 0; i < KEYS; i++) {
+		struct nkey_public key = { .bytes = { 9, (uint8_t)i } };
+		nkey_text_encode(NKEY_ACCOUNT, &key, looked->keys[i]);
+		looked->list[i] = looked->keys[i];
+	}
+	const struct live_lookups_params params = {
+		.keys = looked->list,
+		.len = len,
+		.servers = servers,
+		.fn = count_shown,
+		.ctx = looked,
+	};
+	return live_lookups(s->live, &params, out, err);
 }
 
 static void
-test_odd_accounts(void **state)
+assert_looked(struct stage *s, size_t servers, size_t answered)
 {
-	static const struct odd cases[] = {
-		{ { .data = "{}" }, false },
-		{ { .data = "{\"code\":200,\"message\":\"no\"}" }, false },
-		{ { .data = "[7]" }, false },
-		{ { .data = "[null]" }, false },
-		{ { .data = "[\"A2\",{}]" }, false },
-		{ { .data = "[[\"A2\"]]" }, false },
-	};
-	struct stage *s = *state;
-	struct ask asks[ASKS];
-	make_asks(s, asks);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		check_odd(s, &asks[1], &cases[i]);
+	struct err err = { 0 };
+	struct looked looked;
+	struct live_summary summary = { 0 };
+	assert_int_equal(look(s, KEYS, servers, &looked, &summary, &err), 0);
+	assert_int_equal(summary.servers, servers);
+	assert_int_equal(summary.answered, answered);
+	assert_int_equal(summary.complete, answered == servers);
+	for (size_t i = 0; i < KEYS; i++) {
+		assert_int_equal(looked.shown[i], 0);
 	}
+}
+
+static void
+test_lookups(void **state)
+{
+	struct stage *s = *state;
+	char text[128];
+	set_servers(s, 3, NULL);
+	assert_looked(s, 3, 3);
+	assert_int_equal(s->requests, KEYS);
+	struct nkey_public last = { .bytes = { 9, KEYS - 1 } };
+	char key[NKEY_TEXT_SIZE];
+	nkey_text_encode(NKEY_ACCOUNT, &last, key);
+	str_fmt_cut(text, sizeof(text), "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP", key);
+	assert_string_equal(s->subject, text);
+	assert_string_equal(s->body, "");
+	/* one of them answers none, and it is known */
+	s->servers[1].no_lookups = true;
+	assert_looked(s, 2, 2);
+	/* nobody waits for what would not come */
+	s->never_expires = true;
+	int64_t start = clock_mono_ms(&clock_system);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_looked(s, 2, 2);
+	}
+	size_t before = s->requests;
+	assert_looked(s, 0, 0);
+	assert_int_equal(s->requests, before);
+	assert_true(clock_mono_ms(&clock_system) - start < ROUNDS * TIMEOUT_MS);
+}
+
+/* The silence of one is no "I have none". */
+static void
+test_lookups_silent(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	struct looked looked;
+	struct live_summary summary = { .servers = 77 };
+	set_servers(s, 3, NULL);
+	s->servers[0].no_lookups = true;
+	/* when the time of the requests is up nobody waits any longer */
+	int64_t start = clock_mono_ms(&clock_system);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_looked(s, 3, 2);
+	}
+	assert_true(clock_mono_ms(&clock_system) - start < ROUNDS * TIMEOUT_MS);
+	s->never_expires = true;
+	assert_looked(s, 3, 2);
+	s->never_expires = false;
+	set_servers(s, 2, NULL);
+	s->servers[0].silent = true;
+	s->servers[1].no_lookups = true;
+	assert_int_equal(look(s, 2, 2, &looked, &summary, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	s->nobody = true;
+	assert_int_equal(look(s, 2, 2, &looked, &summary, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	s->nobody = false;
+	s->down = true;
+	assert_int_equal(look(s, 2, 2, &looked, &summary, &err), -1);
+	assert_string_equal(err.msg, "not connected");
+	assert_int_equal(look(s, LIVE_LOOKUPS_MAX + 1, 2, &looked, &summary, &err), -1);
+	assert_int_equal(err.code, ERR_LIMITED);
+	assert_int_equal(summary.servers, 77); /* not touched */
+}
+
+/* Whoever has it, and whoever else says nothing. */
+static void
+test_lookups_shown(void **state)
+{
+	struct stage *s = *state;
+	struct err err = { 0 };
+	struct looked looked;
+	struct live_summary summary = { 0 };
+	struct nkey_public third = { .bytes = { 9, 2 } };
+	char key[NKEY_TEXT_SIZE];
+	nkey_text_encode(NKEY_ACCOUNT, &third, key);
+	for (size_t who = 0; who < 3; who++) {
+		set_servers(s, 3, NULL);
+		s->servers[who].holds = key;
+		s->servers[who].twice = true;
+		assert_int_equal(look(s, KEYS, 3, &looked, &summary, &err), 0);
+		assert_true(summary.complete);
+		for (size_t i = 0; i < KEYS; i++) {
+			assert_int_equal(looked.shown[i], i == 2 ? 1 : 0);
+		}
+	}
+	/* the others are as unknown as before */
+	s->servers[2].twice = false;
+	s->servers[0].no_lookups = true;
+	assert_int_equal(look(s, KEYS, 3, &looked, &summary, &err), 0);
+	assert_int_equal(looked.shown[2], 1);
+	assert_int_equal(summary.answered, 2);
+	assert_false(summary.complete);
 }
 
 /* ---- removal ---- */
@@ -645,13 +718,13 @@ test_removal(void **state)
 	struct ask asks[ASKS];
 	struct seen seen;
 	make_asks(s, asks);
-	set_servers(s, 3, asks[2].data);
+	set_servers(s, 3, asks[1].data);
 	s->servers[0].data = "{\"message\":\"deleted 9223372036854775807 accounts\"}";
 	/* it did not work for some: its words tell */
 	s->servers[1].data = "{\"code\":200,\"message\":\"deleted 2 accounts, failed for "
 			     "1\"}";
-	struct live_summary summary = ask(s, &asks[2], &seen);
-	assert_summary(&asks[2], &summary, 3, 3, true);
+	struct live_summary summary = ask(s, &asks[1], &seen);
+	assert_summary(&asks[1], &summary, 3, 3, true);
 	assert_string_equal(seen.text,
 		"s0 9223372036854775807 (), s1 -1 (deleted 2 accounts, failed for 1), s2 "
 		"7 ()");
@@ -663,8 +736,8 @@ test_removal(void **state)
 	words[sizeof(words) - 1] = '\0';
 	set_servers(s, 1, NULL);
 	s->servers[0].error = words;
-	summary = ask(s, &asks[2], &seen);
-	assert_summary(&asks[2], &summary, 1, 1, true);
+	summary = ask(s, &asks[1], &seen);
+	assert_summary(&asks[1], &summary, 1, 1, true);
 	assert_true(str_starts_with(seen.text, "s0 -1 (wwww"));
 	assert_int_equal(strspn(seen.text + strlen("s0 -1 ("), "w"), 150);
 }
@@ -692,8 +765,8 @@ test_odd_removal(void **state)
 	struct seen seen;
 	make_asks(s, asks);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		check_odd(s, &asks[2], &cases[i]);
-		ask(s, &asks[2], &seen);
+		check_odd(s, &asks[1], &cases[i]);
+		ask(s, &asks[1], &seen);
 		assert_false(has_shown(&seen, 1, ""));
 	}
 }
@@ -715,8 +788,9 @@ main(void)
 		TEST(test_errors),
 		TEST(test_streams),
 		TEST(test_odd_streams),
-		TEST(test_accounts),
-		TEST(test_odd_accounts),
+		TEST(test_lookups),
+		TEST(test_lookups_silent),
+		TEST(test_lookups_shown),
 		TEST(test_removal),
 		TEST(test_odd_removal),
 	};

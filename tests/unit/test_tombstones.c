@@ -37,15 +37,19 @@ struct fake {
 	int64_t seq;
 	int probes; /* requests without accounts */
 	int removals;
-	int lists;
+	int looks;
 	const char *refusal; /* of the last server */
 	bool refuses_accounts_only; /* it would not say so beforehand */
 	bool incomplete;
 	bool silent; /* the last server does not answer */
 	bool stranger; /* one more answers */
 	bool unavailable;
-	bool keeps; /* the last server still shows the account */
+	bool shows_nothing; /* the last server answers no lookup */
+	bool keeps; /* some server still shows the account */
 	bool short_by_one; /* the last server removes fewer than asked */
+	bool joins; /* after the lookups one more answers */
+	size_t caches; /* that are known as such */
+	int64_t look_ms; /* so long they take */
 };
 
 static int
@@ -105,21 +109,28 @@ fake_remove(void *ctx, const char *request, size_t len, struct tombstone_answers
 }
 
 static int
-fake_list(
-	void *ctx, struct tombstone_answers *answers, bool *out_complete, struct err *err)
+fake_look(void *ctx, const struct tombstone_look *look, struct tombstone_answers *answers,
+	size_t *out_answered, struct err *err)
 {
 	struct fake *fake = ctx;
-	fake->lists++;
+	fake->looks++;
 	if (fake->unavailable) {
 		return err_set(err, ERR_UNAVAILABLE, "no NATS");
 	}
-	tombstone_stored(
+	assert_int_equal(look->len, 1);
+	assert_string_equal(look->keys[0], fake->key);
+	assert_int_equal(look->servers, SERVERS - fake->caches);
+	fake->t.temp.clock.wall += fake->look_ms;
+	tombstone_shown(
 		answers, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
 	if (fake->keeps) {
-		tombstone_stored(answers, fake->key);
+		tombstone_shown(answers, fake->key);
 	}
-	*out_complete = !fake->incomplete;
-	return answer(fake, answers, 0, false, err);
+	if (fake->joins) {
+		fake->stranger = true;
+	}
+	*out_answered = look->servers - (fake->shows_nothing ? 1 : 0);
+	return 0;
 }
 
 static struct tombstone_report
@@ -128,7 +139,7 @@ bury(struct fake *fake)
 	struct err err = { 0 };
 	struct tombstone_report report = { 0 };
 	const struct tombstone_hands hands = {
-		.remove = fake_remove, .list = fake_list, .ctx = fake
+		.remove = fake_remove, .look = fake_look, .ctx = fake
 	};
 	if (service_tombstones_bury(fake->t.service, TTL_MS, &hands, &report, &err) !=
 		0) {
@@ -215,7 +226,7 @@ test_whole_way(void **state)
 	struct tombstone_report report = bury(fake);
 	assert_int_equal(fake->probes, 1);
 	assert_int_equal(fake->removals, 1);
-	assert_int_equal(fake->lists, 0);
+	assert_int_equal(fake->looks, 0);
 	assert_int_equal(report.removed, 1);
 	assert_int_equal(report.buried, 0);
 	assert_int_equal(count(fake, "accounts"), 1);
@@ -224,11 +235,11 @@ test_whole_way(void **state)
 	fake->t.temp.clock.wall += SETTLE_MS - 1;
 	bury(fake);
 	assert_int_equal(fake->probes, 1);
-	assert_int_equal(fake->lists, 0);
+	assert_int_equal(fake->looks, 0);
 
 	fake->t.temp.clock.wall += 1;
 	report = bury(fake);
-	assert_int_equal(fake->lists, 1);
+	assert_int_equal(fake->looks, 1);
 	assert_int_equal(report.buried, 1);
 	assert_int_equal(fake->removals, 1);
 	static const char *const tables[] = { "accounts", "account_publish",
@@ -241,8 +252,10 @@ test_whole_way(void **state)
 		temp_ask(&fake->t, "SELECT count(*) FROM audit WHERE action = 'bury'",
 			NULL),
 		1);
+	/* who was there before was there after it, too; and now nothing is left to do */
+	assert_int_equal(fake->probes, 3);
 	bury(fake);
-	assert_int_equal(fake->probes, 2);
+	assert_int_equal(fake->probes, 3);
 }
 
 /* Nobody is even asked. */
@@ -400,10 +413,83 @@ test_one_still_shows_it(void **state)
 	fake->keeps = true;
 	fake->t.temp.clock.wall += SETTLE_MS;
 	struct tombstone_report report = bury(fake);
-	assert_int_equal(fake->lists, 1);
+	assert_int_equal(fake->looks, 1);
 	assert_int_equal(report.buried, 0);
 	assert_string_equal(report.trouble, "a server shows an account that all removed");
 	check_put_back(fake);
+}
+
+/* Its silence is not taken for "I have none". */
+static void
+test_one_shows_nothing(void **state)
+{
+	struct fake *fake = *state;
+	bury(fake);
+	fake->shows_nothing = true;
+	fake->t.temp.clock.wall += SETTLE_MS;
+	struct tombstone_report report = bury(fake);
+	assert_int_equal(fake->looks, 1);
+	assert_int_equal(report.buried, 0);
+	assert_string_equal(report.trouble,
+		"no answer to a lookup from 1 of 3 servers (a resolver of type cache "
+		"shows nothing)");
+	check_put_back(fake);
+}
+
+/* Of one that is known for a cache none is expected. */
+static void
+test_one_is_a_cache(void **state)
+{
+	struct fake *fake = *state;
+	temp_store_exec(
+		&fake->t.temp, "UPDATE servers SET resolver = 'cache' WHERE name = 's1'");
+	fake->caches = 1;
+	bury(fake);
+	fake->t.temp.clock.wall += SETTLE_MS;
+	assert_int_equal(bury(fake).buried, 1);
+	assert_int_equal(fake->looks, 1);
+}
+
+/* It may have answered in the place of one that did not. */
+static void
+test_one_joins_while_they_look(void **state)
+{
+	struct fake *fake = *state;
+	bury(fake);
+	fake->joins = true;
+	fake->t.temp.clock.wall += SETTLE_MS;
+	struct tombstone_report report = bury(fake);
+	assert_int_equal(fake->looks, 1);
+	assert_int_equal(report.buried, 0);
+	assert_string_equal(report.trouble, UNKNOWN);
+	check_put_back(fake);
+}
+
+/* What settles while others are looked at was not looked at. */
+static void
+test_settles_too_late(void **state)
+{
+	struct fake *fake = *state;
+	char id[RAND_ID_SIZE];
+	struct err err = { 0 };
+	bury(fake);
+	int64_t first = fake->seq;
+	temp_make_account(&fake->t, "second", id);
+	fake->seq = temp_account_seq(&fake->t, id);
+	temp_delete_ok(&fake->t, &account_collection, id);
+	assert_int_equal(store_write(fake->t.temp.store, prove, fake, &err), 0);
+	char sql[160];
+	str_fmt_cut(sql, sizeof(sql),
+		"INSERT INTO burials (account, since, removed_at) SELECT %d, since, "
+		"removed_at + 10 FROM burials",
+		(int)fake->seq);
+	temp_store_exec(&fake->t.temp, sql);
+	fake->look_ms = 10;
+	fake->t.temp.clock.wall += SETTLE_MS;
+	assert_int_equal(bury(fake).buried, 1);
+	assert_int_equal(count(fake, "burials"), 1);
+	fake->seq = first;
+	assert_int_equal(count(fake, "burials"), 0);
 }
 
 static void
@@ -528,7 +614,7 @@ test_backs_off(void **state)
 			.service = fake->t.service,
 			.interval_ms = INTERVAL_MS,
 			.tombstone_ttl_ms = 0,
-			.hands = { .remove = note_try, .list = fake_list, .ctx = &tries },
+			.hands = { .remove = note_try, .look = fake_look, .ctx = &tries },
 		};
 		temp_signal_init(&tries.happened);
 		assert_int_equal(janitor_start(&params, &janitor, &err), 0);
@@ -608,6 +694,10 @@ main(void)
 		TEST(test_one_fails),
 		TEST(test_one_removes_fewer),
 		TEST(test_one_still_shows_it),
+		TEST(test_one_shows_nothing),
+		TEST(test_one_is_a_cache),
+		TEST(test_one_joins_while_they_look),
+		TEST(test_settles_too_late),
 		TEST(test_one_leaves_meanwhile),
 		TEST(test_unavailable),
 		TEST(test_is_not_pushed),

@@ -183,15 +183,16 @@ export class Stage {
     });
   }
 
-  /** A client in the system account that hears every push and every lookup. */
+  /** A client in the system account that hears every push and every lookup, and counts the LISTs. */
   async tap() {
     const system = (await this.accounts()).find(({ name }) => name === 'SYS');
-    const role = await this.createRole('tap', [], ['$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP']);
+    const role = await this.createRole('tap', [], ['$SYS.REQ.CLAIMS.*', '$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP']);
     const user = await this.createUser('tap', system, role);
     await this.proven(system);
     const client = await this.connect(await this.creds(user));
-    const heard = { pushes: [], lookups: [] };
+    const heard = { pushes: [], lookups: [], lists: 0 };
     client.nc.subscribe('$SYS.REQ.CLAIMS.UPDATE', { callback: (_, message) => heard.pushes.push(message.string()) });
+    client.nc.subscribe('$SYS.REQ.CLAIMS.LIST', { callback: () => { heard.lists += 1; } });
     client.nc.subscribe('$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP', {
       callback: (_, message) => heard.lookups.push(message.subject.split('.')[3]),
     });
