@@ -68,8 +68,10 @@ CREATE TABLE quarantine (
 -- Seconds that a person let the JWTs of the account be dated ahead of the clock.
 ALTER TABLE account_publish ADD COLUMN iat_offset INTEGER NOT NULL DEFAULT 0 CHECK (iat_offset >= 0);
 
--- Hash of a JWT that a person overruled: what a server shows of it is to be overwritten.
-ALTER TABLE account_publish ADD COLUMN overruled BLOB CHECK (overruled IS NULL OR length(overruled) = 32);
+-- Hashes (32 bytes each, at most 8, the newest first) of JWTs that a person overruled: what a server shows of them is to be
+-- overwritten. Null once all servers are known to hold what is wanted.
+ALTER TABLE account_publish ADD COLUMN overruled BLOB CHECK
+	(overruled IS NULL OR (length(overruled) BETWEEN 32 AND 256 AND length(overruled) % 32 = 0));
 
 -- Where servers differed from what is recorded here.
 CREATE TABLE drift (

@@ -209,6 +209,9 @@ drop_try(struct job *job)
 	free(job->jwt);
 	job->jwt = NULL;
 	job->jwt_len = 0;
+	free(job->overruled);
+	job->overruled = NULL;
+	job->overruled_len = 0;
 	free(job->said);
 	job->said = NULL;
 }

@@ -66,8 +66,8 @@ struct job {
 	int64_t last_iat;
 	size_t current; /* servers that held these bytes since they started, as recorded
 			 */
-	bool has_overruled;
-	uint8_t overruled[STORE_HASH_LEN]; /* see struct store_publish */
+	uint8_t *overruled; /* see struct store_publish; owned, NULL: none */
+	size_t overruled_len;
 	char *jwt; /* owned; NULL: none was minted yet */
 	size_t jwt_len;
 	bool pushed; /* it was, in this try: a lookup is the proof */

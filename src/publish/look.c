@@ -374,7 +374,8 @@ judge_answer(const struct publisher *p, const struct job *job, const struct note
 		.jwt_len = job->jwt_len,
 		.generation = job->wanted,
 		.last_iat = job->last_iat,
-		.overruled = job->has_overruled ? job->overruled : NULL,
+		.overruled = job->overruled,
+		.overruled_len = job->overruled_len,
 	};
 	return service_judge(p->params.service, &ours, note->data, note->len);
 }

@@ -110,12 +110,35 @@ read_work(struct publisher *p, struct start *starts, size_t len)
 	}
 }
 
+/* Few accounts have any: they are no part of every job. */
+static int
+take_overruled(struct job *job, const struct store_publish *row, struct err *err)
+{
+	free(job->overruled);
+	job->overruled = NULL;
+	job->overruled_len = 0;
+	if (row->overruled_len == 0) {
+		return 0;
+	}
+	job->overruled = malloc(row->overruled_len * STORE_HASH_LEN);
+	if (job->overruled == NULL) {
+		return err_nomem(err);
+	}
+	memcpy(job->overruled, row->overruled, row->overruled_len * STORE_HASH_LEN);
+	job->overruled_len = row->overruled_len;
+	return 0;
+}
+
 /* The job gets the newest bytes and what is recorded of them. */
-static void
-take_work(struct start *start)
+static int
+take_work(struct start *start, struct err *err)
 {
 	struct job *job = start->job;
 	const struct store_publish *row = &start->work.row;
+	if (take_overruled(job, row, err) != 0) {
+		free(start->work.jwt);
+		return -1;
+	}
 	memcpy(job->key, start->work.public_key, sizeof(job->key));
 	job->found = false;
 	job->pushed = false;
@@ -124,12 +147,11 @@ take_work(struct start *start)
 	job->proven = row->proven_generation;
 	job->last_iat = row->last_iat;
 	job->current = (size_t)start->work.current;
-	job->has_overruled = row->has_overruled;
-	memcpy(job->overruled, row->overruled, sizeof(job->overruled));
 	free(job->jwt);
 	job->jwt = start->work.jwt;
 	job->jwt_len = start->work.jwt_len;
 	start->work.jwt = NULL;
+	return 0;
 }
 
 static bool
@@ -172,11 +194,10 @@ begin(struct publisher *p, struct start *start)
 		publish_finish_job(p, job); /* deleted long ago */
 		return false;
 	}
-	if (start->rc != 0) {
+	if (start->rc != 0 || take_work(start, &start->err) != 0) {
 		publish_trouble(p, job, "cannot read an account to publish", &start->err);
 		return false;
 	}
-	take_work(start);
 	if (start->work.quarantined) {
 		hold(p, job);
 		return false;

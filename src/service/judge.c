@@ -14,11 +14,16 @@ static bool
 is_overruled(const struct judge_ours *ours, const char *data, size_t len)
 {
 	uint8_t hash[STORE_HASH_LEN];
-	if (ours->overruled == NULL) {
+	if (ours->overruled_len == 0) {
 		return false;
 	}
 	vault_hash(data, len, hash);
-	return memcmp(hash, ours->overruled, sizeof(hash)) == 0;
+	for (size_t i = 0; i < ours->overruled_len; i++) {
+		if (memcmp(hash, ours->overruled + i * sizeof(hash), sizeof(hash)) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Ours are told by their tag. A tool that edits a JWT of ours keeps the tag and gives a

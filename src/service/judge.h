@@ -27,8 +27,9 @@ struct judge_ours {
 	size_t jwt_len;
 	int64_t generation; /* the newest that we may have minted */
 	int64_t last_iat; /* unix seconds */
-	const uint8_t *overruled; /* hash of a JWT that a person overruled: it is an
-				     older one; NULL: none */
+	const uint8_t *overruled; /* hashes of JWTs that a person overruled, one after the
+				     other: they are older ones */
+	size_t overruled_len; /* so many hashes */
 };
 
 /* data is not NULL. */

@@ -461,6 +461,12 @@ corrupt_column(const struct store_stmt *stmt, int index, struct err *err)
 		sqlite3_sql(stmt->raw));
 }
 
+size_t
+store_stmt_blob_len(const struct store_stmt *stmt, int index)
+{
+	return (size_t)sqlite3_column_bytes(stmt->raw, index);
+}
+
 int
 store_stmt_blob(
 	const struct store_stmt *stmt, int index, void *out, size_t len, struct err *err)

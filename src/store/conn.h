@@ -312,6 +312,9 @@ int64_t store_stmt_int(const struct store_stmt *stmt, int index);
 const char *store_stmt_text(const struct store_stmt *stmt, int index, size_t *out_len);
 bool store_stmt_is_null(const struct store_stmt *stmt, int index);
 
+/* Bytes; 0: NULL, or empty. */
+size_t store_stmt_blob_len(const struct store_stmt *stmt, int index);
+
 /* Exactly len bytes, or ERR_CORRUPT. */
 int store_stmt_blob(const struct store_stmt *stmt, int index, void *out, size_t len,
 	struct err *err) MUST_CHECK;

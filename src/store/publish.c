@@ -39,6 +39,22 @@ no_account(struct err *err)
 	"p.iat_offset, p.overruled "
 
 static int
+read_overruled(const struct store_stmt *stmt, int column, struct store_publish *out,
+	struct err *err)
+{
+	size_t size = store_stmt_blob_len(stmt, column);
+	if (size == 0) {
+		return 0;
+	}
+	if (size % STORE_HASH_LEN != 0 || size > sizeof(out->overruled)) {
+		return err_set(
+			err, ERR_CORRUPT, "odd list of overruled JWTs of an account");
+	}
+	out->overruled_len = size / STORE_HASH_LEN;
+	return store_stmt_blob(stmt, column, out->overruled, size, err);
+}
+
+static int
 read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *out,
 	struct err *err)
 {
@@ -53,14 +69,11 @@ read_row(const struct store_stmt *stmt, int64_t account, struct store_publish *o
 		.has_claims_hash = !store_stmt_is_null(stmt, 6),
 		.attempts = store_stmt_int(stmt, 8),
 		.iat_offset = store_stmt_int(stmt, 10),
-		.has_overruled = !store_stmt_is_null(stmt, 11),
 	};
 	if ((row.has_claims_hash &&
 		    store_stmt_blob(stmt, 6, row.claims_hash, STORE_HASH_LEN, err) !=
 			    0) ||
-		(row.has_overruled &&
-			store_stmt_blob(stmt, 11, row.overruled, STORE_HASH_LEN, err) !=
-				0) ||
+		read_overruled(stmt, 11, &row, err) != 0 ||
 		read_state(stmt, 7, &row.state, err) != 0 ||
 		store_stmt_copy(stmt, 9, row.message, sizeof(row.message), err) != 0) {
 		return -1;
@@ -387,14 +400,17 @@ store_publish_proven(
 	if (run_proven(tx, STORE_STMT_PUBLISH_PROVEN,
 		    PUBLISH_PROVEN
 		    " WHERE account = ?1 AND (generation > ?2 OR "
-		    "(state = 'pending' AND attempts = 0 AND message = ''))",
+		    "(state = 'pending' AND attempts = 0 AND message = '' AND "
+		    "overruled IS NULL))",
 		    account, generation, &changes, err) != 0) {
 		return -1;
 	}
 	if (changes == 0 &&
 		run_proven(tx, STORE_STMT_PUBLISH_PROVEN_CLEAR,
-			PUBLISH_PROVEN ", state = 'pending', attempts = 0, message = '' "
-				       "WHERE account = ?1",
+			PUBLISH_PROVEN ", state = 'pending', attempts = 0, message = '', "
+				       "overruled = iif(EXISTS (SELECT 1 FROM "
+				       "unconfirmed u WHERE u.account = ?1), overruled, "
+				       "NULL) WHERE account = ?1",
 			account, generation, &changes, err) != 0) {
 		return -1;
 	}

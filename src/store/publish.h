@@ -15,7 +15,10 @@ enum store_publish_state {
 			    */
 };
 
-enum { STORE_PUBLISH_MESSAGE_MAX = 256 };
+enum {
+	STORE_PUBLISH_MESSAGE_MAX = 256,
+	STORE_OVERRULED_MAX = 8 /* JWTs of an account; the newest stay */
+};
 
 struct store_publish {
 	int64_t account; /* seq */
@@ -28,8 +31,9 @@ struct store_publish {
 	int64_t iat_offset; /* seconds that a person let it be ahead of the clock */
 	bool has_claims_hash;
 	uint8_t claims_hash[STORE_HASH_LEN];
-	bool has_overruled;
-	uint8_t overruled[STORE_HASH_LEN]; /* hash of a JWT that a person overruled */
+	size_t overruled_len; /* JWTs that a person overruled, */
+	uint8_t overruled[STORE_OVERRULED_MAX * STORE_HASH_LEN]; /* and their hashes, the
+								    newest first */
 	enum store_publish_state state;
 	int64_t attempts;
 	char message[STORE_PUBLISH_MESSAGE_MAX];
@@ -111,7 +115,8 @@ int store_publish_keys(struct store_conn *conn,
 	void *ctx, struct err *err) MUST_CHECK;
 
 /* proven_generation = generation when that is newer; state and message are cleared when
- * nothing newer is wanted. */
+ * nothing newer is wanted; and when no server is unconfirmed, either, it is forgotten
+ * which JWTs a person overruled. */
 int store_publish_proven(struct store_tx *tx, int64_t account, int64_t generation,
 	struct err *err) MUST_CHECK;
 

@@ -134,15 +134,39 @@ hash_found(struct store_tx *tx, int64_t account, uint8_t out[static STORE_HASH_L
 	return 0;
 }
 
+/* The hash goes to the front. Other servers may still show what was overruled before, and
+ * a person who is to choose between the two would never come to an end. */
+static void
+overrule(struct store_publish *row, const uint8_t hash[static STORE_HASH_LEN])
+{
+	size_t at = 0;
+	while (at < row->overruled_len &&
+		memcmp(row->overruled + at * STORE_HASH_LEN, hash, STORE_HASH_LEN) != 0) {
+		at++;
+	}
+	if (at == row->overruled_len && row->overruled_len < STORE_OVERRULED_MAX) {
+		row->overruled_len++;
+	} else if (at == STORE_OVERRULED_MAX) {
+		at--; /* the oldest goes */
+	}
+	memmove(row->overruled + STORE_HASH_LEN, row->overruled, at * STORE_HASH_LEN);
+	memcpy(row->overruled, hash, STORE_HASH_LEN);
+}
+
 int
 store_quarantine_lift(struct store_tx *tx, int64_t account, int64_t generation,
 	int64_t iat, int64_t iat_offset, struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	uint8_t overruled[STORE_HASH_LEN];
+	struct store_publish row;
+	uint8_t hash[STORE_HASH_LEN];
+	if (hash_found(tx, account, hash, err) != 0 ||
+		store_publish_get(store_tx_conn(tx), account, &row, err) != 0) {
+		return -1;
+	}
+	overrule(&row, hash);
 	/* What it says counts as minted: a server that shows as much is not ahead. */
-	if (hash_found(tx, account, overruled, err) != 0 ||
-		forget(tx, account, err) != 0 ||
+	if (forget(tx, account, err) != 0 ||
 		store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_QUARANTINE_LIFT,
 			"UPDATE account_publish SET generation = max(generation, ?2), "
 			"minted_generation = max(minted_generation, ?2), "
@@ -151,7 +175,7 @@ store_quarantine_lift(struct store_tx *tx, int64_t account, int64_t generation,
 			err) != 0) {
 		return -1;
 	}
-	store_stmt_bind_blob(&stmt, 5, overruled, sizeof(overruled));
+	store_stmt_bind_blob(&stmt, 5, row.overruled, row.overruled_len * STORE_HASH_LEN);
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, generation);
 	store_stmt_bind_int(&stmt, 3, iat);

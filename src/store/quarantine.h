@@ -31,8 +31,9 @@ void store_quarantine_release(struct store_quarantine *quarantine);
 
 /* Lets it go; the account's next JWT is of a later generation than `generation` and of a
  * later iat than `iat` (unix seconds), dated iat_offset seconds ahead of the clock where
- * it has to be. The JWT that was found is overruled: it is an older one from now on. Adds
- * STORE_WANTED, urgent. ERR_NOT_FOUND: it is not in quarantine. */
+ * it has to be. The JWT that was found is overruled: it is an older one until the account
+ * is proven, and so are those that were overruled before it. Adds STORE_WANTED, urgent.
+ * ERR_NOT_FOUND: it is not in quarantine. */
 int store_quarantine_lift(struct store_tx *tx, int64_t account, int64_t generation,
 	int64_t iat, int64_t iat_offset, struct err *err) MUST_CHECK;
 

@@ -181,6 +181,69 @@ test_two_foreign(void **state)
 	free(foreign);
 }
 
+/* Neither is ours, be it by its date: each is asked about once. When all servers hold
+ * ours again, whoever puts one of them back is somebody new to ask about. */
+static void
+test_two_of_other_hands(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *one = other_hands_jwt(s, account, false);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
+	char *two = other_hands_jwt(s, account, false);
+	assert_string_not_equal(one, two);
+	other_hands_store(s, 0, one);
+	other_hands_store(s, 1, two);
+	unsigned before = stage_updates(s, 0) + stage_updates(s, 1);
+	publisher_reconcile(s->publisher);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+		assert_int_equal(stage_updates(s, 0) + stage_updates(s, 1), before);
+		other_hands_lift(s, account);
+	}
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(stage_count_status(s, "proven"), 3);
+	assert_int_equal(stage_ask(s, "SELECT count(*) FROM quarantine"), 0);
+	other_hands_store(s, 0, one);
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	free(two);
+	free(one);
+}
+
+/* What a person chose about holds for a server that is away, too. */
+static void
+test_overruled_on_missing_server(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *foreign = other_hands_jwt(s, account, false);
+	other_hands_store(s, 0, foreign);
+	other_hands_store(s, 1, foreign);
+	stage_set_server(s, 1, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	publisher_reconcile(s->publisher);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	other_hands_lift(s, account);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM account_publish WHERE overruled IS NOT NULL AND "
+		"proven_generation = generation");
+	assert_int_equal(stage_count_status(s, "partial"), 1);
+	stage_set_server(s, 1, true);
+	stage_say(s, BUS_EVENT_UP);
+	stage_assert_holds_newest(s, account);
+	assert_int_equal(stage_ask(s, "SELECT count(*) FROM quarantine"), 0);
+	assert_int_equal(
+		stage_ask(s,
+			"SELECT count(*) FROM account_publish WHERE overruled IS NULL"),
+		3);
+	free(foreign);
+}
+
 /* The database was restored from a backup: the server has what it never minted. */
 static void
 test_restored(void **state)
@@ -407,6 +470,8 @@ main(void)
 		TEST(test_foreign),
 		TEST(test_foreign_during_push),
 		TEST(test_two_foreign),
+		TEST(test_two_of_other_hands),
+		TEST(test_overruled_on_missing_server),
 		TEST(test_restored),
 		TEST(test_buried),
 		TEST(test_lost_and_damaged_files),

@@ -989,7 +989,8 @@ judge(struct world *w, const char *jwt)
 		.jwt_len = work.jwt_len,
 		.generation = work.row.generation,
 		.last_iat = work.row.last_iat,
-		.overruled = work.row.has_overruled ? work.row.overruled : NULL,
+		.overruled = work.row.overruled,
+		.overruled_len = work.row.overruled_len,
 	};
 	enum verdict verdict = service_judge(w->t.service, &ours, jwt, strlen(jwt));
 	free(work.jwt);
@@ -1020,6 +1021,139 @@ test_overruled(void **state)
 	free(again);
 	free(foreign);
 	free(newer);
+}
+
+static char *
+make_foreign(struct world *w, int64_t number)
+{
+	return make_jwt(
+		w, &(struct seen){ .uuid = OTHER_UUID, .iat = now_s(w) + 2 + number });
+}
+
+static void
+overrule(struct world *w, const char *jwt)
+{
+	assert_int_equal(judge(w, jwt), VERDICT_FOREIGN);
+	put_of(w, jwt, STORE_QUARANTINE_FOREIGN);
+	override(w);
+	assert_int_equal(judge(w, jwt), VERDICT_OLDER);
+}
+
+struct holder {
+	int64_t account;
+	const char *name;
+	int64_t generation; /* that it was seen to hold; 0: none */
+	bool missing;
+};
+
+static int
+write_holder(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct holder *holder = ctx;
+	int64_t seq = 0;
+	int64_t incarnation = 0;
+	const struct store_server_seen seen = {
+		.cluster = "c",
+		.name = holder->name,
+		.server_id = holder->name,
+		.version = "2.11.0",
+	};
+	if (store_server_seen(tx, &seen, &seq, &incarnation, err) != 0 ||
+		(holder->generation > 0 &&
+			store_account_server_holds(tx, holder->account, seq, incarnation,
+				holder->generation, err) != 0)) {
+		return -1;
+	}
+	return holder->missing ? store_server_missing(tx, seq, err) : 0;
+}
+
+static void
+hold(struct world *w, const char *name, int64_t generation, bool missing)
+{
+	struct err err = { 0 };
+	struct holder holder = { w->seq, name, generation, missing };
+	assert_int_equal(store_write(w->t.temp.store, write_holder, &holder, &err), 0);
+}
+
+static int
+write_proven(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct holder *holder = ctx;
+	return store_publish_proven(tx, holder->account, holder->generation, err);
+}
+
+static void
+prove(struct world *w, int64_t generation)
+{
+	struct err err = { 0 };
+	struct holder holder = { .account = w->seq, .generation = generation };
+	assert_int_equal(store_write(w->t.temp.store, write_proven, &holder, &err), 0);
+}
+
+/* Each of two servers holds what another hand signed: two choices are the end of it. It
+ * lasts until the account is proven, by a server that is away, too, and no longer. */
+static void
+test_two_foreign(void **state)
+{
+	struct world *w = *state;
+	char *one = make_foreign(w, 0);
+	char *two = make_foreign(w, 1);
+	char *third = make_foreign(w, 2);
+	hold(w, "s1", 0, false);
+	hold(w, "s2", 0, true);
+	overrule(w, one);
+	overrule(w, two);
+	assert_int_equal(judge(w, one), VERDICT_OLDER);
+	w->t.temp.clock.wall += 60000;
+	assert_int_equal(mint(w).result, MINTING_DONE);
+	int64_t generation = publish_value(w, "generation");
+	prove(w, generation - 1);
+	assert_int_equal(judge(w, one), VERDICT_OLDER);
+	hold(w, "s1", generation, false);
+	prove(w, generation);
+	assert_int_equal(publish_value(w, "proven_generation"), generation);
+	assert_int_equal(judge(w, one), VERDICT_OLDER);
+	assert_int_equal(judge(w, two), VERDICT_OLDER);
+	hold(w, "s2", generation, false);
+	prove(w, generation);
+	assert_int_equal(judge(w, one), VERDICT_FOREIGN);
+	assert_int_equal(judge(w, two), VERDICT_FOREIGN);
+	assert_int_equal(judge(w, third), VERDICT_FOREIGN);
+	free(third);
+	free(two);
+	free(one);
+}
+
+static void
+test_overruled_are_bounded(void **state)
+{
+	struct world *w = *state;
+	char *jwts[STORE_OVERRULED_MAX + 1];
+	enum { NEWEST = STORE_OVERRULED_MAX };
+	for (int64_t i = 0; i <= NEWEST; i++) {
+		jwts[i] = make_foreign(w, i);
+	}
+	for (size_t i = 0; i < NEWEST; i++) {
+		overrule(w, jwts[i]);
+	}
+	/* of one again, as may be that was looked at before the choice, there is one */
+	put_of(w, jwts[2], STORE_QUARANTINE_FOREIGN);
+	override(w);
+	for (size_t i = 0; i < NEWEST; i++) {
+		assert_int_equal(judge(w, jwts[i]), VERDICT_OLDER);
+	}
+	overrule(w, jwts[NEWEST]);
+	assert_int_equal(judge(w, jwts[0]), VERDICT_FOREIGN);
+	for (size_t i = 1; i <= NEWEST; i++) {
+		assert_int_equal(judge(w, jwts[i]), VERDICT_OLDER);
+	}
+	/* and the newest by choice, not by date */
+	overrule(w, jwts[0]);
+	assert_int_equal(judge(w, jwts[1]), VERDICT_FOREIGN);
+	assert_int_equal(judge(w, jwts[2]), VERDICT_OLDER);
+	for (size_t i = 0; i <= NEWEST; i++) {
+		free(jwts[i]);
+	}
 }
 
 /* A token of these claims, which want their issuer and an end, signed by some operator.
@@ -1119,6 +1253,8 @@ main(void)
 		TEST(test_clock_was_ahead),
 		TEST(test_differences),
 		TEST(test_overruled),
+		TEST(test_two_foreign),
+		TEST(test_overruled_are_bounded),
 		TEST(test_unreadable_or_damaged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
