@@ -86,7 +86,9 @@ command_account_quarantine(const struct options *options)
 		       "it is here.\n"
 		       "natsid account override NAME pushes the account as it is here, "
 		       "and takes nothing over: what\nthe keys \"only here\" signed is "
-		       "good again.\n");
+		       "good again.\n"
+		       "Of several servers that hold different JWTs one is shown at a "
+		       "time: choose for each.\n");
 	}
 	data_dir_close(&dir);
 	return code;
@@ -155,19 +157,28 @@ print_choice(const char *name, const char *done, const struct quarantine_choice 
 	print_retired_keys(choice);
 }
 
+struct run {
+	choose_fn *choose;
+	const char *done;
+	struct data_dir dir;
+	size_t chosen; /* accounts */
+};
+
 static int
-choose_one(struct data_dir *dir, const char *text, choose_fn *choose, const char *done)
+choose_one(struct run *run, const char *text)
 {
 	struct err err = { 0 };
 	struct quarantine_choice choice;
 	char id[RAND_ID_SIZE];
-	if (service_quarantine_find(dir->service, &console, text, id, &err) != 0 ||
-		choose(dir->service, &console, id, &choice, &err) != 0) {
+	struct service *service = run->dir.service;
+	if (service_quarantine_find(service, &console, text, id, &err) != 0 ||
+		run->choose(service, &console, id, &choice, &err) != 0) {
 		fprintf(stderr, "natsid: %s: %s\n", text, err.msg);
 		return -1;
 	}
-	print_choice(text, done, &choice);
+	print_choice(text, run->done, &choice);
 	quarantine_choice_release(&choice);
+	run->chosen++;
 	return 0;
 }
 
@@ -192,12 +203,13 @@ note_id(void *ctx, const struct quarantined *account, struct err *err)
 
 /* Each for itself: one that fails does not keep the others. */
 static enum exit_code
-choose_all(struct data_dir *dir, choose_fn *choose, const char *done)
+choose_all(struct run *run)
 {
 	struct err err = { 0 };
 	struct ids ids = { 0 };
 	enum exit_code code = EXIT_OK;
-	if (service_quarantine_list(dir->service, &console, note_id, &ids, &err) != 0) {
+	if (service_quarantine_list(run->dir.service, &console, note_id, &ids, &err) !=
+		0) {
 		free(ids.items);
 		return command_failed(&err);
 	}
@@ -205,7 +217,7 @@ choose_all(struct data_dir *dir, choose_fn *choose, const char *done)
 		printf("No account is in quarantine.\n");
 	}
 	for (size_t i = 0; i < ids.len; i++) {
-		if (choose_one(dir, ids.items[i], choose, done) != 0) {
+		if (choose_one(run, ids.items[i]) != 0) {
 			code = EXIT_FAILED;
 		}
 	}
@@ -214,10 +226,9 @@ choose_all(struct data_dir *dir, choose_fn *choose, const char *done)
 }
 
 static enum exit_code
-run(const struct options *options, choose_fn *choose, const char *done)
+run_choices(const struct options *options, struct run *run)
 {
 	struct err err = { 0 };
-	struct data_dir dir;
 	enum exit_code code = EXIT_OK;
 	bool all = options->values[OPTION_ALL] != NULL;
 	if (all == (options->positional_count > 0)) {
@@ -225,29 +236,37 @@ run(const struct options *options, choose_fn *choose, const char *done)
 			"say which accounts, or --all for all that are in quarantine");
 		return command_failed(&err);
 	}
-	if (command_open_data(options, &dir, &code) != 0) {
+	if (command_open_data(options, &run->dir, &code) != 0) {
 		return code;
 	}
 	if (all) {
-		code = choose_all(&dir, choose, done);
+		code = choose_all(run);
 	}
 	for (size_t i = 0; i < options->positional_count; i++) {
-		if (choose_one(&dir, options->positional[i], choose, done) != 0) {
+		if (choose_one(run, options->positional[i]) != 0) {
 			code = EXIT_FAILED;
 		}
 	}
-	data_dir_close(&dir);
+	data_dir_close(&run->dir);
 	return code;
 }
 
 enum exit_code
 command_account_adopt(const struct options *options)
 {
-	return run(options, service_account_adopt, "Adopted");
+	struct run run = { .choose = service_account_adopt, .done = "Adopted" };
+	return run_choices(options, &run);
 }
 
 enum exit_code
 command_account_override(const struct options *options)
 {
-	return run(options, service_account_override, "Overrode");
+	struct run run = { .choose = service_account_override, .done = "Overrode" };
+	enum exit_code code = run_choices(options, &run);
+	if (run.chosen > 0) {
+		printf("If a server shows yet another JWT that is not to be overwritten "
+		       "unasked, the account is\nin quarantine again (natsid account "
+		       "quarantine): choose once more.\n");
+	}
+	return code;
 }

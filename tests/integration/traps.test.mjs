@@ -1,11 +1,12 @@
 // What a publisher that pushes and believes the answer gets wrong: each with real servers.
 import assert from 'node:assert/strict';
-import { truncate } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from '@nats-io/jwt';
 import { AnotherHand } from './lib/another-hand.mjs';
 import { assertRefused } from './lib/client.mjs';
 import { NetworkStage } from './lib/network.mjs';
+import { must } from './lib/natsid.mjs';
 import { until } from './lib/processes.mjs';
 import { stampOf } from './lib/stamp.mjs';
 import { onStage } from './lib/stage.mjs';
@@ -228,6 +229,41 @@ for (const which of ['newest', 'oldest']) {
         for (const server of stage.servers) if ((await server.stored(account.public_key)) !== jwt) return false;
         return true;
       }, { deadline: NOTICED });
+      await allHold();
+    });
+
+    // Two of the three hold what somebody else made, as after a repair by hand on both. Servers take a JWT of another one
+    // of the same id for the same, so that they leave each other's alone.
+    test('two servers that hold different JWTs of other hands: one choice for each, and that is the end of it', async () => {
+      const jwt = await allHold();
+      const { iat } = stampOf(jwt);
+      const [one, two] = [41, 42].map((connections) => hand.forge(jwt, (claims) => {
+        delete claims.nats.tags;
+        Object.assign(claims, { iat, jti: 'BYHAND' });
+        claims.nats.limits.conn = connections;
+      }));
+      const plant = async (...jwts) => {
+        await Promise.all(jwts.map((each, i) => writeFile(join(stage.servers[i].store, `${account.public_key}.jwt`), each)));
+        await stage.daemon.api('POST', '/api/v1/reconcile');
+      };
+      const quarantined = async () => until('it is in quarantine', async () => (
+        (await stage.api('GET', `/api/v1/accounts/${account.id}/state`)).quarantine), { deadline: DEADLINE });
+      await plant(one, two);
+      for (const which of ['one', 'the other']) {
+        assert.equal((await quarantined()).cause, 'foreign', which);
+        const { stdout } = await must(['account', 'quarantine', '--data', stage.data]);
+        assert.match(stdout, /foreign: server \(one of several\) has a JWT that another hand made/);
+        assert.match(stdout, /one is shown at a time: choose for each/);
+        assert.deepEqual(await Promise.all(stage.servers.map((server) => server.stored(account.public_key))), [one, two, jwt]);
+        const chosen = await must(['account', 'override', 'acme', '--data', stage.data]);
+        assert.match(chosen.stdout, /^Overrode acme.*\.\nIf a server shows yet another JWT/);
+      }
+      assert.notEqual(await allHold(), jwt);
+      // Once all hold ours, the same bytes are somebody's new deed.
+      await plant(one);
+      await quarantined();
+      assert.equal(await stage.servers[0].stored(account.public_key), one);
+      await must(['account', 'override', 'acme', '--data', stage.data]);
       await allHold();
     });
 
