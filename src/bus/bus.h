@@ -195,12 +195,12 @@ struct bus_request {
  * bus_cancel. It waits for the network only when the socket's buffer is full, up to the
  * write deadline. An answer that is being delivered while its request expires or is
  * cancelled may arrive just afterwards: ignore numbers that are not known any more. A
- * failed call has no events. ERR_STALE: the connection of that epoch is over, and the news
- * of it is on its way; ERR_UNAVAILABLE: not UP, or the write failed; ERR_LIMITED:
+ * failed call has no events. ERR_STALE: the connection of that epoch is over, and the
+ * news of it is on its way; ERR_UNAVAILABLE: not UP, or the write failed; ERR_LIMITED:
  * BUS_REQUESTS_MAX are open; ERR_CONFLICT: that number is open; ERR_TOO_LARGE;
  * ERR_INVALID. Threads: any. */
-int bus_request(struct bus *bus, const struct bus_request *request,
-	struct err *err) MUST_CHECK;
+int bus_request(
+	struct bus *bus, const struct bus_request *request, struct err *err) MUST_CHECK;
 
 /* No further event of that request (but see bus_request); unknown numbers are ignored.
  * Threads: any. */

@@ -734,8 +734,9 @@ assert_meant_for(struct fixture *f, uint64_t epoch, enum err_code code)
 {
 	static uint64_t number = 5000;
 	struct err err = { 0 };
+	number++;
 	struct bus_request request = {
-		.number = number++,
+		.number = number,
 		.epoch = epoch,
 		.subject = "nobody",
 		.data = "",

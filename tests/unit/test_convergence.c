@@ -458,6 +458,7 @@ set_up_resting(void **state)
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, stage_set_up, stage_tear_down)
+#define RESTING(fn) cmocka_unit_test_setup_teardown(fn, set_up_resting, stage_tear_down)
 
 int
 main(void)
@@ -465,8 +466,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_distrust),
 		TEST(test_older_by_other_hand),
-		cmocka_unit_test_setup_teardown(
-			test_removed_by_other_hand, set_up_resting, stage_tear_down),
+		RESTING(test_removed_by_other_hand),
 		TEST(test_foreign),
 		TEST(test_foreign_during_push),
 		TEST(test_two_foreign),
