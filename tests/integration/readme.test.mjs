@@ -27,7 +27,7 @@ onStage("the README's walk", {}, (stage, test) => {
     assert.deepEqual(await ended, { code: 0, signal: null }, `${commands}\n${output.stderr}`);
     const kept = await readFile(join(stage.directory, '.variables'), 'utf8');
     const own = kept.match(/^declare -- (TOKEN|ACCOUNT|ROLE|USER_ID)=.*$/gm) ?? [];
-    variables = [`URL=${stage.daemon.url}`, ...own, /^natsid\(\).*$/m.exec(blocks[0])[0]].join('\n');
+    variables = [`URL=${stage.daemon.url}`, ...own, /^api\(\).*$/m.exec(blocks[0])[0]].join('\n');
     return output.stdout;
   }
 
