@@ -53,6 +53,18 @@ describe('docs/convergence.md', () => {
     printed = output.stdout.split('\n---\n');
   });
 
+  test('wait for an answer: no loop takes none for the one that it waits for', async () => {
+    const shorthands = text.match(/^(?:is|proven)\(\) .*$/gm).join('\n');
+    const conditions = [...blocks(text, 'sh').join('').matchAll(/\buntil (.*?)(?:; do |$)/gm)].map((match) => match[1]);
+    assert.ok(conditions.length >= 5);
+    // Neither natsid nor a file is there.
+    const script = `cd '${directory}'; curl() { :; }; api() { :; }; CLI() { :; }; ${shorthands}\nset -- ANY\n`;
+    for (const condition of conditions) {
+      const { ended } = launch('bash', ['-c', `${script} if ${condition}; then exit 42; fi`]);
+      assert.notEqual((await ended).code, 42, condition);
+    }
+  });
+
   const said = (word) => {
     const index = blocks(text, 'sh').findIndex((block) => block.includes(word));
     assert.ok(index >= 0, word);
