@@ -43,7 +43,7 @@ describe('docs/convergence.md', () => {
       .join('\n')
       .replace('$(scripts/nats-server)', serverBinary('newest'))
       .replaceAll('admin@example.com', superuser.email)
-      .replaceAll(/\b422(?=[123$])/g, clients).replaceAll(/\b622(?=[123$])/g, routes).replaceAll('8099', api);
+      .replaceAll(/\b423(?=[123$])/g, clients).replaceAll(/\b623(?=[123$])/g, routes).replaceAll('8099', api);
   }
 
   test('all of its commands', { timeout: 60_000 }, async () => {
@@ -51,6 +51,15 @@ describe('docs/convergence.md', () => {
     child.stdin.end(`${superuser.password}\n${superuser.password}\n`);
     assert.deepEqual(await ended, { code: 0, signal: null }, output.stdout + output.stderr);
     printed = output.stdout.split('\n---\n');
+  });
+
+  test('leave the ports of scripts/run alone, which may be running', () => {
+    const commands = blocks(text, 'sh').join('');
+    const [, exported] = /--port (\d+)\$i/.exec(commands);
+    const given = [1, 2, 3].map((i) => `${exported}${i}`);
+    const named = [...commands.matchAll(/127\.0\.0\.1:(\d{4})\b/g)].map((match) => match[1]);
+    assert.deepEqual(['4222', '6222', '8090'].filter((port) => [...given, ...named].includes(port)), []);
+    assert.ok(given.every((port) => named.includes(port)));
   });
 
   test('wait for an answer: no loop takes none for the one that it waits for', async () => {
