@@ -28,8 +28,8 @@ make_directory(const char *path, bool create, char **out_absolute, struct err *e
 	char *absolute = realpath(path, NULL);
 	if (absolute == NULL) {
 		return err_set(err, ERR_NOT_FOUND,
-			"there is no data directory %s (%s): run "
-			"natsid init, or natsid serve",
+			"there is no data directory %s (%s): name it by --data "
+			"DIR; natsid init makes a new operator",
 			path, strerror(errno));
 	}
 	*out_absolute = absolute;

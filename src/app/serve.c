@@ -113,8 +113,9 @@ ensure_operator(struct daemon *daemon, const char *name, struct err *err)
 {
 	static const struct actor system = { .kind = ACTOR_SYSTEM };
 	if (service_operator_init(daemon->dir.service, &system, name, err) == 0) {
-		log_info("made a new operator", LOG_STR("name", name),
-			LOG_STR("data", daemon->dir.path));
+		/* That may be a surprise: it takes no more than a wrong --data. */
+		log_warn("made a new operator; servers of another one will refuse it",
+			LOG_STR("name", name), LOG_STR("data", daemon->dir.path));
 		return 0;
 	}
 	if (err->code != ERR_CONFLICT) {

@@ -142,16 +142,24 @@ nats_words(natsStatus status)
 }
 
 /* As above. */
+static void
+copy_words(
+	const struct bus_link *link, natsStatus status, char out[static BUS_ERROR_SIZE])
+{
+	/* Nobody promises that nats.c's own words leave the URL's password out. */
+	copy_shown(out,
+		link->params.url->has_userinfo ? natsStatus_GetText(status)
+					       : nats_words(status));
+}
+
+/* As above. */
 static int
 status_err(
 	const struct bus_link *link, natsStatus status, const char *what, struct err *err)
 {
 	char shown[BUS_ERROR_SIZE] = "";
 
-	/* Nobody promises that nats.c's own words leave the URL's password out. */
-	copy_shown(shown,
-		link->params.url->has_userinfo ? natsStatus_GetText(status)
-					       : nats_words(status));
+	copy_words(link, status, shown);
 	return err_set(err, code_of(status), "%s: %s", what, shown);
 }
 
@@ -457,6 +465,15 @@ connect_err(const struct bus_link *link, natsStatus status, struct err *err)
 			"cannot connect: the server hung up%s",
 			wants_tls(link) ? "; perhaps it wants another client certificate"
 					: "");
+	/* A login is made for each connect: it is neither revoked nor too old. */
+	if (status == NATS_CONNECTION_AUTH_FAILED && link->params.bus->user_jwt != NULL) {
+		char shown[BUS_ERROR_SIZE] = "";
+		copy_words(link, status, shown);
+		return err_set(err, code_of(status),
+			"cannot connect: %.60s; perhaps the server trusts another "
+			"operator than that of this data directory (--data)",
+			shown);
+	}
 	return status_err(link, status, "cannot connect", err);
 }
 

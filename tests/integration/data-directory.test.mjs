@@ -5,7 +5,8 @@ import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeF
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { contents, initialised, operatorOf, scratch, serve } from './lib/command.mjs';
-import { natsid, request } from './lib/natsid.mjs';
+import { freePort, NatsServer } from './lib/nats.mjs';
+import { must, natsid, request } from './lib/natsid.mjs';
 import { until } from './lib/processes.mjs';
 
 const local = ['--listen', '127.0.0.1:0', '--nats', 'nats://127.0.0.1:1'];
@@ -68,6 +69,24 @@ test('serve initialises a missing or an empty directory by itself', async (t) =>
     }
     assert.equal((await daemon.stop()).code, 0);
     assert.deepEqual(Object.keys(await contents(data)).sort(), ['master.key', 'natsid.db']);
+  }
+});
+
+test('with the wrong directory serve says that it made an operator, and why servers refuse it', async (t) => {
+  const directory = await scratch(t);
+  const data = await initialised(directory);
+  for (const which of ['newest', 'oldest']) {
+    const port = await freePort();
+    const { stdout: configuration } = await must(['export', 'nats-conf', '--data', data, '--server-name', which, '--port', `${port}`]);
+    const server = new NatsServer({ which, name: which, port, directory, configuration });
+    await server.start();
+    const daemon = start(join(directory, `not ${which}`), ['--nats', server.url]);
+    const url = await daemon.listening();
+    assert.match(daemon.output.stderr, /warn made a new operator; servers of another one will refuse it .*data=.*not /);
+    const error = await until('it was refused', async () => (await request(url, 'GET', '/readyz')).body.nats.error);
+    assert.equal(error, 'cannot connect: Authorization Violation; perhaps the server trusts another operator than that of this data directory (--data)');
+    assert.equal((await daemon.stop()).code, 0);
+    await server.stop();
   }
 });
 
@@ -205,7 +224,7 @@ test('commands that need a data directory say what makes one, and make none', as
   for (const command of [['superuser', 'upsert', 'a@example.org', '-'], ['export', 'operator-jwt'], ['export', 'nats-conf']]) {
     const { code, stderr } = await natsid([...command, '--data', data], { input: 'long enough\n' });
     assert.equal(code, 4);
-    assert.match(stderr, /no data directory .*none.*run natsid init, or natsid serve/);
+    assert.match(stderr, /no data directory .*none.*name it by --data DIR; natsid init makes a new operator/);
   }
   const below = await natsid(['init', '--data', join(directory, 'none', 'below')]);
   assert.equal(below.code, 4);

@@ -1490,6 +1490,28 @@ test_own_refusal_is_shown(void **state)
 	assert_int_equal(auth.signatures, 0);
 }
 
+static void
+test_refused_login_names_what_may_be_wrong(void **state)
+{
+	struct fixture *f = *state;
+	struct auth auth = { 0 };
+	struct bus_status status;
+
+	assert_true(nats_server_start(
+		&f->first, 0, "authorization { user: a, password: right }\n"));
+	const char *urls[] = { f->first.url };
+	struct bus_params params = params_of(f, urls, 1);
+	log_in_with(&params, &auth);
+	start_with(f, &params);
+	do
+		bus_status(f->bus, &status);
+	while (status.attempts < 2);
+	bus_stop(f->bus); /* auth ends here */
+	assert_string_equal(status.last_error,
+		"cannot connect: Authorization Violation; perhaps the server trusts "
+		"another operator than that of this data directory (--data)");
+}
+
 int
 main(void)
 {
@@ -1527,6 +1549,7 @@ main(void)
 		WITH_SERVERS(test_credentials_are_asked_for_at_each_connect),
 		WITH_SERVERS(test_refused_credentials_are_not_the_end),
 		WITH_SERVERS(test_own_refusal_is_shown),
+		WITH_SERVERS(test_refused_login_names_what_may_be_wrong),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	nats_CloseAndWait(PATIENCE_MS);
