@@ -28,6 +28,8 @@ struct inventory {
 	size_t at; /* of the walk along our accounts */
 	size_t foreign;
 	struct nkey_public *foreign_keys; /* owned, FOREIGN_MAX places */
+	size_t unheard; /* of those, that no server was known to have */
+	char first_unheard[NKEY_TEXT_SIZE];
 	size_t missing;
 };
 
@@ -115,23 +117,51 @@ compare_account(void *ctx, const struct store_publish_key *ours, struct err *err
 }
 
 static int
+write_foreign_one(struct store_tx *tx, struct inventory *inventory, int64_t server,
+	const char *key, struct err *err)
+{
+	bool known = false;
+	if (store_drift_is_foreign(store_tx_conn(tx), key, &known, err) != 0) {
+		return -1;
+	}
+	if (!known && inventory->unheard++ == 0) {
+		memcpy(inventory->first_unheard, key, NKEY_TEXT_SIZE);
+	}
+	return store_drift_found(tx, server, key, STORE_DRIFT_FOREIGN, err);
+}
+
+static int
 write_foreign(struct store_tx *tx, void *ctx, struct err *err)
 {
-	const struct inventory *inventory = ctx;
+	struct inventory *inventory = ctx;
 	int64_t server = inventory->p->members[inventory->index].seq;
 	int64_t begin = store_tx_now(tx);
 	if (server == 0) {
 		return 0; /* one of two of one name: whose they are nobody could tell */
 	}
 	size_t len = inventory->foreign < FOREIGN_MAX ? inventory->foreign : FOREIGN_MAX;
+	inventory->unheard = 0;
 	for (size_t i = 0; i < len; i++) {
 		char key[NKEY_TEXT_SIZE];
 		nkey_text_encode(NKEY_ACCOUNT, &inventory->foreign_keys[i], key);
-		if (store_drift_found(tx, server, key, STORE_DRIFT_FOREIGN, err) != 0) {
+		if (write_foreign_one(tx, inventory, server, key, err) != 0) {
 			return -1;
 		}
 	}
 	return store_drift_foreign_gone(tx, server, begin, err);
+}
+
+/* Of what all servers have the first one to tell it is named, and once. */
+static void
+tell_foreign(const struct inventory *inventory)
+{
+	if (inventory->unheard > 0) {
+		log_warn("a server holds accounts that natsid does not know",
+			LOG_STR("server",
+				inventory->p->roster.servers[inventory->index].name),
+			LOG_INT("accounts", (int64_t)inventory->unheard),
+			LOG_STR("first", inventory->first_unheard));
+	}
 }
 
 static int
@@ -147,7 +177,11 @@ compare(struct inventory *inventory, struct err *err)
 	for (; rc == 0 && inventory->at < inventory->len; inventory->at++) {
 		add_foreign(inventory);
 	}
-	return rc == 0 ? store_write(p->params.store, write_foreign, inventory, err) : -1;
+	if (rc != 0 || store_write(p->params.store, write_foreign, inventory, err) != 0) {
+		return -1;
+	}
+	tell_foreign(inventory);
+	return 0;
 }
 
 static int

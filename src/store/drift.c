@@ -109,6 +109,26 @@ store_drift_foreign(
 	return 0;
 }
 
+int
+store_drift_is_foreign(struct store_conn *conn, const char *account_key,
+	bool *out_foreign, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, conn, STORE_STMT_DRIFT_IS_FOREIGN,
+		    "SELECT 1 FROM drift WHERE repaired_at = 0 AND "
+		    "kind = 'foreign' AND account_key = ?1 LIMIT 1",
+		    err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_text(&stmt, 1, account_key);
+	int rc = store_stmt_step(&stmt, err);
+	if (rc < 0) {
+		return -1;
+	}
+	*out_foreign = rc > 0;
+	return 0;
+}
+
 static int
 read_kind(const struct store_stmt *stmt, int column, enum store_drift_kind *out,
 	struct err *err)

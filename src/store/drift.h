@@ -43,6 +43,10 @@ int store_drift_foreign_gone(
 int store_drift_foreign(struct store_conn *conn, int64_t server, int64_t *out_count,
 	struct err *err) MUST_CHECK;
 
+/* Some server was found to hold it, and nothing since says otherwise. */
+int store_drift_is_foreign(struct store_conn *conn, const char *account_key,
+	bool *out_foreign, struct err *err) MUST_CHECK;
+
 /* The newest first, at most limit; the caller frees *out. */
 int store_drift_list(struct store_conn *conn, int64_t limit, struct store_drift **out,
 	size_t *out_len, struct err *err) MUST_CHECK;

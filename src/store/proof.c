@@ -81,7 +81,9 @@ store_proof_counts(
 		    "WHERE generation > proven_generation), "
 		    "(SELECT count(*) FROM quarantine), "
 		    "(SELECT count(*) FROM servers WHERE missing_since > 0 AND "
-		    "absent = 0), (SELECT count(*) FROM servers WHERE absent = 1)",
+		    "absent = 0), (SELECT count(*) FROM servers WHERE absent = 1), "
+		    "(SELECT count(DISTINCT account_key) FROM drift "
+		    "WHERE repaired_at = 0 AND kind = 'foreign')",
 		    err) != 0) {
 		return -1;
 	}
@@ -93,5 +95,6 @@ store_proof_counts(
 	out->quarantined = store_stmt_int(&stmt, 1);
 	out->missing = store_stmt_int(&stmt, 2);
 	out->absent = store_stmt_int(&stmt, 3);
+	out->foreign = store_stmt_int(&stmt, 4);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct store_proof_counts {
 	int64_t quarantined; /* accounts */
 	int64_t missing; /* servers that are silent, and waited for */
 	int64_t absent; /* servers that are silent, and not waited for any more */
+	int64_t foreign; /* accounts on servers that are not natsid's */
 };
 
 int store_proof_counts(struct store_conn *conn, struct store_proof_counts *out,

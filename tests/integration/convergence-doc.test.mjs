@@ -63,7 +63,7 @@ describe('docs/convergence.md', () => {
   });
 
   test('wait for an answer: no loop takes none for the one that it waits for', async () => {
-    const shorthands = text.match(/^(?:is|proven)\(\) .*$/gm).join('\n');
+    const shorthands = text.match(/^(?:is|proven|foreign)\(\) .*$/gm).join('\n');
     const conditions = [...blocks(text, 'sh').join('').matchAll(/\buntil (.*?)(?:; do |$)/gm)].map((match) => match[1]);
     assert.ok(conditions.length >= 5);
     // Neither natsid nor a file is there.
@@ -99,15 +99,19 @@ describe('docs/convergence.md', () => {
     const restored = said('CLI account quarantine');
     assert.match(restored, /holds a JWT of this account that is newer than this database .*natsid account adopt\|override acme/);
     assert.match(restored, /revocations only on the server: 1 /);
+    const foreign = said('foreign() {');
+    for (const name of ['nats-1', 'nats-2', 'nats-3']) assert.match(foreign, new RegExp(`^trial +${name} +present .* [01]$`, 'm'));
+    assert.match(foreign, /^trial .* 1$/m);
+    assert.match(foreign, /\nA[A-Z2-7]{55}\.jwt is late$/);
     assert.match(said('CLI account adopt'), /^Adopted acme; 1 revocation taken over\.\n1$/);
 
     assert.equal(said('SHOP='), 'Preference-Applied: wait=20\r\n[]');
   });
 
   test('the numbers that it alarms on are there, and say that all is well', async () => {
-    const numbers = Object.fromEntries(said('/metrics').split('\n').map((line) => line.split(' ')));
+    const numbers = Object.fromEntries(said('natsid_(ready').split('\n').map((line) => line.split(' ')));
     const alarms = rows(section(text, 'What to alarm on')).map(([cell]) => quoted(cell)[0]);
-    assert.equal(alarms.length, 8);
+    assert.equal(alarms.length, 9);
     for (const alarm of alarms) {
       const [name, sign, value] = alarm.split(' ');
       assert.ok(name in numbers, name);

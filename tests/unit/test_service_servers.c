@@ -449,6 +449,16 @@ test_counts(void **state)
 	ok(service_proof_counts(t->service, &counts, &err), &err);
 	assert_int_equal(counts.missing, 0);
 	assert_int_equal(counts.absent, 1);
+	assert_int_equal(counts.foreign, 0);
+	write_ok(t, drift_write, &servers[0].seq);
+	write_ok(t, drift_write, &servers[1].seq);
+	ok(service_proof_counts(t->service, &counts, &err), &err);
+	assert_int_equal(counts.foreign, 2); /* accounts, on however many servers */
+	temp_service_advance(t, 1000);
+	write_ok(t, foreign_gone_write, &servers[0].seq);
+	write_ok(t, foreign_gone_write, &servers[1].seq);
+	ok(service_proof_counts(t->service, &counts, &err), &err);
+	assert_int_equal(counts.foreign, 0);
 }
 
 static void
