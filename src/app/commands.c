@@ -285,6 +285,31 @@ absolute_path(const char *path, char *out, size_t size, struct err *err)
 	return 0;
 }
 
+/* Below the directory each server has its own, so that all can be given the same one. A
+ * server that keeps its streams in the directory itself must find them there again. */
+static int
+jetstream_path(const char *given, const char *server_name, char *out, size_t size,
+	struct err *err)
+{
+	char dir[PATH_MAX];
+	char used[PATH_MAX];
+	if (absolute_path(given, dir, sizeof(dir), err) != 0) {
+		return -1;
+	}
+	if (str_fmt(used, sizeof(used), "%s/jetstream", dir) != 0 ||
+		str_fmt(out, size, "%s/%s", dir, server_name) != 0) {
+		return err_set(err, ERR_INVALID, "the path %s is too long", given);
+	}
+	if (access(used, F_OK) != 0) {
+		return 0;
+	}
+	fprintf(stderr,
+		"natsid: a server has streams in %s already: the configuration leaves "
+		"them there. Another server needs another --jetstream\n",
+		used);
+	return str_copy(out, size, dir);
+}
+
 static int
 export_conf(const struct options *options, const struct data_dir *dir, struct err *err)
 {
@@ -312,7 +337,8 @@ export_conf(const struct options *options, const struct data_dir *dir, struct er
 			err, ERR_INVALID, "the path of the data directory is too long");
 	}
 	if (jetstream_dir != NULL &&
-		absolute_path(jetstream_dir, jetstream, sizeof(jetstream), err) != 0) {
+		jetstream_path(jetstream_dir, params.server_name, jetstream,
+			sizeof(jetstream), err) != 0) {
 		return -1;
 	}
 	buf_init(&text, EXPORT_MAX);

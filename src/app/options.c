@@ -48,7 +48,7 @@ static const struct option options_table[OPTION_COUNT] = {
 	[OPTION_PORT] = { "port", "NATSID_PORT", "port", "N", "4222",
 		"the port that the server listens on" },
 	[OPTION_JETSTREAM] = { "jetstream", "NATSID_JETSTREAM", "jetstream", "DIR", NULL,
-		"switch JetStream on, with its store there" },
+		"switch JetStream on, with its store in DIR/NAME" },
 	[OPTION_ROLE_PACE] = { "role-pace", "NATSID_ROLE_PACE", "role_pace", "N", "20",
 		"accounts a second that a wider role reaches; 0 is all at once" },
 	[OPTION_NATS_MAX_PRIMARY_RETRIES] = { "nats-max-primary-retries",

@@ -76,7 +76,7 @@ test('a server started on it keeps its files just where the configuration says',
     new Promise((resolve) => { child.stderr.on('data', () => output.stderr.includes('Server is ready') && resolve()); }),
   ]);
   assert.match((await readdir(join(data, 'nats', 'natsid-1', 'jwt'))).join(), /^A[A-Z2-7]{55}\.jwt$/);
-  assert.ok((await stat(join(directory, 'js \\ "x"', 'jetstream'))).isDirectory());
+  assert.ok((await stat(join(directory, 'js \\ "x"', 'natsid-1', 'jetstream'))).isDirectory());
   child.kill('SIGTERM');
   await ended;
 });
@@ -87,8 +87,24 @@ test('--jetstream with a relative path means the directory of the export, not of
   for (const path of ['js', './js']) {
     const { ended, output } = launch(binary, ['export', 'nats-conf', '--data', data, '--jetstream', path], { cwd: directory });
     assert.equal((await ended).code, 0);
-    assert.ok(output.stdout.includes(`store_dir: "${directory}/js"`), output.stdout);
+    assert.ok(output.stdout.includes(`store_dir: "${directory}/js/natsid-1"`), output.stdout);
   }
+});
+
+test('servers that are given the same --jetstream do not share a store, and one that has streams in it keeps them', async (t) => {
+  const directory = await scratch(t);
+  const data = await initialised(directory);
+  const stores = async (names) => Promise.all(names.map(async (name) => {
+    const { stdout, stderr } = await must(['export', 'nats-conf', '--data', data, '--jetstream', join(directory, 'js'), '--server-name', name]);
+    return [/store_dir: "(.*)"/.exec(stdout)[1].replace(`${directory}/`, ''), stderr];
+  }));
+  assert.deepEqual(await stores(['nats-1', 'nats-2']), [['js/nats-1', ''], ['js/nats-2', '']]);
+  await mkdir(join(directory, 'js', 'nats-1', 'jetstream'), { recursive: true }); // as servers do
+  assert.deepEqual(await stores(['nats-1', 'nats-2']), [['js/nats-1', ''], ['js/nats-2', '']]);
+  await mkdir(join(directory, 'js', 'jetstream'));
+  const [[store, words]] = await stores(['nats-1']);
+  assert.equal(store, 'js');
+  assert.match(words, /a server has streams in .*\/js\/jetstream already.*Another server needs another --jetstream/);
 });
 
 test('--output writes the file whole or leaves the old one', async (t) => {
