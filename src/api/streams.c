@@ -44,9 +44,21 @@ note_stream(void *ctx, const char *stream, struct err *err)
 	return strlist_add(names, stream, err);
 }
 
+/* Only a user of the account can delete them. */
+static const char *
+way_out(const struct account_streams_check *check)
+{
+	if (check->suspended) {
+		return "It is suspended, so nobody can delete them.";
+	}
+	return check->has_users ? "Delete them first, and its users then."
+				: "It has no user left who could delete them.";
+}
+
 /* As many as there is room for, at least one in part. */
 static int
-has_streams(const struct strlist *names, struct err *err)
+has_streams(const struct account_streams_check *check, const struct strlist *names,
+	struct err *err)
 {
 	char shown[STREAMS_SHOWN_BYTES + 8] = "";
 	char more[32] = "";
@@ -65,9 +77,9 @@ has_streams(const struct strlist *names, struct err *err)
 		str_fmt_cut(more, sizeof(more), " and %zu more", names->len - at);
 	}
 	return err_set(err, ERR_CONFLICT,
-		"The account has streams: %s%s. Delete them first, or delete it with "
-		"?force=1: what they hold is then out of reach.",
-		shown, more);
+		"The account has streams: %s%s. %s With ?force=1 they stay, out of "
+		"reach.",
+		shown, more, way_out(check));
 }
 
 static int
@@ -100,7 +112,7 @@ ask(const struct api_call *call, const struct account_streams_check *check,
 		goto out;
 	}
 	if (names.len > 0) {
-		has_streams(&names, err);
+		has_streams(check, &names, err);
 	} else if (check->missing[0] != '\0') {
 		str_fmt_cut(text, sizeof(text), "The server %.60s does not answer",
 			check->missing);

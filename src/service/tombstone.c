@@ -6,6 +6,7 @@
 #include "mint/account.h"
 #include "mint/removal.h"
 #include "service/internal.h"
+#include "store/account.h"
 #include "store/burial.h"
 #include "store/record.h"
 
@@ -542,11 +543,15 @@ read_check(struct store_conn *conn, void *ctx, struct err *err)
 	struct check *check = ctx;
 	struct account row = { 0 };
 	struct mint_account mint = { 0 };
+	int64_t users = 0;
 	int rc = -1;
 	if (store_record_get(conn, &account_collection, check->id, &row, err) != 0 ||
+		store_account_user_count(conn, row.head.seq, 1, &users, err) != 0 ||
 		mint_account_begin(&row, false, &mint, err) != 0) {
 		goto out;
 	}
+	check->out->suspended = !row.active;
+	check->out->has_users = users > 0;
 	check->out->needed = may_stream(&mint.claims.as.account.limits);
 	nkey_text_encode(NKEY_ACCOUNT, &row.public_key, check->out->key);
 	rc = find_missing(conn, check->out, err);

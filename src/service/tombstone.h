@@ -67,6 +67,8 @@ int service_tombstones_bury(struct service *service, int64_t ttl_ms,
 /* What must be asked before an account is deleted. */
 struct account_streams_check {
 	bool needed; /* it may have streams, as far as its limits say */
+	bool suspended;
+	bool has_users;
 	char key[NKEY_TEXT_SIZE]; /* A... */
 	char missing[STORE_SERVER_NAME_SIZE]; /* a server that is known and does not
 						 answer: it cannot be asked; "": none */

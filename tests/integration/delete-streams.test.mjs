@@ -30,8 +30,17 @@ for (const [which, servers] of [['newest', 1], ['newest', 3], ['oldest', 3]]) {
       }
     });
 
-    test('it is not deleted, and the answer names them', async () => {
+    test('the answer says who can delete them, if anybody can', async () => {
+      const refusal = async () => (await stage.daemon.api('DELETE', path(account, '?dry_run=1'))).body.message;
+      assert.match(await refusal(), /S\. Delete them first, and its users then\. With \?force=1 they stay, out of reach\.$/);
+      await stage.change(account, { active: false });
+      assert.match(await refusal(), /S\. It is suspended, so nobody can delete them\. With \?force=1 they stay, out of reach\.$/);
+      await stage.change(account, { active: true });
       await stage.remove(user);
+      assert.match(await refusal(), /S\. It has no user left who could delete them\. With \?force=1 they stay, out of reach\.$/);
+    });
+
+    test('it is not deleted, and the answer names them', async () => {
       for (const query of ['', '?dry_run=1', '?force=0']) {
         const { status, body } = await stage.daemon.api('DELETE', path(account, query));
         assert.equal(status, 400);
