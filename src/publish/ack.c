@@ -44,8 +44,10 @@ resolver_of(const char *words)
 		str_starts_with(words, "jwt update cache")) {
 		return STORE_RESOLVER_CACHE;
 	}
-	return str_equal(words, "jwt updated") ? STORE_RESOLVER_FULL
-					       : STORE_RESOLVER_UNKNOWN;
+	return str_equal(words, "jwt updated") ||
+			str_starts_with(words, "jwt update resulted in error")
+		? STORE_RESOLVER_FULL
+		: STORE_RESOLVER_UNKNOWN;
 }
 
 /* A server that cannot read a JWT does not know whose it is. */

@@ -35,6 +35,8 @@ jobs_init(struct jobs *jobs)
 	TAILQ_INIT(&jobs->paced);
 	TAILQ_INIT(&jobs->urgent);
 	TAILQ_INIT(&jobs->ready);
+	TAILQ_INIT(&jobs->looks);
+	TAILQ_INIT(&jobs->again);
 	TAILQ_INIT(&jobs->active);
 }
 
@@ -122,13 +124,23 @@ heap_reserve(struct jobs *jobs, size_t room)
 /* ---- all of them ---- */
 
 static struct job_list *
+lane_list(struct jobs *jobs, enum job_lane lane)
+{
+	struct job_list *lists[LANE_COUNT] = { [LANE_URGENT] = &jobs->urgent,
+		[LANE_FIRST] = &jobs->ready,
+		[LANE_LOOK] = &jobs->looks,
+		[LANE_AGAIN] = &jobs->again };
+	return lists[lane];
+}
+
+static struct job_list *
 list_of(struct jobs *jobs, const struct job *job)
 {
 	switch (job->phase) {
 	case JOB_PACED:
 		return &jobs->paced;
 	case JOB_READY:
-		return job->urgent ? &jobs->urgent : &jobs->ready;
+		return lane_list(jobs, job->lane);
 	case JOB_PUSHING:
 	case JOB_LOOKING:
 	case JOB_DELAYED: /* it is in none */
@@ -147,18 +159,34 @@ unlink_job(struct jobs *jobs, struct job *job)
 	TAILQ_REMOVE(list_of(jobs, job), job, link);
 	if (job->phase == JOB_READY) {
 		jobs->ready_len--;
+		jobs->ready_in[job->lane]--;
 	}
 	if (job->phase == JOB_PUSHING || job->phase == JOB_LOOKING) {
 		tdelete(job, &jobs->by_request, compare_requests);
 		jobs->active_len--;
+		jobs->active_in[job->lane]--;
 	}
+}
+
+/* It is in no list. */
+static void
+put_ready(struct jobs *jobs, struct job *job)
+{
+	job->phase = JOB_READY;
+	job->lane = job->urgent          ? LANE_URGENT
+		: job->failures > 0      ? LANE_AGAIN
+		: job->pass && job->look ? LANE_LOOK
+					 : LANE_FIRST;
+	TAILQ_INSERT_TAIL(lane_list(jobs, job->lane), job, link);
+	jobs->ready_len++;
+	jobs->ready_in[job->lane]++;
 }
 
 void
 jobs_release(struct jobs *jobs)
 {
 	struct job_list *lists[] = { &jobs->paced, &jobs->urgent, &jobs->ready,
-		&jobs->active };
+		&jobs->looks, &jobs->again, &jobs->active };
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		while (!TAILQ_EMPTY(lists[i])) {
 			jobs_remove(jobs, TAILQ_FIRST(lists[i]));
@@ -180,8 +208,8 @@ jobs_find(struct jobs *jobs, int64_t account)
 	return node != NULL ? *node : NULL;
 }
 
-struct job *
-jobs_add(struct jobs *jobs, int64_t account, bool urgent)
+static struct job *
+add(struct jobs *jobs, int64_t account, bool urgent, bool pass)
 {
 	if (heap_reserve(jobs, jobs->len + 1) != 0) {
 		return NULL;
@@ -192,15 +220,27 @@ jobs_add(struct jobs *jobs, int64_t account, bool urgent)
 	}
 	job->account = account;
 	job->urgent = urgent;
-	job->phase = JOB_READY;
+	job->pass = pass;
+	job->look = pass;
 	if (tsearch(job, &jobs->by_account, compare_accounts) == NULL) {
 		free(job);
 		return NULL;
 	}
-	TAILQ_INSERT_TAIL(list_of(jobs, job), job, link);
-	jobs->ready_len++;
+	put_ready(jobs, job);
 	jobs->len++;
 	return job;
+}
+
+struct job *
+jobs_add(struct jobs *jobs, int64_t account, bool urgent)
+{
+	return add(jobs, account, urgent, false);
+}
+
+struct job *
+jobs_add_look(struct jobs *jobs, int64_t account, bool urgent)
+{
+	return add(jobs, account, urgent, true);
 }
 
 static void
@@ -256,10 +296,8 @@ void
 jobs_make_ready(struct jobs *jobs, struct job *job, bool urgent)
 {
 	unlink_job(jobs, job);
-	job->phase = JOB_READY;
 	job->urgent = job->urgent || urgent;
-	TAILQ_INSERT_TAIL(list_of(jobs, job), job, link);
-	jobs->ready_len++;
+	put_ready(jobs, job);
 }
 
 int
@@ -270,6 +308,7 @@ jobs_activate(struct jobs *jobs, struct job *job, enum job_phase phase, uint64_t
 	job->request = request;
 	TAILQ_INSERT_TAIL(&jobs->active, job, link);
 	jobs->active_len++;
+	jobs->active_in[job->lane]++;
 	return tsearch(job, &jobs->by_request, compare_requests) != NULL ? 0 : -1;
 }
 

@@ -31,11 +31,22 @@ enum job_phase {
 	JOB_LOOKING /* a lookup is under way */
 };
 
+/* Which ready jobs it waits among. */
+enum job_lane {
+	LANE_URGENT,
+	LANE_FIRST, /* something changed */
+	LANE_LOOK, /* nobody but a pass wants something of it */
+	LANE_AGAIN, /* tried before, in vain */
+	LANE_COUNT
+};
+
 struct job {
 	TAILQ_ENTRY(job) link;
 	int64_t account;
 	enum job_phase phase;
+	enum job_lane lane; /* JOB_READY, and that it came from when it is under way */
 	bool urgent;
+	bool pass; /* a pass made it, to look at it, and nobody asked for more since */
 	bool look; /* look at what the servers hold before anything else */
 	bool look_again; /* and once more after that: a push of another hand may be on
 			    its way */
@@ -53,6 +64,7 @@ struct job {
 	uint64_t turn; /* among those that are due together */
 	size_t place; /* in the heap */
 	unsigned failures;
+	uint32_t told; /* hash of why, as it was logged last */
 	int64_t unseen_since; /* monotonic ms: no look was complete since; 0: there was
 				 none, or it was */
 
@@ -66,6 +78,7 @@ struct job {
 	int64_t last_iat;
 	size_t current; /* servers that held these bytes since they started, as recorded
 			 */
+	bool noted; /* words of a try that failed are recorded */
 	uint8_t *overruled; /* see struct store_publish; owned, NULL: none */
 	size_t overruled_len;
 	char *jwt; /* owned; NULL: none was minted yet */
@@ -96,10 +109,14 @@ struct jobs {
 	size_t delayed_room;
 	uint64_t turns;
 	struct job_list urgent;
-	struct job_list ready;
+	struct job_list ready; /* LANE_FIRST */
+	struct job_list looks;
+	struct job_list again;
 	struct job_list active;
 	size_t active_len;
-	size_t ready_len; /* urgent ones among them */
+	size_t active_in[LANE_COUNT]; /* that came from there */
+	size_t ready_len; /* of all lanes */
+	size_t ready_in[LANE_COUNT];
 	size_t len;
 };
 
@@ -114,8 +131,18 @@ struct job *jobs_find(struct jobs *jobs, int64_t account);
 /* NULL when out of memory. New jobs are JOB_READY. */
 struct job *jobs_add(struct jobs *jobs, int64_t account, bool urgent);
 
+/* One of a pass, that is only looked at. */
+struct job *jobs_add_look(struct jobs *jobs, int64_t account, bool urgent);
+
 /* Frees it. */
 void jobs_remove(struct jobs *jobs, struct job *job);
+
+/* Ready ones that were not tried yet. */
+static inline size_t
+jobs_new(const struct jobs *jobs)
+{
+	return jobs->ready_len - jobs->ready_in[LANE_AGAIN];
+}
 
 /* The job that the request belongs to, or NULL. */
 struct job *jobs_find_request(struct jobs *jobs, uint64_t request);

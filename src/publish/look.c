@@ -13,7 +13,8 @@
 enum {
 	UNSEEN_MAX_MS = 60 * 1000,
 	UNSEEN_CACHE_MAX_MS = 10 * 1000,
-	UNSEEN_LONGEST_MS = 180 * 1000 /* though other servers come again and again */
+	UNSEEN_LONGEST_MS = 180 * 1000, /* though other servers come again and again */
+	LIMIT_SLACK_MS = 20 /* a look that ends then does not end just before */
 };
 
 static size_t
@@ -196,14 +197,12 @@ unrecorded(const struct publisher *p, const struct job *job)
 	return mask;
 }
 
-static size_t
-count_unknown(const struct publisher *p)
+/* When the server that came last, and this look, were waited for so long. */
+static int64_t
+unseen_until(const struct publisher *p, const struct job *job, int64_t limit)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < p->roster.len; i++) {
-		n += p->members[i].resolver == STORE_RESOLVER_UNKNOWN ? 1 : 0;
-	}
-	return n;
+	int64_t since = job->unseen_since > p->grown_at ? job->unseen_since : p->grown_at;
+	return publish_earlier_of(since + limit, job->unseen_since + UNSEEN_LONGEST_MS);
 }
 
 /* Those that do show it are not to go without what was taken away for ever, because of
@@ -211,11 +210,18 @@ count_unknown(const struct publisher *p)
 static bool
 is_given_up(const struct publisher *p, const struct job *job)
 {
-	int64_t since = job->unseen_since > p->grown_at ? job->unseen_since : p->grown_at;
+	int64_t limit = silent(p, job) <= publish_count_unknown(p) ? UNSEEN_CACHE_MAX_MS
+								   : UNSEEN_MAX_MS;
+	return publish_now_ms(p) >= unseen_until(p, job, limit);
+}
+
+int64_t
+publish_look_limit(const struct publisher *p, const struct job *job)
+{
 	int64_t limit =
-		silent(p, job) <= count_unknown(p) ? UNSEEN_CACHE_MAX_MS : UNSEEN_MAX_MS;
-	int64_t now = publish_now_ms(p);
-	return now - since >= limit || now - job->unseen_since >= UNSEEN_LONGEST_MS;
+		publish_count_unknown(p) > 0 ? UNSEEN_CACHE_MAX_MS : UNSEEN_MAX_MS;
+	int64_t left = unseen_until(p, job, limit) - publish_now_ms(p);
+	return job->unseen_since == 0 || left <= 0 ? INT64_MAX : left + LIMIT_SLACK_MS;
 }
 
 /* Somebody gains by a push: something changed, or one that answers lacks it. */
@@ -272,6 +278,14 @@ doubt_shown(struct publisher *p, struct job *job)
 	}
 }
 
+/* Nobody wants anything but to see it everywhere: a pass comes to it again. */
+static bool
+is_left_to_passes(const struct job *job)
+{
+	return job->pass && job->jwt != NULL && job->proven >= job->wanted &&
+		!is_needed(job);
+}
+
 /* True: it is looked at once more, and nothing is pushed before. */
 static bool
 wait_for_more(struct publisher *p, struct job *job)
@@ -279,20 +293,25 @@ wait_for_more(struct publisher *p, struct job *job)
 	char who[STORE_PUBLISH_MESSAGE_MAX / 2];
 	char words[STORE_PUBLISH_MESSAGE_MAX];
 	uint64_t unseen = unrecorded(p, job);
+	say_who_is_silent(p, job, unseen, who, sizeof(who));
+	publish_on_silence(p, who);
 	if (job->unseen_since == 0) {
-		job->unseen_since = publish_now_ms(p);
+		job->unseen_since = job->sent_at;
 	}
 	if (!waits_for_more(job) && may_overwrite(p, job, unseen)) {
 		return false;
 	}
 	doubt_shown(p, job);
-	say_who_is_silent(p, job, unseen, who, sizeof(who));
 	str_fmt_cut(words, sizeof(words),
 		"no answer to a lookup from %s: natsid pushes over nothing that it has "
 		"not seen (a resolver of type cache shows nothing)",
 		who);
+	if (is_left_to_passes(job)) {
+		publish_leave(p, job, unseen != 0 ? words : NULL);
+		return true;
+	}
 	job->look = true;
-	publish_fail(p, job, STORE_PUBLISH_PENDING, words);
+	publish_wait(p, job, words);
 	return true;
 }
 
@@ -320,6 +339,7 @@ finish_first_look(struct publisher *p, struct job *job, bool nobody_listens)
 	if (is_complete(p, job)) {
 		job->unseen_since = 0;
 		note_looked(p, job);
+		publish_on_shown(p);
 	}
 	if (job->jwt != NULL && shown(job) == job->equal && job->equal > 0 &&
 		is_complete(p, job)) {
@@ -388,6 +408,22 @@ has_seen_enough(const struct publisher *p, const struct job *job)
 			shown(job) >= count_bits(publish_full_servers(p));
 	}
 	return shown(job) >= expected(p, job);
+}
+
+/* One of the servers turned out to be a cache: nothing waits for it any more. */
+void
+publish_expect_fewer(struct publisher *p)
+{
+	struct job *next = NULL;
+	for (struct job *job = TAILQ_FIRST(&p->jobs.active); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		if (job->phase == JOB_LOOKING && !job->pushed &&
+			has_seen_enough(p, job)) {
+			finish_look(p, job, false);
+		}
+	}
+	jobs_retry_failed(&p->jobs);
+	publish_restart_sweep(p, false);
 }
 
 void

@@ -226,6 +226,19 @@ publish_remember_resolver(struct publisher *p, size_t index, enum store_resolver
 		log_err("cannot remember the resolver of a server", &err,
 			LOG_STR("server", p->roster.servers[index].name));
 	}
+	if (resolver == STORE_RESOLVER_CACHE && kind.server != 0) {
+		publish_expect_fewer(p);
+	}
+}
+
+size_t
+publish_count_unknown(const struct publisher *p)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->roster.len; i++) {
+		n += p->members[i].resolver == STORE_RESOLVER_UNKNOWN ? 1 : 0;
+	}
+	return n;
 }
 
 uint64_t

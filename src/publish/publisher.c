@@ -110,6 +110,10 @@ on_answer(struct publisher *p, struct note *note)
 		publish_on_list_answer(p, note);
 		return;
 	}
+	if (note->request == p->silence.request) {
+		publish_on_kind_answer(p, note);
+		return;
+	}
 	struct job *job = jobs_find_request(&p->jobs, note->request);
 	if (job == NULL) {
 		return; /* late: that try is over */
@@ -207,7 +211,8 @@ static bool
 may_find(const struct publisher *p)
 {
 	return can_work(p) && p->pass.stage != SWEEP_OPEN &&
-		p->jobs.ready_len < p->params.in_flight_max;
+		jobs_new(&p->jobs) - p->jobs.ready_in[LANE_LOOK] <
+		p->params.in_flight_max;
 }
 
 static void
@@ -220,6 +225,7 @@ work(struct publisher *p)
 	}
 	publish_sweep(p);
 	publish_start_ready(p);
+	publish_tend_silence(p);
 }
 
 static void
@@ -263,6 +269,7 @@ next_wait(const struct publisher *p)
 		due = publish_earlier_of(due, publish_pace_due(p));
 		due = publish_earlier_of(due, publish_hurry_due(p));
 		due = publish_earlier_of(due, publish_start_due(p));
+		due = publish_earlier_of(due, publish_silence_due(p));
 		due = publish_earlier_of(due, publish_sweep_due(p));
 	}
 	if (may_find(p)) {
@@ -460,6 +467,7 @@ publisher_free(struct publisher *publisher)
 	free(publisher->proofs);
 	seq_set_clear(&publisher->seen);
 	seq_set_clear(&publisher->looked);
+	seq_set_clear(&publisher->pass.unseen);
 	free(publisher);
 }
 

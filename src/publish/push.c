@@ -14,7 +14,8 @@
 enum {
 	BATCH = 64, /* jobs that are read, and minted, together */
 	PROOFS_MAX = 4096, /* that wait for a round when more is begun */
-	URGENT_PLACES = 16 /* that only urgent ones take */
+	URGENT_PLACES = 16, /* that only urgent ones take */
+	WAITING_SHARE = 2 /* of the places, that what nobody has just changed takes */
 };
 
 struct start {
@@ -36,15 +37,17 @@ reset_looks(struct job *job)
 }
 
 /* Most servers answer in milliseconds; slow ones are given more time once they have
- * needed it. */
+ * needed it. A look lasts no longer than what it is to show is waited for. */
 static int64_t
 patience_ms(const struct publisher *p, const struct job *job)
 {
 	int64_t ms = p->params.request_ms;
-	for (unsigned i = 0; i < job->failures && ms < p->params.request_max_ms; i++) {
+	unsigned tries = job->failures + (job->pass ? p->pass.repeats : 0);
+	for (unsigned i = 0; i < tries && ms < p->params.request_max_ms; i++) {
 		ms *= 2;
 	}
-	return ms < p->params.request_max_ms ? ms : p->params.request_max_ms;
+	ms = publish_earlier_of(ms, p->params.request_max_ms);
+	return job->pushed ? ms : publish_earlier_of(ms, publish_look_limit(p, job));
 }
 
 bool
@@ -147,6 +150,7 @@ take_work(struct start *start, struct err *err)
 	job->proven = row->proven_generation;
 	job->last_iat = row->last_iat;
 	job->current = (size_t)start->work.current;
+	job->noted = row->message[0] != '\0';
 	free(job->jwt);
 	job->jwt = start->work.jwt;
 	job->jwt_len = start->work.jwt_len;
@@ -292,6 +296,20 @@ room(const struct publisher *p, size_t places)
 	return free_places < BATCH ? free_places : BATCH;
 }
 
+/* Looks of a pass, and what was tried in vain before, may hold their places for as long
+ * as they may last: each kind has a share of them. */
+static size_t
+take_share(const struct publisher *p, const struct job_list *list, enum job_lane lane,
+	struct start *starts, size_t len)
+{
+	size_t places = p->params.in_flight_max;
+	size_t share = (places + WAITING_SHARE - 1) / WAITING_SHARE;
+	size_t taken = p->jobs.active_in[lane];
+	size_t max = len + (share > taken ? share - taken : 0);
+	size_t all = room(p, places);
+	return take(list, starts, len, max < all ? max : all);
+}
+
 /* Urgent ones first, then in order of arrival. Requests to a server that hangs may hold
  * their places for long: not all of them. */
 static size_t
@@ -302,7 +320,9 @@ take_ready(struct publisher *p, struct start *starts)
 	if (p->write_at != 0 || p->proof_count >= PROOFS_MAX) {
 		return len;
 	}
-	return take(&p->jobs.ready, starts, len, room(p, places));
+	len = take(&p->jobs.ready, starts, len, room(p, places));
+	len = take_share(p, &p->jobs.looks, LANE_LOOK, starts, len);
+	return take_share(p, &p->jobs.again, LANE_AGAIN, starts, len);
 }
 
 static void

@@ -16,6 +16,8 @@ enum {
 	BACKOFF_FIRST_MS = 200,
 	BACKOFF_MAX_MS = 30000,
 	HELD_MS = 10000, /* what natsid itself holds back is looked at again after */
+	LOGGED_MAX = 20, /* accounts that are not proven, in */
+	LOGGED_MS = 60 * 1000, /* this time */
 	WRITE_BATCH = 64, /* proofs in one transaction */
 	WRITE_PAUSE_MS = 1000 /* a database that cannot be written is spared for */
 };
@@ -292,22 +294,52 @@ note_failure(struct publisher *p, const struct job *job, enum store_publish_stat
 		log_err("cannot record why an account is not proven", &err,
 			LOG_INT("account", job->account));
 	}
-	log_warn("account not proven", LOG_STR("account", job->key),
-		LOG_INT("generation", job->wanted), LOG_STR("reason", message));
+}
+
+static uint32_t
+hash_of(const char *text)
+{
+	uint32_t hash = 2166136261U; /* FNV-1a */
+	for (; *text != '\0'; text++) {
+		hash = (hash ^ (uint8_t)*text) * 16777619U;
+	}
+	return hash;
+}
+
+/* Not for each try in vain, and where many accounts have a trouble, not for each. */
+static void
+log_failure(struct publisher *p, struct job *job, const char *message)
+{
+	int64_t now = publish_now_ms(p);
+	uint32_t hash = hash_of(message);
+	if (job->told == hash) {
+		return;
+	}
+	job->told = hash;
+	if (now - p->failures_since >= LOGGED_MS) {
+		p->failures_since = now;
+		p->failures_told = 0;
+	}
+	if (++p->failures_told <= LOGGED_MAX) {
+		log_warn("account not proven", LOG_STR("account", job->key),
+			LOG_INT("generation", job->wanted), LOG_STR("reason", message));
+	} else if (p->failures_told == LOGGED_MAX + 1) {
+		log_warn("further accounts are not proven: nats_publish_queue has all",
+			LOG_STR("reason", message));
+	}
 }
 
 void
 publish_hold(struct publisher *p, struct job *job, const char *message)
 {
 	note_failure(p, job, STORE_PUBLISH_HELD, message);
+	log_failure(p, job, message);
 	publish_finish_job(p, job);
 }
 
-void
-publish_fail(struct publisher *p, struct job *job, enum store_publish_state state,
-	const char *message)
+static void
+try_later(struct publisher *p, struct job *job, enum store_publish_state state)
 {
-	note_failure(p, job, state, message);
 	publish_swept(p, job);
 	if (job->again != WANT_NOTHING) {
 		publish_round_again(p, job);
@@ -319,6 +351,45 @@ publish_fail(struct publisher *p, struct job *job, enum store_publish_state stat
 	job->failures++;
 	job->first = 0;
 	jobs_delay(&p->jobs, job, publish_now_ms(p) + pause);
+}
+
+void
+publish_fail(struct publisher *p, struct job *job, enum store_publish_state state,
+	const char *message)
+{
+	note_failure(p, job, state, message);
+	log_failure(p, job, message);
+	try_later(p, job, state);
+}
+
+void
+publish_wait(struct publisher *p, struct job *job, const char *message)
+{
+	note_failure(p, job, STORE_PUBLISH_PENDING, message);
+	try_later(p, job, STORE_PUBLISH_PENDING);
+}
+
+static int
+write_words(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct failure *failure = ctx;
+	return store_publish_note(tx, failure->job->account, failure->job->wanted,
+		failure->state, failure->message, true, err);
+}
+
+void
+publish_leave(struct publisher *p, struct job *job, const char *message)
+{
+	struct err err = { 0 };
+	struct failure failure = { .job = job, .message = message };
+	failure.state = STORE_PUBLISH_PENDING;
+	if (message != NULL && !job->noted &&
+		store_write(p->params.store, write_words, &failure, &err) != 0) {
+		log_err("cannot record which server does not show an account", &err,
+			LOG_INT("account", job->account));
+	}
+	seq_set_add(&p->pass.unseen, job->account);
+	publish_finish_job(p, job);
 }
 
 void

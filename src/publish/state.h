@@ -55,6 +55,9 @@ struct pass {
 	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
 	int64_t after; /* account */
 	size_t looking; /* its jobs that were not looked at yet */
+	struct seq_set unseen; /* accounts that not all servers showed, and that nobody
+				  wants more of */
+	unsigned repeats; /* passes before this one that left some of them */
 	int64_t next; /* monotonic ms: when the next slow one begins, or page is read */
 	struct pace pace;
 	size_t differing; /* accounts, so far */
@@ -63,6 +66,17 @@ struct pass {
 	uint64_t request;
 	uint64_t listed;
 	int64_t asked_at;
+};
+
+/* A server that is there shows nothing: from the first look that not all servers answered
+ * to one that they did. */
+struct silence {
+	int64_t since; /* monotonic ms; 0: there is none */
+	char who[128];
+	bool told; /* in the log */
+	int64_t ask_at; /* monotonic ms: what kind of resolver it has */
+	int64_t ask_pause;
+	uint64_t request;
 };
 
 /* The servers of the mask, as bits by their place in the roster, hold this generation. */
@@ -115,6 +129,9 @@ struct publisher {
 	 * other hand was heard of since, as far as we were connected. */
 	struct seq_set looked;
 	int64_t grown_at; /* monotonic ms: when a server, or all, came */
+	struct silence silence;
+	int64_t failures_since; /* monotonic ms: logged so many accounts since then */
+	size_t failures_told;
 	struct pace role_pace;
 	int64_t find_at; /* when the open accounts are looked through next, */
 	int64_t find_after; /* and after which */
@@ -278,6 +295,28 @@ publish_on_lookup_answer(struct publisher *p, struct job *job, const struct note
 /* No further answers come: judges by those that came. */
 void publish_finish_look(struct publisher *p, struct job *job);
 
+/* How long a look may last, so that what it waits for can be given up in time; INT64_MAX:
+ * as long as any. */
+int64_t publish_look_limit(const struct publisher *p, const struct job *job);
+
+/* A server turned out to be a cache, which shows nothing: it is not waited for. */
+void publish_expect_fewer(struct publisher *p);
+
+/* ---- silence.c: servers that show nothing ---- */
+
+/* A look was not answered by all servers, or it was. */
+void publish_on_silence(struct publisher *p, const char *who);
+void publish_on_shown(struct publisher *p);
+
+/* It counts from the next look: others are there. */
+void publish_forget_silence(struct publisher *p);
+
+/* When it lasts, says so, and asks for the kind of the resolver; when that is due
+ * (INT64_MAX: never). */
+void publish_tend_silence(struct publisher *p);
+int64_t publish_silence_due(const struct publisher *p);
+void publish_on_kind_answer(struct publisher *p, const struct note *note);
+
 /* ---- record.c: telling the store ---- */
 
 /* The servers of the mask hold the job's bytes. It is written down once a round that
@@ -304,6 +343,13 @@ void publish_forget_proof(struct publisher *p, int64_t account);
  * then. */
 void publish_fail(struct publisher *p, struct job *job, enum store_publish_state state,
 	const char *message);
+
+/* The same, as a server does not show what it holds: of that the log tells by itself. */
+void publish_wait(struct publisher *p, struct job *job, const char *message);
+
+/* Not all servers showed it, and nothing else is wanted of it: the next pass comes to it.
+ * message: NULL, or what is to be recorded. The job ends. */
+void publish_leave(struct publisher *p, struct job *job, const char *message);
 
 /* The account waits for a person, and what was written to it meanwhile waits with it. The
  * job ends. */
@@ -361,6 +407,9 @@ void
 publish_remember_trust(struct publisher *p, size_t index, const struct strlist *keys);
 void publish_remember_resolver(
 	struct publisher *p, size_t index, enum store_resolver resolver);
+
+/* How many of the servers did not say yet how they keep JWTs. */
+size_t publish_count_unknown(const struct publisher *p);
 
 /* The servers that answer lookups, as bits. */
 uint64_t publish_full_servers(const struct publisher *p);

@@ -16,7 +16,11 @@ enum {
 	LIST_ACCOUNTS_MAX = 20000,
 	LIST_PAUSE_MS_EACH = 250,
 	LIST_PAUSE_LEAST_MS = 60 * 1000,
-	LIST_SOON_MS = 2000
+	LIST_SOON_MS = 2000,
+	/* A pass over what a server that came did not show follows so soon, and then each
+	 * time twice as late, for so long. */
+	AFRESH_FIRST_MS = 100,
+	AFRESH_MAX_MS = 60 * 1000
 };
 
 /* ---- where a pass begins and ends ---- */
@@ -128,6 +132,7 @@ begin_pass(struct publisher *p, bool slow, bool list)
 	p->pass.next = publish_now_ms(p);
 	p->pass.after = 0;
 	p->pass.differing = 0;
+	seq_set_clear(&p->pass.unseen);
 	p->pass.told = (struct publisher_sweep){
 		.running = true,
 		.started_ms = clock_wall_ms(p->params.clock),
@@ -162,6 +167,8 @@ publish_forget_seen(struct publisher *p)
 	bool few = p->pass.accounts > 0 && p->pass.accounts <= LIST_FIRST_MAX;
 	seq_set_clear(&p->seen);
 	p->grown_at = publish_now_ms(p);
+	p->pass.repeats = 0;
+	publish_forget_silence(p);
 	restart(p, true, few);
 }
 
@@ -180,6 +187,23 @@ write_checked(struct store_tx *tx, void *ctx, struct err *err)
 	return 0;
 }
 
+/* A server that has just come may be slow to show what it holds: while that is so, passes
+ * follow soon, over those that were not seen. */
+static int64_t
+next_pause(struct publisher *p)
+{
+	p->pass.fresh = p->pass.fresh && p->pass.unseen.len > 0 &&
+		publish_now_ms(p) - p->grown_at < AFRESH_MAX_MS;
+	p->pass.repeats = p->pass.fresh ? p->pass.repeats + 1 : 0;
+	if (p->pass.again) {
+		return 0;
+	}
+	return p->pass.fresh
+		? publish_earlier_of((int64_t)AFRESH_FIRST_MS << p->pass.repeats,
+			  p->params.sweep_pause_ms)
+		: p->params.sweep_pause_ms;
+}
+
 static void
 end_pass(struct publisher *p)
 {
@@ -195,8 +219,7 @@ end_pass(struct publisher *p)
 	}
 	p->pass.accounts = p->pass.told.accounts;
 	p->pass.stage = SWEEP_REST;
-	p->pass.fresh = false;
-	p->pass.next = publish_now_ms(p) + (p->pass.again ? 0 : p->params.sweep_pause_ms);
+	p->pass.next = publish_now_ms(p) + next_pause(p);
 	p->pass.told.running = false;
 	p->pass.told.finished_ms = clock_wall_ms(p->params.clock);
 	if (!checked && store_write(p->params.store, write_checked, p, &err) != 0) {
@@ -269,12 +292,10 @@ take_open(struct publisher *p, const struct store_publish_item *item, struct err
 	if (publish_is_proving(p, item->account, item->generation)) {
 		return 0; /* pushed since this pass began */
 	}
-	job = jobs_add(&p->jobs, item->account, urgent);
-	if (job == NULL) {
-		return err_nomem(err);
-	}
-	job->look = item->generation <= item->proven_generation;
-	return 0;
+	bool open = item->generation > item->proven_generation;
+	job = open ? jobs_add(&p->jobs, item->account, urgent)
+		   : jobs_add_look(&p->jobs, item->account, urgent);
+	return job != NULL ? 0 : err_nomem(err);
 }
 
 static void
@@ -305,7 +326,8 @@ take_any(struct publisher *p, const struct store_publish_item *item, struct err 
 {
 	struct job *job = jobs_find(&p->jobs, item->account);
 	p->pass.told.accounts++;
-	if (p->pass.fresh && seq_set_has(&p->seen, item->account)) {
+	if ((p->pass.fresh && seq_set_has(&p->seen, item->account)) ||
+		seq_set_has(&p->pass.unseen, item->account)) {
 		p->pass.told.looked++; /* since this pass began */
 		return 0;
 	}
@@ -313,11 +335,10 @@ take_any(struct publisher *p, const struct store_publish_item *item, struct err 
 		take_waiting(p, job);
 		return 0;
 	}
-	job = jobs_add(&p->jobs, item->account, false);
+	job = jobs_add_look(&p->jobs, item->account, false);
 	if (job == NULL) {
 		return err_nomem(err);
 	}
-	job->look = true;
 	await(p, job);
 	return 0;
 }
@@ -379,7 +400,7 @@ sweep_page(struct publisher *p)
 static bool
 has_room(const struct publisher *p)
 {
-	return p->jobs.ready_len < p->params.in_flight_max;
+	return jobs_new(&p->jobs) < p->params.in_flight_max;
 }
 
 /* Where few are open, a page goes through all accounts: what it found is on its way
@@ -396,8 +417,8 @@ void
 publish_sweep(struct publisher *p)
 {
 	if (p->pass.stage == SWEEP_REST && publish_now_ms(p) >= p->pass.next) {
-		bool again = p->pass.again;
-		begin_pass(p, !again, !again && publish_now_ms(p) >= p->pass.next_list);
+		bool slow = !p->pass.again && !p->pass.fresh;
+		begin_pass(p, slow, slow && publish_now_ms(p) >= p->pass.next_list);
 	}
 	if (p->pass.stage == SWEEP_OPEN) {
 		take_open_page(p);
@@ -409,7 +430,7 @@ publish_sweep(struct publisher *p)
 	}
 	if (p->pass.list == LIST_NEVER) {
 		end_pass(p);
-	} else if (p->jobs.ready_len == 0) { /* what they lacked is on its way */
+	} else if (jobs_new(&p->jobs) == 0) { /* what they lacked is on its way */
 		begin_list(p);
 	}
 }

@@ -91,10 +91,11 @@ hasten(struct publisher *p, struct job *job, enum want want)
 		return;
 	}
 	job->failures = 0;
+	job->told = 0;
 	if (job->phase == JOB_PACED) {
 		job->first = 0;
 	}
-	if (want == WANT_NOW || job->phase != JOB_READY) {
+	if (want == WANT_NOW || job->phase != JOB_READY || job->lane > LANE_FIRST) {
 		start_waiting(p, job, want);
 	}
 	job->found = false;
@@ -111,6 +112,7 @@ publish_want(struct publisher *p, int64_t account, enum want want)
 		}
 		return;
 	}
+	job->pass = false;
 	switch (job->phase) {
 	case JOB_PUSHING:
 	case JOB_LOOKING:
@@ -229,6 +231,7 @@ publish_want_look(struct publisher *p, int64_t account)
 		return;
 	}
 	job->look_again = true;
+	job->pass = false;
 	publish_forget_proof(p, account);
 	/* What was seen before no longer counts: not even a push that is tried again may
 	 * go out over what is there now. */

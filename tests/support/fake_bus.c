@@ -166,6 +166,23 @@ note_push(struct fake_bus *bus, const char *key)
 	temp_signal_raise(&bus->update);
 }
 
+/* It is no JWT: nothing is stored, and how the server says so tells its resolver. */
+static void
+answer_odd_update(struct fake_bus *bus, int index, uint64_t request)
+{
+	const struct fake_server *server = &bus->servers[index];
+	char head[160];
+	char text[384];
+	put_server(bus, index, head, sizeof(head));
+	str_fmt_cut(text, sizeof(text),
+		"%s\"error\":{\"account\":\"n/a\",\"code\":500,\"description\":\"jwt "
+		"update %sresulted in error - expected 3 chunks\"}}",
+		head, server->cache ? "cache " : "");
+	if (server->answer != SILENT && server->answer != HANGS) {
+		reply(bus, request, text);
+	}
+}
+
 static void
 answer_update(struct fake_bus *bus, int index, uint64_t request, const char *jwt)
 {
@@ -240,7 +257,9 @@ answer(struct fake_bus *bus, int index, uint64_t request, const char *subject,
 		}
 		return false;
 	}
-	if (str_equal(subject, UPDATE)) {
+	if (str_equal(subject, UPDATE) && strchr(data, '.') == NULL) {
+		answer_odd_update(bus, index, request);
+	} else if (str_equal(subject, UPDATE)) {
 		answer_update(bus, index, request, data);
 	} else {
 		fake_bus_answer_lookup_locked(bus, index, request, subject);

@@ -99,6 +99,37 @@ test_ack(void **state)
 	}
 }
 
+/* How a server keeps JWTs it says by its words, also where it stores nothing. */
+static void
+test_ack_resolver(void **state)
+{
+	static const struct {
+		const char *json;
+		enum store_resolver resolver;
+	} cases[] = {
+		{ NEW_OK("jwt updated"), STORE_RESOLVER_FULL },
+		{ NEW_OK("jwt updated cache"), STORE_RESOLVER_CACHE },
+		{ NEW_OK("jwt update cache skipped"), STORE_RESOLVER_CACHE },
+		{ NEW_BAD("jwt update resulted in error - expected 3 chunks"),
+			STORE_RESOLVER_FULL },
+		{ NEW_BAD("jwt update cache resulted in error - expected 3 chunks"),
+			STORE_RESOLVER_CACHE },
+		{ NEW_OK("jwt update skipped"), STORE_RESOLVER_UNKNOWN },
+		{ NEW_BAD("something new"), STORE_RESOLVER_UNKNOWN },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err err = { 0 };
+		struct ack ack;
+		assert_int_equal(
+			ack_parse(cases[i].json, strlen(cases[i].json), "A", &ack, &err),
+			0);
+		if (ack.resolver != cases[i].resolver) {
+			fail_msg("%s: %d", cases[i].json, (int)ack.resolver);
+		}
+	}
+}
+
 static void
 test_ack_garbage(void **state)
 {
@@ -146,6 +177,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ack),
+		cmocka_unit_test(test_ack_resolver),
 		cmocka_unit_test(test_ack_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,39 @@ test_jobs_order(void **state)
 	assert_int_equal(jobs.ready_len, 0);
 }
 
+/* What nobody has just changed waits apart, and it is counted how much of it is under
+ * way. */
+static void
+test_jobs_lanes(void **state)
+{
+	struct jobs jobs;
+	(void)state;
+	jobs_init(&jobs);
+	assert_non_null(jobs_add(&jobs, 1, false));
+	struct job *look = jobs_add_look(&jobs, 2, false);
+	assert_true(look->look && look->pass);
+	assert_non_null(jobs_add_look(&jobs, 3, true));
+	struct job *again = jobs_add(&jobs, 4, false);
+	again->failures = 1;
+	jobs_delay(&jobs, again, 5);
+	jobs_promote(&jobs, 5);
+	ASSERT_ORDER(&jobs.urgent, 3);
+	ASSERT_ORDER(&jobs.ready, 1);
+	ASSERT_ORDER(&jobs.looks, 2);
+	ASSERT_ORDER(&jobs.again, 4);
+	assert_int_equal(jobs.ready_len, 4);
+	assert_int_equal(jobs_new(&jobs), 3);
+	assert_int_equal(jobs_activate(&jobs, look, JOB_LOOKING, 7), 0);
+	assert_int_equal(jobs.ready_in[LANE_LOOK], 0);
+	assert_int_equal(jobs.active_in[LANE_LOOK], 1);
+	/* what it led to is no look any more */
+	look->look = false;
+	jobs_make_ready(&jobs, look, false);
+	assert_int_equal(jobs.active_in[LANE_LOOK], 0);
+	ASSERT_ORDER(&jobs.ready, 1, 2);
+	jobs_release(&jobs);
+}
+
 static void
 test_jobs_delay(void **state)
 {
@@ -209,6 +242,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_jobs_order),
+		cmocka_unit_test(test_jobs_lanes),
 		cmocka_unit_test(test_jobs_delay),
 		cmocka_unit_test(test_jobs_delay_order),
 		cmocka_unit_test(test_jobs_retry_failed),

@@ -239,6 +239,26 @@ test_found(void **state)
 	assert_int_equal(job->again, WANT_NOW);
 }
 
+/* A change of an account that only a pass was about to look at, or that was tried in
+ * vain, does not wait among such. */
+static void
+test_want_of_others(void **state)
+{
+	struct hand *hand = *state;
+	struct jobs *jobs = &hand->p.jobs;
+	struct job *look = jobs_add_look(jobs, 1, false);
+	struct job *again = jobs_add(jobs, 2, false);
+	again->failures = 3;
+	jobs_make_ready(jobs, again, false);
+	publish_want(&hand->p, 1, WANT_SOON);
+	publish_want(&hand->p, 2, WANT_SOON);
+	assert_false(look->pass);
+	job_of(hand, 1, JOB_DELAYED);
+	job_of(hand, 2, JOB_DELAYED);
+	jobs_promote(jobs, hand->now + QUIET);
+	ASSERT_ORDER(&jobs->ready, 1, 2);
+}
+
 #define WITH_HAND(fn) cmocka_unit_test_setup_teardown(fn, set_up_hand, tear_down_hand)
 
 int
@@ -250,6 +270,7 @@ main(void)
 		WITH_HAND(test_pace_is_left),
 		WITH_HAND(test_want_under_way),
 		WITH_HAND(test_found),
+		WITH_HAND(test_want_of_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
