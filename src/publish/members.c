@@ -83,19 +83,28 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 		tx, now - ABSENT_MS, now - UNNAMED_MS, &memory->absent, err);
 }
 
+/* The caller frees *out. */
+static int
+read_known(const struct publisher *p, struct store_server **out, size_t *out_len,
+	struct err *err)
+{
+	struct store_conn *conn = NULL;
+	if (store_read_begin(p->params.store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_server_list(conn, out, out_len, err);
+	store_read_end(p->params.store, conn);
+	return rc;
+}
+
 /* Somebody may have forgotten a server of the roster: then it is not known. */
 static int
 read_members(struct publisher *p, bool *out_all, struct err *err)
 {
-	struct store_conn *conn = NULL;
 	struct store_server *known = NULL;
 	size_t len = 0;
 	*out_all = true;
-	if (store_read_begin(p->params.store, &conn, err) != 0) {
-		return -1;
-	}
-	int rc = store_server_list(conn, &known, &len, err);
-	store_read_end(p->params.store, conn);
+	int rc = read_known(p, &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < p->roster.len; i++) {
 		int at = find_server(known, len, &p->roster.servers[i]);
 		p->members[i] = (struct member){ 0 };
@@ -153,15 +162,10 @@ publish_remember(struct publisher *p, bool changed, struct err *err)
 int
 publish_recall(const struct publisher *p, struct roster *out, struct err *err)
 {
-	struct store_conn *conn = NULL;
 	struct store_server *known = NULL;
 	size_t len = 0;
 	*out = (struct roster){ 0 };
-	if (store_read_begin(p->params.store, &conn, err) != 0) {
-		return -1;
-	}
-	int rc = store_server_list(conn, &known, &len, err);
-	store_read_end(p->params.store, conn);
+	int rc = read_known(p, &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < len && out->len < ROSTER_MAX; i++) {
 		str_fmt_cut(out->servers[out->len++].id, sizeof(out->servers[0].id), "%s",
 			known[i].server_id);

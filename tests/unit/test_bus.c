@@ -1304,22 +1304,29 @@ set_slow(struct recorder *recorder, bool slow)
 	pthread_mutex_unlock(&recorder->lock);
 }
 
-/* More than nats.c keeps come while on_event takes its time. */
-static void
-test_dropped_messages_are_told_of(void **state)
+/* The first server is there, and the bus listens to "push". Returns when it came up. */
+static struct record
+listen_to_pushes(struct fixture *f)
 {
-	enum { TOO_MANY = 70000 };
-	struct fixture *f = *state;
 	struct err err = { 0 };
-	struct peer peer;
-
 	assert_true(nats_server_start(&f->first, 0, NULL));
 	const char *urls[] = { f->first.url };
 	struct bus_params params = params_of(f, urls, 1);
 	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
 	assert_int_equal(bus_subscribe(f->bus, "push", &err), 0);
 	assert_int_equal(bus_start(f->bus, &err), 0);
-	struct record up = wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+	return wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+}
+
+/* More than nats.c keeps come while on_event takes its time. */
+static void
+test_dropped_messages_are_told_of(void **state)
+{
+	enum { TOO_MANY = 70000 };
+	struct fixture *f = *state;
+	struct peer peer;
+
+	struct record up = listen_to_pushes(f);
 	round_trip(f, 1);
 	set_slow(&f->recorder, true);
 	peer_open(&peer, f->first.url);
@@ -1339,16 +1346,9 @@ static void
 test_no_echo(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = { 0 };
 	struct peer peer;
 
-	assert_true(nats_server_start(&f->first, 0, NULL));
-	const char *urls[] = { f->first.url };
-	struct bus_params params = params_of(f, urls, 1);
-	assert_int_equal(bus_new(&params, &f->bus, &err), 0);
-	assert_int_equal(bus_subscribe(f->bus, "push", &err), 0);
-	assert_int_equal(bus_start(f->bus, &err), 0);
-	wait_for(&f->recorder, BUS_EVENT_UP, ANY, 1);
+	listen_to_pushes(f);
 	assert_int_equal(request(f, 1, "push", 60000), 0);
 	assert_true(wait_for(&f->recorder, BUS_EVENT_REPLY, 1, 1).no_responders);
 
