@@ -90,9 +90,9 @@ const steps = [
   [{ tags: ['stage:test', 'paid'] }, { tags: ['paid', 'stage:test'] }],
   [{ description: 'Größe <b>&\n"quoted"' }, { description: 'Größe <b>&\n"quoted"' }],
   [{ info_url: 'https://example.org/acme?a=1&b=2' }, { info_url: 'https://example.org/acme?a=1&b=2' }],
-  [{ callout_auth_users: users.toReversed() }, { authorization: { auth_users: users } }],
+  [{ callout_auth_users: [...users].reverse() }, { authorization: { auth_users: users } }],
   [
-    { callout_allowed_accounts: accounts.toReversed() },
+    { callout_allowed_accounts: [...accounts].reverse() },
     { authorization: { auth_users: users, allowed_accounts: accounts } },
     callout,
   ],
