@@ -190,19 +190,25 @@ for (const which of ['newest', 'oldest']) {
         assert.deepEqual(replies, ['1', '2']);
       });
 
-      for (const max of [1, 0]) {
-        test(`a limit of ${max} subscriptions`, async () => {
-          const world = await makeWorld({ max_subscriptions: max });
-          const client = await stage.connect(world.creds);
-          if (max > 0) {
-            client.nc.subscribe('one', { callback: () => {} });
-            await client.nc.flush();
-            assert.equal(client.count('error'), 0);
-          }
-          client.nc.subscribe('two', { callback: () => {} });
-          await client.event('error', { fits: ({ error }) => /maximum subscriptions/i.test(error.message) });
-        });
-      }
+      test('a limit of 1 subscription', async () => {
+        const world = await makeWorld({ max_subscriptions: 1 });
+        const client = await stage.connect(world.creds);
+        client.nc.subscribe('one', { callback: () => {} });
+        await client.nc.flush();
+        assert.equal(client.count('error'), 0);
+        client.nc.subscribe('two', { callback: () => {} });
+        await client.event('error', { fits: ({ error }) => /maximum subscriptions/i.test(error.message) });
+      });
+
+      // The server says so as soon as it knows the user, perhaps before the client is told that it is in, and hangs up.
+      test('a limit of 0 subscriptions: nobody stays', async () => {
+        const world = await makeWorld({ max_subscriptions: 0 });
+        const why = await stage.connect(world.creds, { reconnect: false }).then(
+          (client) => until('the client is cut', () => client.closed),
+          (error) => error,
+        );
+        assert.match(`${why.message}`, /maximum subscriptions/i);
+      });
 
       test('a limit of the payload', async () => {
         const world = await makeWorld();
