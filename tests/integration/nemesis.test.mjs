@@ -132,6 +132,21 @@ onStage('the observer', { type: NetworkStage, servers: 3 }, (stage, it) => {
     });
   });
 
+  it('tells what another hand brought from what else is excused', async () => {
+    await observe(async (observer, faults) => {
+      const resume = faults.pauseDaemon(); // until it was seen
+      await observer.pushByAnotherHand(stage.servers[1], old);
+      await until('it is seen', () => observer.past.brought >= stage.servers.length);
+      resume();
+      await until('natsid has repaired it', async () => {
+        const held = await Promise.all(stage.servers.map((server) => server.stored(key)));
+        return held.every((jwt) => jwt === newest);
+      }, { deadline: 20_000 });
+      assert.deepEqual(observer.violations, []);
+      assert.equal(observer.past.excused, 0);
+    });
+  });
+
   it('excuses the server that lost files, and no other one', async () => {
     await observe(async (observer, faults) => {
       await faults.wipeRunning(stage.servers[0]);

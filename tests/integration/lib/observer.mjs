@@ -37,8 +37,12 @@ export class Observer {
    */
   pairs = { judged: 0, excused: 0, unproven: 0, down: 0, touched: 0, silent: 0 };
 
-  /** The same of what a server holds and held before: judged, and gone back with an excuse. */
-  past = { judged: 0, excused: 0 };
+  /**
+   * The same of what a server holds and held before. brought: it has gone back to just the JWT that another hand pushed, so
+   * that only how long it stays is left to judge, which is noted where it is too long; excused: it has gone back to
+   * something else, with an excuse.
+   */
+  past = { judged: 0, brought: 0, excused: 0 };
 
   /** Kind of excuse -> the longest time, in milliseconds, after which natsid still called proven what it excused. */
   longest = new Map();
@@ -49,6 +53,7 @@ export class Observer {
   #touches = new Map(); // server name -> how often faults did something to what it holds
   #excuses = new Map(); // "server key" -> {kind, at}: a fault did something to that file
   #late = new Map(); // JWT -> {kind, at}: pushed by another hand, or by ours and held back on its way
+  #brought = new Set(); // JWTs that another hand pushed
   #holds = new Set(); // {since}: faults that hold back what is sent
   #regressions = new Map(); // "server key" -> {since, isNoted}
   #suspects = new Map(); // "server key" -> the looks in a row at which it differed from what is called proven
@@ -115,6 +120,7 @@ export class Observer {
   /** A client in the system account pushes this JWT to the server itself. */
   async pushByAnotherHand(server, jwt) {
     const { via } = this.#connection;
+    this.#brought.add(jwt);
     const isHeard = this.network.freeSince(via, server) < performance.now();
     this.#late.set(jwt, { kind: isHeard ? 'hand' : 'sweep', at: performance.now() });
     this.#clients.get(server.name).nc.publish('$SYS.REQ.CLAIMS.UPDATE', jwt);
@@ -243,7 +249,7 @@ export class Observer {
     if (isNew) this.#regressions.set(name, { since: performance.now(), isNoted: false });
     const known = this.#regressions.get(name);
     if (known.isNoted || this.#excuseOf(file)) {
-      this.past.excused += 1;
+      this.past[this.#brought.has(file.jwt) ? 'brought' : 'excused'] += 1;
       return;
     }
     known.isNoted = true;
