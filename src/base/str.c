@@ -56,6 +56,32 @@ str_fmt_cut(char *dst, size_t size, const char *fmt, ...)
 	va_end(args);
 }
 
+static bool
+is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+void
+str_cut_middle(char *dst, size_t size, const char *src)
+{
+	static const char gap[] = "...";
+	size_t len = strlen(src);
+	if (len < size || size <= sizeof(gap)) {
+		str_fmt_cut(dst, size, "%s", src);
+		return;
+	}
+	size_t head = (size - sizeof(gap)) / 2;
+	size_t tail = len - (size - sizeof(gap) - head);
+	while (head > 0 && is_continuation(src[head])) {
+		head--;
+	}
+	while (is_continuation(src[tail])) {
+		tail++;
+	}
+	str_fmt_cut(dst, size, "%.*s%s%s", (int)head, src, gap, src + tail);
+}
+
 int
 str_copy(char *dst, size_t size, const char *src)
 {

@@ -18,6 +18,10 @@ void str_fmt_cut(char *dst, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4)
 void
 str_vfmt_cut(char *dst, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
+/* Copies a text that people read; of one that is too long the middle gives way to "...",
+ * as what counts may stand at either end. */
+void str_cut_middle(char *dst, size_t size, const char *src);
+
 /* Copies src; -1 when it does not fit (dst is then ""). */
 int str_copy(char *dst, size_t size, const char *src) MUST_CHECK;
 

@@ -85,7 +85,7 @@ read_outcome(const json_t *root, const char *account, struct ack *out, struct er
 			err) != 0) {
 		return -1;
 	}
-	str_fmt_cut(out->words, sizeof(out->words), "%s", words);
+	str_cut_middle(out->words, sizeof(out->words), words);
 	out->resolver = resolver_of(words);
 	out->meaning =
 		error != NULL ? meaning_of_error(words) : meaning_of_message(code, words);

@@ -22,7 +22,7 @@ struct ack {
 	enum store_resolver resolver; /* as far as the words tell */
 	char server_id[SERVER_ID_SIZE];
 	char server_name[SERVER_NAME_SIZE];
-	char words[160]; /* the server's own */
+	char words[160]; /* the server's own, shortened in their middle */
 };
 
 /* account: the key ("A...") that the push was about. ERR_INVALID: not an answer of a

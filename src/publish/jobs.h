@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-enum { JOB_WORDS_SIZE = 160 };
+enum { JOB_WORDS_SIZE = 256 }; /* a server's words with its name */
 
 /* How soon an account wants something, the slowest first. */
 enum want {

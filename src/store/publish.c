@@ -474,7 +474,7 @@ store_publish_note(struct store_tx *tx, int64_t account, int64_t generation,
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	char cut[STORE_PUBLISH_MESSAGE_MAX];
-	str_fmt_cut(cut, sizeof(cut), "%s", message);
+	str_cut_middle(cut, sizeof(cut), message);
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_PUBLISH_NOTE,
 		    "UPDATE account_publish SET state = ?3, message = ?4, "
 		    "attempts = attempts + ?5 WHERE account = ?1 AND generation = ?2",

@@ -301,7 +301,7 @@ store_account_server_failed(struct store_tx *tx, int64_t account, int64_t server
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	char cut[STORE_SERVER_WORDS_SIZE];
-	str_fmt_cut(cut, sizeof(cut), "%s", words);
+	str_cut_middle(cut, sizeof(cut), words);
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_ACCOUNT_SERVER_FAILED,
 		    "INSERT INTO account_servers (account, server, tried_at, words) "
 		    "SELECT ?1, ?2, ?3, ?4 "

@@ -191,6 +191,40 @@ test_str_fmt(void **state)
 	assert_string_equal(text, "1234\xe2\x82\xac");
 }
 
+/* Of a server's words the reason stands at the end. */
+static void
+test_cut_middle(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t size;
+		const char *from;
+		const char *to;
+	} cases[] = {
+		{ 8, "1234567", "1234567" },
+		{ 8, "12345678", "12...78" },
+		{ 9, "123456789abc", "12...abc" },
+		{ 32, "open /jwt/A123456789/A987654321.jwt: no space",
+			"open /jwt/A123....jwt: no space" },
+		/* whole characters only */
+		{ 9,
+			"1\xe2\x82\xac"
+			"23456789",
+			"1...789" },
+		{ 9,
+			"123456\xe2\x82\xac"
+			"9",
+			"12...9" },
+		{ 4, "12345", "123" },
+		{ 1, "12345", "" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[64] = "";
+		str_cut_middle(text, cases[i].size, cases[i].from);
+		assert_string_equal(text, cases[i].to);
+	}
+}
+
 static void
 test_str_to_int(void **state)
 {
@@ -972,6 +1006,7 @@ main(void)
 		cmocka_unit_test(test_buf_max),
 		cmocka_unit_test(test_buf_secret),
 		cmocka_unit_test(test_str_fmt),
+		cmocka_unit_test(test_cut_middle),
 		cmocka_unit_test(test_str_to_int),
 		cmocka_unit_test(test_str_utf8),
 		cmocka_unit_test(test_str_compare),

@@ -170,6 +170,19 @@ test_ack_garbage(void **state)
 	assert_int_equal(ack_parse(json, strlen(json), "A", &ack, &err), 0);
 	assert_int_equal(strlen(ack.server_id), sizeof(ack.server_id) - 1);
 	assert_int_equal(strlen(ack.words), sizeof(ack.words) - 1);
+	/* the reason stands behind a long path */
+	assert_int_equal(
+		str_fmt(json, sizeof(json),
+			"{\"server\":{\"id\":\"N\",\"name\":\"x\"},\"error\":{\"code\":"
+			"500,"
+			"\"description\":\"jwt update resulted in error - open /%.200s"
+			".jwt: operation not permitted\"}}",
+			words),
+		0);
+	assert_int_equal(ack_parse(json, strlen(json), "A", &ack, &err), 0);
+	assert_non_null(strstr(ack.words, "jwt update resulted in error - open /w"));
+	assert_non_null(strstr(ack.words, "w...w"));
+	assert_non_null(strstr(ack.words, ".jwt: operation not permitted"));
 }
 
 int

@@ -1509,11 +1509,11 @@ test_publish(void **state)
 	write_ok(temp, run_step, &note);
 	assert_string_equal(publish_of(temp, account).message, "half");
 
-	/* A long message is cut between characters. */
+	/* A long message is cut in its middle, between characters. */
 	char text[600];
 	memset(text, 'm', sizeof(text));
-	text[254] = '\xc3';
-	text[255] = '\xa9';
+	text[125] = '\xc3';
+	text[126] = '\xa9';
 	text[599] = '\0';
 	note.generation = 3;
 	note.message = text;
