@@ -56,6 +56,14 @@ CREATE VIEW publish_queue AS
 	FROM account_publish p JOIN accounts a ON a.seq = p.account
 	WHERE p.generation > p.proven_generation OR EXISTS (SELECT 1 FROM unconfirmed u WHERE u.account = p.account);
 
+-- How the natsid that serves stands to NATS, as it wrote down last; no row: it never did.
+CREATE TABLE standing (
+	id INTEGER PRIMARY KEY CHECK (id = 1),
+	connected INTEGER NOT NULL CHECK (connected IN (0, 1)),
+	words TEXT NOT NULL, -- why nothing is pushed, or can be proven; '': nothing is in the way
+	since INTEGER NOT NULL -- ms
+) STRICT;
+
 -- A server holds a JWT of the account that natsid must not overwrite unasked.
 CREATE TABLE quarantine (
 	account INTEGER PRIMARY KEY REFERENCES accounts (seq) ON DELETE CASCADE,

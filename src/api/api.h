@@ -42,7 +42,8 @@ struct api_nats_status {
 	int64_t open_requests;
 	int64_t servers;
 	int64_t open_accounts; /* about to be pushed, or looked at */
-	char blocked[200]; /* why nothing is pushed at all; "": nothing is in the way */
+	char blocked[200]; /* why nothing is pushed, or proven; "": nothing is in the way
+			    */
 	int64_t pushed;
 	size_t url_index; /* connected, or tried last */
 	struct api_nats_url urls[API_NATS_URLS_MAX]; /* the first is the primary */
@@ -59,7 +60,8 @@ struct api_connection {
 
 /* What the publisher is at, for the list of servers. Times are wall ms; 0: not yet. */
 struct api_convergence {
-	char blocked[200]; /* why nothing is pushed at all; "": nothing is in the way */
+	char blocked[200]; /* why nothing is pushed, or proven; "": nothing is in the way
+			    */
 	bool sweeping;
 	int64_t looked; /* accounts of this sweep, or of the last one, */
 	int64_t accounts; /* of so many */

@@ -76,7 +76,7 @@ static const struct metric {
 		"Servers that have not answered for so long that nothing waits for them.",
 		offsetof(struct numbers, counts.absent) },
 	{ "natsid_push_blocked", GAUGE,
-		"1 while nothing is pushed at all; /readyz says why.",
+		"1 while nothing is pushed, or can be proven, at all; /readyz says why.",
 		offsetof(struct numbers, blocked) },
 	{ "natsid_pushes_total", COUNTER, "Account JWTs sent to the servers.",
 		offsetof(struct numbers, nats.pushed) },

@@ -68,6 +68,20 @@ read_holder(int fd, char *out, size_t size)
 	out[n > 0 ? n : 0] = '\0';
 }
 
+/* Who only asks whether it is held has it for a moment, too. */
+static int
+lock_soon(int fd)
+{
+	enum { TRIES = 5 };
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int rc = flock(fd, LOCK_EX | LOCK_NB);
+	for (int i = 1; rc != 0 && i < TRIES; i++) {
+		nanosleep(&pause, NULL);
+		rc = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return rc;
+}
+
 /* Held until the process ends, however it ends. */
 static int
 take_lock(struct data_dir *dir, struct err *err)
@@ -83,7 +97,7 @@ take_lock(struct data_dir *dir, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "cannot open the lock in %s: %s",
 			dir->path, strerror(errno));
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (lock_soon(fd) != 0) {
 		read_holder(fd, pid, sizeof(pid));
 		close(fd);
 		return err_set(err, ERR_BUSY,
@@ -98,6 +112,24 @@ take_lock(struct data_dir *dir, struct err *err)
 	}
 	dir->lock_fd = fd;
 	return 0;
+}
+
+bool
+data_dir_is_served(const struct data_dir *dir)
+{
+	struct err err = { 0 };
+	char *path = NULL;
+	if (join(dir->path, "lock", &path, &err) != 0) {
+		return false;
+	}
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	free(path);
+	if (fd < 0) {
+		return false;
+	}
+	bool served = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return served;
 }
 
 /* What the vault is made of in the database. */

@@ -36,6 +36,9 @@ int data_dir_open(const struct data_dir_params *params, struct data_dir *out,
 /* Is there a database in it? */
 bool data_dir_exists(const char *path);
 
+/* A natsid serves from it, at this moment. False as well where nobody can tell. */
+bool data_dir_is_served(const struct data_dir *dir);
+
 void data_dir_close(struct data_dir *dir);
 
 #endif

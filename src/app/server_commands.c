@@ -110,7 +110,7 @@ print_table(const struct server_list *list)
 
 /* The table is what was last seen: that nobody looks is to be told. */
 static void
-print_age(const struct server_list *list)
+print_standing(const struct server_list *list, bool served)
 {
 	int64_t newest = 0;
 	bool is_watched = false;
@@ -120,11 +120,22 @@ print_age(const struct server_list *list)
 		newest = server->last_seen > newest ? server->last_seen : newest;
 		is_watched = is_watched || server_answers(server, list->now);
 	}
-	if (!is_watched) {
+	if (!served) {
 		put_time(text, newest);
-		printf("\nNo server was heard since %s: is natsid serve running, and are "
-		       "they?\n",
+		printf("\nnatsid is not running. This is what it saw last, at %s or up "
+		       "to a minute later.\n",
 			text);
+	} else if (!list->standing.connected) {
+		put_time(text, list->standing.since);
+		printf("\nnatsid is not connected to NATS since %s. This is what it saw "
+		       "last.\n",
+			text);
+	} else if (list->standing.words[0] != '\0') {
+		put_time(text, list->standing.since);
+		printf("\nSince %s: %s.\n", text, list->standing.words);
+	} else if (!is_watched) {
+		put_time(text, newest);
+		printf("\nNo server was heard since %s.\n", text);
 	}
 }
 
@@ -164,7 +175,7 @@ command_servers_list(const struct options *options)
 	} else {
 		print_table(&list);
 		print_untrusting(&list);
-		print_age(&list);
+		print_standing(&list, data_dir_is_served(&dir));
 	}
 	server_list_release(&list);
 	data_dir_close(&dir);
@@ -185,13 +196,12 @@ command_servers_forget(const struct options *options)
 	if (command_open_data(options, &dir, &code) != 0) {
 		return code;
 	}
-	if (service_server_forget(dir.service, &console, options->positional[0], &err) !=
-		0) {
+	if (service_server_forget(dir.service, &console, options->positional[0],
+		    data_dir_is_served(&dir), &err) != 0) {
 		code = command_failed(&err);
 	} else {
-		printf("Forgotten. Nothing waits for it any more; if it comes back, it "
-		       "is "
-		       "a new one.\n");
+		printf("Forgotten. Nothing waits for it any more; if it is there after "
+		       "all, natsid meets it again, as a new one.\n");
 	}
 	data_dir_close(&dir);
 	return code;

@@ -68,7 +68,8 @@ extern const struct collection account_collection;
 	"ELSE coalesce((SELECT iif(max(missing_since) > 0, 'partial', 'pending') " \
 	"FROM unconfirmed u WHERE u.account = t.seq HAVING count(*) > 0), 'proven') END"
 #define ACCOUNT_READ_PUBLISH_MESSAGE \
-	"CASE WHEN p.proven_generation < p.generation THEN p.message " \
+	"CASE WHEN p.proven_generation < p.generation THEN coalesce((SELECT words FROM " \
+	"standing WHERE words <> '' AND p.state = 'pending'), p.message) " \
 	"ELSE (SELECT coalesce(group_concat(name || iif(missing_since > 0, " \
 	"' does not answer', ' is being checked'), ', '), '') " \
 	"FROM unconfirmed u WHERE u.account = t.seq) END"

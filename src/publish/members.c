@@ -17,6 +17,8 @@ struct memory {
 	struct publisher *p;
 	struct member members[ROSTER_MAX];
 	int64_t absent; /* how many became so */
+	struct roster_names gone; /* that are missing from now on, */
+	struct roster_names back; /* and that were */
 };
 
 static int
@@ -39,6 +41,18 @@ is_twin(const struct roster *roster, size_t index)
 		roster_find_name(roster, server->cluster, server->name) < (int)index;
 }
 
+static void
+note_name(struct roster_names *names, const struct store_server *server)
+{
+	if (names->len < ROSTER_MAX) {
+		str_fmt_cut(names->at[names->len].cluster, SERVER_NAME_SIZE, "%s",
+			server->cluster);
+		str_fmt_cut(
+			names->at[names->len].name, SERVER_NAME_SIZE, "%s", server->name);
+		names->len++;
+	}
+}
+
 static int
 write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
 {
@@ -46,13 +60,39 @@ write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
 	size_t len = 0;
 	int rc = store_server_list(store_tx_conn(tx), &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < len; i++) {
+		bool missed = known[i].missing_since > 0;
 		if (roster_find_name(
-			    &memory->p->roster, known[i].cluster, known[i].name) < 0) {
-			rc = store_server_missing(tx, known[i].seq, err);
+			    &memory->p->roster, known[i].cluster, known[i].name) >= 0) {
+			if (missed) {
+				note_name(&memory->back, &known[i]);
+			}
+			continue;
 		}
+		if (!missed) {
+			note_name(&memory->gone, &known[i]);
+		}
+		rc = store_server_missing(tx, known[i].seq, err);
 	}
 	free(known);
 	return rc;
+}
+
+static void
+log_comings(const struct memory *memory)
+{
+	for (size_t i = 0; i < memory->gone.len; i++) {
+		log_warn("nats server does not answer",
+			LOG_STR("name", memory->gone.at[i].name),
+			LOG_STR("cluster", memory->gone.at[i].cluster));
+	}
+	for (size_t i = 0; i < memory->back.len; i++) {
+		log_info("nats server is back", LOG_STR("name", memory->back.at[i].name),
+			LOG_STR("cluster", memory->back.at[i].cluster));
+	}
+	if (memory->absent > 0) {
+		log_warn("servers are absent: nothing waits for them any more",
+			LOG_INT("servers", memory->absent));
+	}
 }
 
 static int
@@ -60,6 +100,12 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 {
 	struct memory *memory = ctx;
 	const struct publisher *p = memory->p;
+	memory->gone.len = 0;
+	memory->back.len = 0;
+	/* before those that are there are written down: they may have been missing */
+	if (write_missing(tx, memory, err) != 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < p->roster.len; i++) {
 		const struct server *server = &p->roster.servers[i];
 		const struct store_server_seen seen = {
@@ -76,9 +122,6 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 		}
 	}
 	int64_t now = store_tx_now(tx);
-	if (write_missing(tx, memory, err) != 0) {
-		return -1;
-	}
 	return store_server_absent(
 		tx, now - ABSENT_MS, now - UNNAMED_MS, &memory->absent, err);
 }
@@ -146,10 +189,7 @@ publish_remember(struct publisher *p, bool changed, struct err *err)
 		return -1;
 	}
 	p->remembered_at = now;
-	if (memory.absent > 0) {
-		log_warn("servers are absent: nothing waits for them any more",
-			LOG_INT("servers", memory.absent));
-	}
+	log_comings(&memory);
 	if (read_members(p, &all, err) != 0) {
 		return -1;
 	}
@@ -173,6 +213,40 @@ publish_recall(const struct publisher *p, struct roster *out, struct err *err)
 	free(known);
 	return rc;
 }
+
+/* ---- how natsid stands to NATS ---- */
+
+static int
+write_standing(struct store_tx *tx, void *ctx, struct err *err)
+{
+	return store_standing_put(tx, ctx, err);
+}
+
+void
+publish_remember_standing(struct publisher *p)
+{
+	enum { PAUSE_MS = 1000 };
+	struct err err = { 0 };
+	struct store_standing now = { .connected = p->up, .since = 1 };
+	if (!p->standing_due || publish_now_ms(p) < p->standing_at) {
+		return;
+	}
+	str_fmt_cut(now.words, sizeof(now.words), "%s",
+		p->up ? p->blocked : "not connected to NATS");
+	if (p->standing.since == 0 || p->standing.connected != now.connected ||
+		!str_equal(p->standing.words, now.words)) {
+		if (store_write(p->params.store, write_standing, &now, &err) != 0) {
+			log_err("cannot remember how natsid stands to NATS", &err,
+				LOG_STR("standing", now.words));
+			p->standing_at = publish_now_ms(p) + PAUSE_MS;
+			return;
+		}
+		p->standing = now;
+	}
+	p->standing_due = false;
+}
+
+/* ---- what servers say of themselves ---- */
 
 struct trust {
 	int64_t server;

@@ -61,6 +61,7 @@ go_down(struct publisher *p)
 {
 	p->up = false;
 	p->round = ROUND_REST;
+	p->standing_due = true;
 }
 
 /* Nothing is sent on a connection that the publisher does not know of: it would be pushed
@@ -91,6 +92,7 @@ on_up(struct publisher *p, uint64_t epoch)
 	p->up = true;
 	p->epoch = epoch;
 	p->round = ROUND_REST;
+	p->standing_due = false; /* the first round tells */
 	publish_drop_proofs(p, false);
 	p->roster.len = 0;
 	p->round_not_before = 0;
@@ -203,7 +205,7 @@ on_note(struct publisher *p, struct note *note)
 static bool
 can_work(const struct publisher *p)
 {
-	return p->up && p->roster.len > 0 && p->blocked[0] == '\0';
+	return p->up && p->roster.len > 0 && !p->barred;
 }
 
 /* The sweep finds all that is open by itself. */
@@ -248,6 +250,7 @@ step(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
 	jobs_promote(&p->jobs, now);
+	publish_remember_standing(p);
 	if (p->up && p->round == ROUND_REST && now >= publish_round_due(p)) {
 		publish_begin_round(p);
 	}
@@ -291,6 +294,7 @@ recover(struct publisher *p)
 	p->round = ROUND_REST;
 	bus_status(p->bus, &status);
 	p->up = false;
+	p->standing_due = true;
 	if (status.state == BUS_UP) {
 		on_up(p, status.epoch);
 	}
@@ -302,6 +306,8 @@ run(void *ctx)
 	struct publisher *p = ctx;
 	struct note_list notes;
 	bool lost = false;
+	p->standing_due = true; /* the last one that ran may have ended anyhow */
+	publish_remember_standing(p);
 	while (inbox_take(p->inbox, next_wait(p), &notes, &lost)) {
 		if (lost) {
 			recover(p);

@@ -74,7 +74,7 @@ struct publisher_status {
 	struct roster roster; /* of the last round; empty while not connected */
 	size_t open; /* accounts with something to do, and proofs not written yet */
 	uint64_t pushed; /* updates sent since the start */
-	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed; "" */
+	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed, or proven; "" */
 	struct publisher_sweep sweep;
 };
 

@@ -46,18 +46,16 @@ publish_restart_active(struct publisher *p)
 }
 
 static void
-log_roster(const struct roster *roster)
+log_newcomers(const struct roster *known, const struct roster *roster)
 {
 	for (size_t i = 0; i < roster->len; i++) {
+		if (roster_index(known, roster->servers[i].id) >= 0) {
+			continue;
+		}
 		log_info("nats server", LOG_STR("name", roster->servers[i].name),
 			LOG_STR("cluster", roster->servers[i].cluster),
 			LOG_STR("version", roster->servers[i].version),
 			LOG_STR("id", roster->servers[i].id));
-	}
-	if (roster->twin > 0) {
-		log_warn("two servers have one name: give each its own server_name",
-			LOG_STR("name", roster->servers[roster->twin].name),
-			LOG_STR("cluster", roster->servers[roster->twin].cluster));
 	}
 }
 
@@ -84,7 +82,8 @@ publish_heard(struct publisher *p, const char *server_id)
 /* ---- whom they trust ---- */
 
 /* A server acknowledges what an operator signed that it does not trust, and locks the
- * account's users out: so nothing at all is pushed to a system with such a server. */
+ * account's users out: so nothing at all is pushed to a system with such a server. Two
+ * that have one name only keep everything from being called proven. */
 static void
 judge_trust(struct publisher *p)
 {
@@ -103,6 +102,14 @@ judge_trust(struct publisher *p)
 				"start it with the configuration that natsid exports",
 				name);
 		}
+	}
+	p->barred = why[0] != '\0';
+	if (!p->barred && p->roster.twin > 0) {
+		/* What is pushed reaches both: revocations do not wait for a name. */
+		str_fmt_cut(why, sizeof(why),
+			"two servers are both called %s, so nothing can be proven: give "
+			"each its own server_name",
+			p->roster.servers[p->roster.twin].name);
 	}
 	str_fmt_cut(p->blocked, sizeof(p->blocked), "%s", why);
 }
@@ -123,13 +130,15 @@ static void
 end_round(struct publisher *p)
 {
 	p->round = ROUND_REST;
+	p->standing_due = true;
 	if (!str_equal(p->blocked, p->blocked_told)) {
 		memcpy(p->blocked_told, p->blocked, sizeof(p->blocked));
 		if (p->blocked[0] != '\0') {
-			log_warn("nothing is pushed", LOG_STR("reason", p->blocked));
+			log_warn(p->barred ? "nothing is pushed" : "nothing is proven",
+				LOG_STR("reason", p->blocked));
 		}
 	}
-	if (p->blocked[0] != '\0' || p->roster.len == 0) {
+	if (p->barred || p->roster.len == 0) {
 		p->round_not_before = publish_now_ms(p) + ROUND_PAUSE_MS;
 	}
 }
@@ -317,8 +326,8 @@ take_roster(struct publisher *p)
 		publish_drop_proofs(p, !grown); /* they count by the old one */
 		publish_restart_active(p);
 		carry_heard(p);
+		log_newcomers(&p->roster, &p->round_roster);
 		p->roster = p->round_roster;
-		log_roster(&p->roster);
 	}
 	if (publish_remember(p, changed, &err) != 0) {
 		log_err("cannot remember the servers", &err,
@@ -441,7 +450,6 @@ publish_round_due(const struct publisher *p)
 	int64_t age = p->proof_count > 0   ? p->confirm_pause
 		: has_work(p) || p->silent ? ROSTER_FRESH_MS
 					   : ROSTER_IDLE_MS;
-	int64_t due =
-		p->roster.len == 0 || p->blocked[0] != '\0' ? 0 : p->roster_at + age;
+	int64_t due = p->roster.len == 0 || p->barred ? 0 : p->roster_at + age;
 	return due > p->round_not_before ? due : p->round_not_before;
 }

@@ -12,6 +12,7 @@
 #include "service/judge.h"
 #include "store/publish.h"
 #include "store/server.h"
+#include "store/standing.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -119,8 +120,12 @@ struct publisher {
 	struct roster_names unheard; /* that did not answer, and since when */
 	int64_t round_began; /* monotonic ms */
 	int64_t confirm_pause; /* ms, between two rounds that proofs wait for */
-	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed */
+	char blocked[PUBLISHER_BLOCKED_SIZE]; /* why nothing is pushed, or proven */
+	bool barred; /* and indeed nothing may be pushed */
 	char blocked_told[PUBLISHER_BLOCKED_SIZE]; /* in the log */
+	bool standing_due; /* it may be another than what is written down, */
+	int64_t standing_at; /* which is not tried before (monotonic ms) */
+	struct store_standing standing; /* written down; since 0: nothing is */
 	struct pass pass;
 	/* Accounts of which it is known what the servers of the roster hold: others are
 	 * looked at before anything of them is minted or pushed. */
@@ -401,6 +406,9 @@ int publish_remember(struct publisher *p, bool changed, struct err *err) MUST_CH
  * that are not there. */
 int
 publish_recall(const struct publisher *p, struct roster *out, struct err *err) MUST_CHECK;
+
+/* Writes down how natsid stands to NATS, when that has changed. */
+void publish_remember_standing(struct publisher *p);
 
 /* The server said whom it trusts, or how it keeps JWTs. */
 void

@@ -61,7 +61,8 @@ read_servers(struct store_conn *conn, void *ctx, struct err *err)
 	struct server_list *list = ctx;
 	struct store_server *servers = NULL;
 	size_t len = 0;
-	if (store_server_list(conn, &servers, &len, err) != 0) {
+	if (store_standing_get(conn, &list->standing, err) != 0 ||
+		store_server_list(conn, &servers, &len, err) != 0) {
 		return -1;
 	}
 	int rc = fill_items(conn, servers, len, list, err);
@@ -140,6 +141,7 @@ choose(const struct store_server *servers, size_t len, const char *name,
 struct forgetting {
 	const struct actor *actor;
 	const char *name;
+	bool served;
 };
 
 static int
@@ -168,7 +170,12 @@ static int
 forget(struct store_tx *tx, const struct forgetting *forgetting,
 	const struct store_server *server, struct err *err)
 {
-	if (server_answers(server, store_tx_now(tx))) {
+	struct store_standing standing;
+	if (store_standing_get(store_tx_conn(tx), &standing, err) != 0) {
+		return -1;
+	}
+	if (forgetting->served && standing.connected &&
+		server_answers(server, store_tx_now(tx))) {
 		return err_set(err, ERR_CONFLICT,
 			"the server \"%s\" answers; stop it first, natsid would only "
 			"meet it again",
@@ -200,9 +207,9 @@ write_forget(struct store_tx *tx, void *ctx, struct err *err)
 
 int
 service_server_forget(struct service *service, const struct actor *actor,
-	const char *name, struct err *err)
+	const char *name, bool served, struct err *err)
 {
-	struct forgetting forgetting = { .actor = actor, .name = name };
+	struct forgetting forgetting = { actor, name, served };
 	if (authorise(actor, VERB_UPDATE, &operator_collection, NULL, err) != 0) {
 		return -1;
 	}

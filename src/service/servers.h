@@ -8,6 +8,7 @@
 #include "store/drift.h"
 #include "store/proof.h"
 #include "store/server.h"
+#include "store/standing.h"
 
 /* Times in ms. */
 struct server_item {
@@ -18,6 +19,7 @@ struct server_item {
 struct server_list {
 	struct server_item *items; /* by cluster and name */
 	size_t len;
+	struct store_standing standing; /* of the natsid that serves, or did last */
 	int64_t now; /* when it was read */
 };
 
@@ -33,10 +35,12 @@ const char *server_state(const struct store_server *server);
 bool server_answers(const struct store_server *server, int64_t now);
 
 /* Forgets a server that has gone, by its name or CLUSTER/NAME ("/NAME": of no cluster);
- * an actor of the command line's only. ERR_NOT_FOUND; ERR_CONFLICT while it answers, or
- * with the servers that the name fits. */
+ * an actor of the command line's only. ERR_NOT_FOUND; ERR_CONFLICT with the servers that
+ * the name fits, or while it answers. Only a natsid that serves (`served`), connected to
+ * NATS, hears whether it does: otherwise the actor is believed. One that was there all
+ * the same is met anew, as a new one. */
 int service_server_forget(struct service *service, const struct actor *actor,
-	const char *name, struct err *err) MUST_CHECK;
+	const char *name, bool served, struct err *err) MUST_CHECK;
 
 /* The newest first, at most limit; the caller frees *out. */
 int service_drift(struct service *service, const struct actor *actor, int64_t limit,

@@ -6,6 +6,7 @@
 #include "service/internal.h"
 #include "store/proof.h"
 #include "store/publish.h"
+#include "store/standing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -190,9 +191,12 @@ tell_gaps(struct store_conn *conn, void *ctx, struct err *err)
 	const struct touched_account *item = telling->item;
 	struct store_proof_gap *gaps = NULL;
 	struct store_publish publish;
+	struct store_standing standing;
 	size_t len = 0;
+	size_t missing = 0;
 	bool untold = false;
 	if (store_publish_get(conn, item->account, &publish, err) != 0 ||
+		store_standing_get(conn, &standing, err) != 0 ||
 		store_proof_gaps(
 			conn, item->account, item->generation, &gaps, &len, err) != 0) {
 		return -1;
@@ -200,8 +204,11 @@ tell_gaps(struct store_conn *conn, void *ctx, struct err *err)
 	for (size_t i = 0; i < len; i++) {
 		put_gap(telling->out, gaps[i].name, why(&gaps[i]));
 		untold = untold || str_equal(why(&gaps[i]), UNTOLD);
+		missing += gaps[i].missing ? 1 : 0;
 	}
-	if ((untold || len == 0) && publish.message[0] != '\0') {
+	if (standing.words[0] != '\0' && (len == 0 || missing < len)) {
+		put_gap(telling->out, "natsid", standing.words);
+	} else if ((untold || len == 0) && publish.message[0] != '\0') {
 		put_gap(telling->out, "natsid", publish.message);
 	} else if (len == 0) {
 		put_gap(telling->out, "natsid", "no server has confirmed it yet");

@@ -268,4 +268,14 @@ onStage('two servers of one name', { type: FakeStage, names: ['twin', 'twin'] },
     }, { deadline: 30_000 });
     assert.ok(last.publish_status === 'proven' || /twin/.test(last.publish_message), last.publish_message);
   });
+
+  test('the places where people look say so', async () => {
+    const why = /^two servers are both called twin, so nothing can be proven/;
+    assert.match((await stage.nats()).blocked, why);
+    assert.match((await stage.api('GET', '/api/v1/servers')).blocked, why);
+    const { stdout } = await must(['servers', 'list', '--data', stage.data]);
+    assert.match(stdout, /^Since 2\S+ \S+: two servers are both called twin/m);
+    const metrics = await (await fetch(`${stage.daemon.url}/metrics`)).text();
+    assert.match(metrics, /^natsid_push_blocked 1$/m);
+  });
 });

@@ -46,6 +46,14 @@ onStage('while NATS is down', {}, (stage, test) => {
     }
   }
 
+  /** A change says what is in its way: its answer, the account and its state. */
+  async function assertTold() {
+    const { headers, body } = await stage.daemon.api('PATCH', `/api/collections/nats_accounts/records/${account.id}`, { description: 'told' }, { headers: { Prefer: 'wait=1' } });
+    assert.match(headers.get('natsid-unproven'), /(^|, )natsid: not connected to NATS$/);
+    assert.equal(body.publish_message, 'not connected to NATS');
+    assert.equal((await stage.api('GET', `/api/v1/accounts/${account.id}/state`)).message, 'not connected to NATS');
+  }
+
   test('there is an account, all of it proven', async () => {
     account = await stage.createAccount('acme');
     role = await stage.createRole('sensor', ['data.>'], []);
@@ -59,6 +67,7 @@ onStage('while NATS is down', {}, (stage, test) => {
     await until('natsid says that it is not connected', async () => !(await stage.nats()).connected);
     assert.ok((await pending()) > 4);
     await reads();
+    await assertTold();
     await stage.servers[0].start();
     await allArrives();
   });

@@ -55,6 +55,7 @@ onStage('servers', { servers: 3 }, (stage, test) => {
     await stage.servers[2].stop();
     await until('it is missing', async () => (await byName('s3')).state === 'missing', { deadline: 20_000 });
     assert.match(await list(), /^c +s3 +missing /m);
+    assert.equal(stage.daemon.log().match(/nats server does not answer name=s3 cluster=c$/gm).length, 1);
     await stage.change(account, { max_connections: 3 });
     await until('all others hold it', async () => (await stage.read(account)).publish_status === 'partial', { deadline: 20_000 });
     const { code, stderr } = await forget('s3');
@@ -72,11 +73,13 @@ onStage('servers', { servers: 3 }, (stage, test) => {
   test('a restart is a new incarnation', async () => {
     const before = await byName('s2');
     await stage.servers[1].stop();
+    await until('it is missing', async () => (await byName('s2')).state === 'missing', { deadline: 20_000 });
     await stage.servers[1].start();
     const after = await until('it is back', async () => {
       const now = await byName('s2');
       return now.state === 'present' && now.id !== before.id && now;
     }, { deadline: 20_000 });
+    assert.match(stage.daemon.log(), /nats server is back name=s2 cluster=c$/m);
     assert.equal(after.incarnation, before.incarnation + 1);
     assert.equal(after.first_seen, before.first_seen);
     assert.ok(after.since > before.since);
@@ -120,11 +123,23 @@ onStage('servers', { servers: 3 }, (stage, test) => {
     }
   });
 
-  test('without natsid serve the list is what was last seen', async () => {
-    await stage.stopDaemon();
+  test('while no server is connected the list is what was last seen', async () => {
+    await Promise.all(stage.servers.map((server) => server.stop('SIGKILL')));
+    await until('natsid says so', async () => /^natsid is not connected to NATS since 2\S+ \S+\. This is what it saw/m.test(await list()), { deadline: 30_000 });
     assert.match(await list(), /^c +s1 +present /m);
+    const { code, stdout } = await forget('s3'); // nobody hears whether it answers
+    assert.equal(code, 0);
+    assert.match(stdout, /meets it again/);
+    assert.doesNotMatch(await list(), /^c +s3 /m);
+  });
+
+  test('without natsid serve it is, too', async () => {
+    await stage.stopDaemon();
+    const table = await list();
+    assert.match(table, /^c +s1 +present /m);
+    assert.match(table, /^natsid is not running\. This is what it saw last, at 2\S+ /m);
     const { code } = await forget('s1');
-    assert.equal(code, 1); // it was there a moment ago
+    assert.equal(code, 0);
   });
 });
 

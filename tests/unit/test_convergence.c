@@ -50,6 +50,47 @@ test_distrust(void **state)
 	assert_string_equal(status.blocked, "");
 }
 
+/* ---- standing ---- */
+
+/* What it is that keeps a change from the servers, an account says, too. */
+static void
+test_standing(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
+	stage_say(s, BUS_EVENT_DOWN);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 0 AND words = "
+		"'not connected to NATS' AND since > 1");
+	stage_set_flag(s, &s->bus.servers[1].distrusts, true);
+	stage_restart_server(s, 1);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
+		"'s1 does not trust%'");
+	stage_set_flag(s, &s->bus.servers[1].distrusts, false);
+	stage_restart_server(s, 1);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
+}
+
+/* One that was killed wrote down nothing. */
+static void
+test_standing_of_the_last(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	ASSERT_SOON(s, "SELECT count(*) FROM standing WHERE connected = 1");
+	stage_restart(s);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM standing WHERE connected = 0 AND words <> ''");
+}
+
 /* ---- other hands ---- */
 
 /* An older JWT of ours: put right at once. */
@@ -442,9 +483,17 @@ test_twins(void **state)
 		"state = 'held' AND message LIKE 'two servers are both called s0%'"));
 	/* what is to be taken away is taken away all the same */
 	assert_true(stage_updates(s, 1) > 0);
+	struct publisher_status status;
+	publisher_status(s->publisher, &status);
+	assert_non_null(strstr(status.blocked, "two servers are both called s0"));
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
+		"'two servers are both called s0%'");
 	stage_set_flag(s, &s->bus.servers[1].twin, false);
 	stage_say(s, BUS_EVENT_UP);
 	stage_assert_converges(s);
+	publisher_status(s->publisher, &status);
+	assert_string_equal(status.blocked, "");
 }
 
 /* Nothing is found by a pass that nobody asked for. */
@@ -465,6 +514,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_distrust),
+		TEST(test_standing),
+		TEST(test_standing_of_the_last),
 		TEST(test_older_by_other_hand),
 		RESTING(test_removed_by_other_hand),
 		TEST(test_foreign),

@@ -271,13 +271,28 @@ test_drift_of_two_clusters(void **state)
 		temp_ask(t, "SELECT count(*) FROM drift WHERE server IS NULL", NULL), 3);
 }
 
+static int
+stand_write(struct store_tx *tx, void *ctx, struct err *err)
+{
+	return store_standing_put(tx, ctx, err);
+}
+
+static void
+stand(struct temp_service *t, bool connected, const char *words)
+{
+	struct store_standing standing = { .connected = connected };
+	str_fmt_cut(standing.words, sizeof(standing.words), "%s", words);
+	write_ok(t, stand_write, &standing);
+}
+
 static void
 assert_not_forgotten(
 	struct temp_service *t, const char *name, enum err_code code, const char *words)
 {
 	struct err err = { 0 };
 	assert_int_equal(
-		service_server_forget(t->service, &temp_console_actor, name, &err), -1);
+		service_server_forget(t->service, &temp_console_actor, name, true, &err),
+		-1);
 	assert_int_equal(err.code, code);
 	if (strstr(err.msg, words) == NULL) {
 		fail_msg("no \"%s\" in \"%s\"", words, err.msg);
@@ -288,7 +303,8 @@ static void
 forget_ok(struct temp_service *t, const char *name)
 {
 	struct err err = { 0 };
-	ok(service_server_forget(t->service, &temp_console_actor, name, &err), &err);
+	ok(service_server_forget(t->service, &temp_console_actor, name, true, &err),
+		&err);
 }
 
 static void
@@ -300,6 +316,7 @@ test_forget(void **state)
 	struct meeting b = meet(t, "c", "b", "N2");
 	(void)meet(t, "d", "b", "N3");
 	struct meeting alone = meet(t, "", "b", "N4");
+	stand(t, true, "");
 	assert_not_forgotten(t, "a", ERR_CONFLICT, "answers");
 	assert_not_forgotten(t, "c/a", ERR_CONFLICT, "answers");
 	assert_not_forgotten(t, "x", ERR_NOT_FOUND, "no server \"x\"");
@@ -326,8 +343,32 @@ test_forget(void **state)
 			t, "SELECT count(*) FROM audit WHERE fields = '[\"c/b\"]'", NULL),
 		1);
 	assert_int_equal(
-		service_server_forget(t->service, &temp_superuser_actor, "a", &err), -1);
+		service_server_forget(t->service, &temp_superuser_actor, "a", true, &err),
+		-1);
 	assert_int_equal(err.code, ERR_FORBIDDEN);
+}
+
+/* Nobody hears whether it answers. */
+static void
+test_forget_unheard(void **state)
+{
+	struct temp_service *t = *state;
+	struct err err = { 0 };
+	struct server_list list = { 0 };
+	(void)meet(t, "c", "a", "N1");
+	(void)meet(t, "c", "b", "N2");
+	stand(t, true, "");
+	assert_not_forgotten(t, "a", ERR_CONFLICT, "answers");
+	ok(service_server_forget(t->service, &temp_console_actor, "a", false, &err),
+		&err);
+	assert_not_forgotten(t, "b", ERR_CONFLICT, "answers");
+	stand(t, false, "not connected to NATS");
+	ok(service_servers(t->service, &temp_superuser_actor, &list, &err), &err);
+	assert_false(list.standing.connected);
+	assert_string_equal(list.standing.words, "not connected to NATS");
+	assert_true(list.standing.since > 0);
+	server_list_release(&list);
+	forget_ok(t, "b");
 }
 
 /* ---- accounts on them -------------------------------------------------------------- */
@@ -388,6 +429,65 @@ test_account_state(void **state)
 	account_state_release(&found);
 	write_ok(t, miss_write, &servers[1]);
 	assert_status(t, id, "partial", "b does not answer");
+}
+
+static int
+note_write(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct holding *h = ctx;
+	return store_publish_note(tx, h->account, h->generation,
+		h->server != NULL ? STORE_PUBLISH_PENDING : STORE_PUBLISH_REFUSED,
+		h->words, true, err);
+}
+
+/* What is on its way says what is in the way of all. */
+static void
+test_message_while_not_connected(void **state)
+{
+	struct temp_service *t = *state;
+	char id[RAND_ID_SIZE];
+	struct meeting server = meet(t, "c", "a", "N1");
+	temp_make_account(t, "acme", id);
+	int64_t account = temp_account_seq(t, id);
+	struct holding note = { &server, account, 1, "no server answered the push" };
+	assert_status(t, id, "pending", "");
+	stand(t, false, "not connected to NATS");
+	assert_status(t, id, "pending", "not connected to NATS");
+	write_ok(t, note_write, &note);
+	assert_status(t, id, "pending", "not connected to NATS");
+	stand(t, true, "");
+	assert_status(t, id, "pending", "no server answered the push");
+	/* not what would be so even then */
+	stand(t, false, "not connected to NATS");
+	note = (struct holding){ NULL, account, 1, "a: too large" };
+	write_ok(t, note_write, &note);
+	assert_status(t, id, "refused", "a: too large");
+	prove(t, &server, 1, account, 1);
+	assert_status(t, id, "proven", "");
+}
+
+/* Both ends of a text that is too long are kept. */
+static void
+test_long_words(void **state)
+{
+	struct temp_service *t = *state;
+	char id[RAND_ID_SIZE];
+	char words[600];
+	struct meeting server = meet(t, "c", "a", "N1");
+	temp_make_account(t, "acme", id);
+	int64_t account = temp_account_seq(t, id);
+	str_fmt_cut(words, sizeof(words), "open %0400d: disk full", 0);
+	struct holding note = { &server, account, 1, words };
+	write_ok(t, note_write, &note);
+	fail_on(t, &server, account, words);
+	struct account_state found = state_of(t, id);
+	const char *texts[] = { found.message, found.held[0].words };
+	for (size_t i = 0; i < 2; i++) {
+		assert_memory_equal(texts[i], "open 00", 7);
+		assert_non_null(strstr(texts[i], "0...0"));
+		assert_non_null(strstr(texts[i], "0: disk full"));
+	}
+	account_state_release(&found);
 }
 
 struct quarantining {
@@ -637,6 +737,9 @@ main(void)
 		SERVICE_TEST(test_drift),
 		SERVICE_TEST(test_drift_of_two_clusters),
 		SERVICE_TEST(test_forget),
+		SERVICE_TEST(test_forget_unheard),
+		SERVICE_TEST(test_message_while_not_connected),
+		SERVICE_TEST(test_long_words),
 		SERVICE_TEST(test_nobody_holds_what_is_gone),
 		SERVICE_TEST(test_account_state),
 		SERVICE_TEST(test_quarantine_is_told),

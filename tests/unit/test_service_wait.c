@@ -6,6 +6,7 @@
 #include "store/proof.h"
 #include "store/publish.h"
 #include "store/server.h"
+#include "store/standing.h"
 #include "support/temp_service.h"
 
 #include <pthread.h>
@@ -337,6 +338,39 @@ test_what_is_missing_is_told(void **state)
 	touched_release(&touched);
 }
 
+static int
+stand(struct store_tx *tx, const struct step *step, struct err *err)
+{
+	struct store_standing standing = { .connected = true };
+	str_fmt_cut(standing.words, sizeof(standing.words), "%s", step->words);
+	return store_standing_put(tx, &standing, err);
+}
+
+/* It comes before what became of an earlier try. */
+static void
+test_what_is_in_the_way_of_all_is_told(void **state)
+{
+	struct temp_service *t = *state;
+	struct touched touched = { 0 };
+	char id[RAND_ID_SIZE];
+	temp_make_account(t, "acme", id);
+	int64_t account = temp_account_seq(t, id);
+	write_ok(t, (struct step){ stand, .words = "not connected to NATS" });
+	change_account(t, id, 5, &touched, NULL);
+	assert_unproven(t, &touched, "natsid: not connected to NATS");
+	write_ok(t, (struct step){ meet, "a", .words = "N1" });
+	write_ok(t, (struct step){ note, NULL, account, 2, "no answer" });
+	assert_unproven(
+		t, &touched, "a: not confirmed yet, natsid: not connected to NATS");
+	write_ok(t, (struct step){ refuse, "a", account, 0, "disk full" });
+	assert_unproven(t, &touched, "a: disk full, natsid: not connected to NATS");
+	/* a server that is away does not wait for natsid */
+	write_ok(t, (struct step){ prove, NULL, account, 2, NULL });
+	write_ok(t, (struct step){ miss, "a", 0, 0, NULL });
+	assert_unproven(t, &touched, "a: does not answer");
+	touched_release(&touched);
+}
+
 static void
 test_only_so_many_wait(void **state)
 {
@@ -438,6 +472,7 @@ main(void)
 		WAIT_TEST(test_wait_for_each_account),
 		WAIT_TEST(test_missing_servers_are_named_and_not_waited_for),
 		WAIT_TEST(test_what_is_missing_is_told),
+		WAIT_TEST(test_what_is_in_the_way_of_all_is_told),
 		WAIT_TEST(test_only_so_many_wait),
 		WAIT_TEST(test_the_end_sends_them_away),
 		WAIT_TEST(test_sleep),
