@@ -4,6 +4,7 @@
 
 #include "base/emit.h"
 #include "base/log.h"
+#include "service/servers.h"
 #include "service/service.h"
 
 int
@@ -35,7 +36,8 @@ api_health_alive(struct api_call *call, struct err *err)
 }
 
 static void
-emit_nats(struct emit *emit, const struct api *api)
+emit_nats(
+	struct emit *emit, const struct api *api, const struct store_proof_counts *counts)
 {
 	struct api_nats_status nats;
 	api_nats_read(api, &nats);
@@ -50,7 +52,11 @@ emit_nats(struct emit *emit, const struct api *api)
 	emit_kv_text(emit, "error", nats.error);
 	api_nats_emit_since(emit, &nats);
 	emit_kv_int(emit, "servers", nats.servers);
+	emit_kv_int(emit, "known_servers", counts->servers);
+	emit_kv_int(emit, "missing_servers", counts->missing + counts->absent);
 	emit_kv_int(emit, "open_accounts", nats.open_accounts);
+	emit_kv_int(emit, "unproven_accounts", counts->unproven);
+	emit_kv_int(emit, "quarantined_accounts", counts->quarantined);
 	emit_kv_text(emit, "blocked", nats.blocked);
 	emit_object_end(emit);
 }
@@ -60,7 +66,10 @@ api_health_ready(struct api_call *call, struct err *err)
 {
 	struct err why = { 0 };
 	struct emit emit;
-	bool ready = service_check(call->api->params.service, &why) == 0;
+	struct service *service = call->api->params.service;
+	struct store_proof_counts counts = { 0 };
+	bool ready = service_check(service, &why) == 0 &&
+		service_proof_counts(service, &counts, &why) == 0;
 	if (!ready) {
 		log_err("not ready", &why, LOG_STR("request", call->req->id));
 		call->res->status = 503;
@@ -71,7 +80,7 @@ api_health_ready(struct api_call *call, struct err *err)
 	emit_kv_text(&emit, "status", ready ? "ready" : "not ready");
 	emit_kv_text(&emit, "reason", why.msg);
 	emit_kv_text(&emit, "version", call->api->params.version);
-	emit_nats(&emit, call->api);
+	emit_nats(&emit, call->api, &counts);
 	emit_object_end(&emit);
 	return 0;
 }

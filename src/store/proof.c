@@ -83,7 +83,8 @@ store_proof_counts(
 		    "(SELECT count(*) FROM servers WHERE missing_since > 0 AND "
 		    "absent = 0), (SELECT count(*) FROM servers WHERE absent = 1), "
 		    "(SELECT count(DISTINCT account_key) FROM drift "
-		    "WHERE repaired_at = 0 AND kind = 'foreign')",
+		    "WHERE repaired_at = 0 AND kind = 'foreign'), "
+		    "(SELECT count(*) FROM servers)",
 		    err) != 0) {
 		return -1;
 	}
@@ -96,5 +97,6 @@ store_proof_counts(
 	out->missing = store_stmt_int(&stmt, 2);
 	out->absent = store_stmt_int(&stmt, 3);
 	out->foreign = store_stmt_int(&stmt, 4);
+	out->servers = store_stmt_int(&stmt, 5);
 	return 0;
 }

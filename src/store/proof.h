@@ -32,6 +32,7 @@ struct store_proof_counts {
 	int64_t unproven; /* accounts that not all servers were seen to hold that were
 			     there */
 	int64_t quarantined; /* accounts */
+	int64_t servers; /* that are known */
 	int64_t missing; /* servers that are silent, and waited for */
 	int64_t absent; /* servers that are silent, and not waited for any more */
 	int64_t foreign; /* accounts on servers that are not natsid's */

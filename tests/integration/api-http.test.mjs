@@ -118,7 +118,7 @@ test('health in three forms, without a token', async () => {
   assert.equal(typeof ready.body.version, 'string');
   assert.equal(ready.body.nats.connected, false, 'ready without NATS');
   for (const key of ['url', 'server', 'version', 'error', 'since']) assert.equal(typeof ready.body.nats[key], 'string');
-  for (const key of ['servers', 'open_accounts']) assert.equal(typeof ready.body.nats[key], 'number');
+  for (const key of ['servers', 'known_servers', 'missing_servers', 'open_accounts', 'unproven_accounts', 'quarantined_accounts']) assert.equal(typeof ready.body.nats[key], 'number');
 });
 
 // ---- methods and headers -------------------------------------------------------------
