@@ -130,7 +130,12 @@ api_prefer_read(const struct http_request *req, int64_t *out_seconds)
 			found = find_wait(req->headers[i].value, value);
 		}
 	}
-	return found == 1 && str_to_int(value, 1, API_PREFER_WAIT_MAX, out_seconds) == 0;
+	int64_t seconds = 0;
+	if (found != 1 || str_to_int(value, 1, INT64_MAX, &seconds) != 0) {
+		return false;
+	}
+	*out_seconds = seconds < API_PREFER_WAIT_MAX ? seconds : API_PREFER_WAIT_MAX;
+	return true;
 }
 
 /* ---- the wait ---- */

@@ -7,8 +7,9 @@
 
 enum { API_PREFER_WAIT_MAX = 60 };
 
-/* The seconds that the request prefers to wait, 1 to API_PREFER_WAIT_MAX. False when it
- * does not, or not in these words: a preference that is not understood is none. */
+/* The seconds that the request prefers to wait, API_PREFER_WAIT_MAX at most: it says only
+ * what it likes, and the answer how long it was. False when it does not prefer to wait,
+ * or not in these words: a preference that is not understood is none. */
 bool api_prefer_read(const struct http_request *req, int64_t *out_seconds) MUST_CHECK;
 
 /* Before the handler: notes what the call is about to change. */

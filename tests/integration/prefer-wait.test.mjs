@@ -87,8 +87,14 @@ for (const servers of [1, 3]) {
       assert.equal(read.applied, null);
     });
 
+    test('a longer wait than there is becomes the longest', async () => {
+      const done = await waiting(stage, 'wait=600', 'PATCH', records('nats_accounts', account.id), { max_connections: 15 });
+      assert.equal(done.applied, 'wait=60');
+      assert.equal(done.unproven, null);
+    });
+
     test('a preference that is not understood is passed over', async () => {
-      for (const prefer of ['wait=0', 'wait=61', 'wait=soon', 'respond-async', 'wait="5']) {
+      for (const prefer of ['wait=0', 'wait=1.5', 'wait=soon', 'respond-async', 'wait="5']) {
         const done = await waiting(stage, prefer, 'PATCH', records('nats_accounts', account.id), { description: prefer });
         assert.equal(done.applied, null, prefer);
         assert.equal(done.unproven, null, prefer);
