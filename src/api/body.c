@@ -533,3 +533,18 @@ api_body_check_keys(
 		}
 	}
 }
+
+int
+api_body_read_nothing(
+	const struct http_request *req, struct violations *violations, struct err *err)
+{
+	static const char *const known[] = { NULL };
+	json_t *body = NULL;
+	int rc = -1;
+	if (api_body_parse(req, &body, err) == 0) {
+		api_body_check_keys(body, known, violations);
+		rc = violations_check(violations, err);
+	}
+	json_decref(body);
+	return rc;
+}

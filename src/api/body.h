@@ -37,4 +37,9 @@ void api_body_required_text(const json_t *object, const char *key, const char **
 void api_body_check_keys(
 	json_t *object, const char *const *known, struct violations *violations);
 
+/* No body, or an empty object: for what has no terms. Otherwise an error, or
+ * violations. */
+int api_body_read_nothing(const struct http_request *req, struct violations *violations,
+	struct err *err) MUST_CHECK;
+
 #endif

@@ -30,21 +30,6 @@ answer(struct api_call *call, const struct quarantine_choice *choice)
 	emit_object_end(&emit);
 }
 
-/* An empty object, as no choice has terms. */
-static int
-read_nothing(struct api_call *call, struct err *err)
-{
-	static const char *const known[] = { NULL };
-	json_t *body = NULL;
-	int rc = -1;
-	if (api_body_parse(call->req, &body, err) == 0) {
-		api_body_check_keys(body, known, &call->violations);
-		rc = violations_check(&call->violations, err);
-	}
-	json_decref(body);
-	return rc;
-}
-
 static int
 choose(struct api_call *call,
 	int (*verb)(struct service *service, const struct actor *actor, const char *id,
@@ -52,7 +37,7 @@ choose(struct api_call *call,
 	struct err *err)
 {
 	struct quarantine_choice choice;
-	if (read_nothing(call, err) != 0 ||
+	if (api_body_read_nothing(call->req, &call->violations, err) != 0 ||
 		verb(call->api->params.service, &call->actor, call->match.id, &choice,
 			err) != 0) {
 		return -1;

@@ -3,6 +3,7 @@
  */
 #include "api/call.h"
 
+#include "api/body.h"
 #include "api/query.h"
 #include "base/emit.h"
 #include "base/str.h"
@@ -110,7 +111,10 @@ api_native_drift(struct api_call *call, struct err *err)
 	size_t len = 0;
 	int64_t limit = 0;
 	struct emit emit;
-	if (read_limit(call, &limit, err) != 0 ||
+	/* What is misspelt would seem to be answered, and is the drift of all. */
+	static const char *const known[] = { "limit", NULL };
+	if (api_query_check_known(call->req, known, err) != 0 ||
+		read_limit(call, &limit, err) != 0 ||
 		service_drift(call->api->params.service, &call->actor, limit, &rows, &len,
 			err) != 0) {
 		return -1;
@@ -141,7 +145,9 @@ api_native_reconcile(struct api_call *call, struct err *err)
 	const struct api_params *params = &call->api->params;
 	struct emit emit;
 	int64_t accounts = 0;
-	if (service_reconcile_count(params->service, &call->actor, &accounts, err) != 0) {
+	if (api_body_read_nothing(call->req, &call->violations, err) != 0 ||
+		service_reconcile_count(params->service, &call->actor, &accounts, err) !=
+			0) {
 		return -1;
 	}
 	if (params->reconcile == NULL) {

@@ -55,6 +55,8 @@ onStage('servers', { servers: 3 }, (stage, test) => {
     await stage.servers[2].stop();
     await until('it is missing', async () => (await byName('s3')).state === 'missing', { deadline: 20_000 });
     assert.match(await list(), /^c +s3 +missing /m);
+    const { servers: there, known_servers: known, missing_servers: missing } = await stage.nats();
+    assert.deepEqual([there, known, missing], [2, 3, 1]);
     assert.equal(stage.daemon.log().match(/nats server does not answer name=s3 cluster=c$/gm).length, 1);
     await stage.change(account, { max_connections: 3 });
     await until('all others hold it', async () => (await stage.read(account)).publish_status === 'partial', { deadline: 20_000 });
@@ -99,7 +101,9 @@ onStage('servers', { servers: 3 }, (stage, test) => {
     assert.equal(row.kind, 'missing');
     await until('it holds it again', async () =>
       (await stage.servers[2].stored(account.public_key)) === (await stage.read(account)).jwt, { deadline: 20_000 });
-    assert.equal((await stage.daemon.api('GET', '/api/v1/drift?limit=0')).status, 400);
+    for (const query of ['limit=0', 'server=s1', 'limt=3', 'limit=3&kind=older']) {
+      assert.equal((await stage.daemon.api('GET', `/api/v1/drift?${query}`)).status, 400, query);
+    }
   });
 
   test('all is looked at again when somebody asks for it', async (t) => {
@@ -113,6 +117,9 @@ onStage('servers', { servers: 3 }, (stage, test) => {
       return !now.sweep.running && now.sweep.started >= asked && now.sweep.finished >= asked && now;
     }, { deadline: 30_000 });
     assert.equal(blocked, '');
+    for (const terms of [{ a: 1 }, 'nope', []]) {
+      assert.equal((await stage.daemon.api('POST', '/api/v1/reconcile', terms)).status, 400, JSON.stringify(terms));
+    }
     assert.ok(sweep.looked >= body.accounts, JSON.stringify(sweep));
     t.diagnostic(`${body.accounts} accounts in ${Math.round(performance.now() - since)} ms`);
   });
