@@ -71,12 +71,28 @@ read_servers(struct store_conn *conn, int64_t seq, struct account_state *state,
 	return 0;
 }
 
+/* What a server was seen to hold it may have held until it was given what is in
+ * quarantine; mostly it is not known which server was. */
+static void
+doubt_servers(struct account_state *state)
+{
+	const char *where = state->quarantine.server;
+	for (size_t i = 0; i < state->len; i++) {
+		if (where[0] == '\0' || str_equal(where, state->servers[i].name)) {
+			state->held[i].current = false;
+		}
+	}
+}
+
 static int
 read_quarantine(struct store_conn *conn, int64_t seq, struct account_state *state,
 	struct err *err)
 {
 	int rc = store_quarantine_find(conn, seq, &state->quarantine, err);
 	state->quarantined = rc > 0;
+	if (rc > 0) {
+		doubt_servers(state);
+	}
 	return rc < 0 ? -1 : 0;
 }
 

@@ -518,6 +518,19 @@ test_quarantine_is_told(void **state)
 	assert_string_equal(found.quarantine.server, "b");
 	assert_true(found.quarantine.found_at > 0);
 	account_state_release(&found);
+
+	/* what the server held before is no news of it */
+	struct meeting servers[] = { meet(t, "c", "a", "N1"), meet(t, "c", "b", "N2") };
+	prove(t, servers, 2, q.account, 1);
+	found = state_of(t, id);
+	assert_true(found.held[0].current);
+	assert_false(found.held[1].current);
+	account_state_release(&found);
+	q.found.server[0] = '\0';
+	write_ok(t, quarantine_write, &q);
+	found = state_of(t, id);
+	assert_false(found.held[0].current || found.held[1].current);
+	account_state_release(&found);
 }
 
 static void
@@ -543,6 +556,7 @@ test_counts(void **state)
 	ok(service_proof_counts(t->service, &counts, &err), &err);
 	assert_int_equal(counts.unproven, 1);
 	assert_int_equal(counts.quarantined, 1);
+	assert_int_equal(counts.servers, 2);
 	assert_int_equal(counts.missing, 1);
 	assert_int_equal(counts.absent, 0);
 	temp_store_exec(&t->temp, "UPDATE servers SET absent = 1 WHERE name = 'b'");
