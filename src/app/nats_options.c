@@ -127,7 +127,8 @@ read_urls(const char *list, struct strlist *out, struct err *err)
 	for (size_t i = 0; i < out->len; i++) {
 		struct bus_url url;
 		if (bus_url_init(&url, out->items[i], err) != 0) {
-			return -1;
+			/* by its place, as it may hold a password */
+			return err_prefix(err, "URL %zu of %zu", i + 1, out->len);
 		}
 		bus_url_release(&url);
 	}

@@ -11,7 +11,8 @@
 
 enum { HTTP_PATH_SIZE = 2048 }; /* a decoded path, with its NUL */
 
-/* Why a request is refused; status 0 means that it is not. The message is static. */
+/* Why a request is refused; status 0 means that it is not. The message is
+ * borrowed: static, or of whoever answers. */
 struct http_refusal {
 	int status;
 	const char *message;

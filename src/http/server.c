@@ -502,13 +502,16 @@ serve(struct exchange *x)
 	const struct http_params *params = &x->server->params;
 	struct http_refusal why = check_head(x);
 	struct buf body;
+	char too_large[64];
 	/* Bodies hold passwords. */
 	buf_init_secret(&body, x->framing.body_len);
 	if (why.status == 0 && x->framing.body_len > 0) {
 		size_t limit =
 			params->body_limit(params->ctx, x->req.method, x->req.path);
 		if (limit > 0 && x->framing.body_len > limit) {
-			why = (struct http_refusal){ 413, "the body is too large" };
+			str_fmt_cut(too_large, sizeof(too_large),
+				"the body is larger than %zu bytes", limit);
+			why = (struct http_refusal){ 413, too_large };
 		} else if (limit > 0) {
 			why = read_body(x, &body);
 		}

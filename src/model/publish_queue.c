@@ -66,7 +66,7 @@ const struct collection publish_queue_collection = {
 	.kind = COLLECTION_PUBLISH_QUEUE,
 	.name = "nats_publish_queue",
 	.id = "pbc_2168816934",
-	.noun = "publish queue",
+	.noun = "publish queue entry",
 	.why_read_only = "The publish queue shows what is not proven yet and cannot be "
 			 "written: change the account, or POST /api/v1/reconcile to have "
 			 "all servers looked at.",

@@ -44,7 +44,7 @@ onStage('the publish queue', { servers: 3 }, (stage, test) => {
       [{ cluster: 'c', name: 's3', state: 'missing', proven: generation }]);
     await stage.servers[2].start();
     await isEmpty();
-    await assert.rejects(queue.getOne(account.id), ({ status }) => status === 404);
+    await assert.rejects(queue.getOne(account.id), ({ status, message }) => status === 404 && /publish queue entry/.test(message));
   });
 
   test('so is the tombstone of a deleted account', async () => {

@@ -790,7 +790,8 @@ test_bad_nats_options(void **state)
 	} cases[] = {
 		{ { "--nats=" }, "--nats: at least one URL" },
 		{ { "--nats=nats://a,,b" }, "--nats: " },
-		{ { "--nats=http://a" }, "--nats: " },
+		{ { "--nats=http://a" }, "--nats: URL 1 of 1: " },
+		{ { "--nats=nats://a,nats://b:x,nats://c" }, "--nats: URL 2 of 3: " },
 		{ { "--nats-max-primary-retries=-1" },
 			"--nats-max-primary-retries \"-1\"" },
 		{ { "--nats-initial-backoff=8" }, "--nats-initial-backoff: \"8\"" },
