@@ -136,7 +136,7 @@ find_open(struct converge *c, int64_t *out_open, struct err *err)
 	if (store_read_begin(c->dir.store, &conn, err) != 0) {
 		return -1;
 	}
-	int rc = store_publish_scan(conn, 0, 1, true, note_open, &open, err);
+	int rc = store_publish_scan(conn, STORE_SCAN_OPEN, 0, 1, note_open, &open, err);
 	store_read_end(c->dir.store, conn);
 	*out_open = open;
 	return rc;

@@ -62,7 +62,8 @@ list_accounts(struct mintall *all, struct err *err)
 	if (store_read_begin(all->dir.store, &conn, err) != 0) {
 		return -1;
 	}
-	int rc = store_publish_scan(conn, 0, INT64_MAX, false, note_account, all, err);
+	int rc = store_publish_scan(
+		conn, STORE_SCAN_ALL, 0, INT64_MAX, note_account, all, err);
 	store_read_end(all->dir.store, conn);
 	return rc;
 }

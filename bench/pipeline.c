@@ -73,12 +73,16 @@ read_jwts(struct pipeline *p, struct err *err)
 	if (store_read_begin(p->dir.store, &conn, err) != 0) {
 		return -1;
 	}
-	int rc = store_publish_scan(conn, 0, INT64_MAX, false, note_account, p, err);
+	int rc = store_publish_scan(
+		conn, STORE_SCAN_ALL, 0, INT64_MAX, note_account, p, err);
 	for (size_t i = 0; rc == 0 && i < p->len; i++) {
 		rc = store_publish_jwt(
 			conn, p->items[i].account, &p->items[i].jwt, &generation, err);
 	}
 	store_read_end(p->dir.store, conn);
+	if (rc == 0 && p->len == 0) {
+		rc = err_set(err, ERR_NOT_FOUND, "there is no JWT to push");
+	}
 	return rc;
 }
 
