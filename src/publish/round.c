@@ -346,11 +346,12 @@ take_roster(struct publisher *p)
 	return true;
 }
 
-/* PINGs cost servers more the more they have to tell. */
+/* PINGs cost servers more the more they have to tell, and what they confirm is written
+ * down. */
 static void
 set_confirm_pause(struct publisher *p)
 {
-	int64_t pause = CONFIRM_SHARE * (p->roster_at - p->round_began);
+	int64_t pause = CONFIRM_SHARE * (publish_now_ms(p) - p->round_began);
 	p->confirm_pause = pause < CONFIRM_PAUSE_MS ? CONFIRM_PAUSE_MS
 		: pause > CONFIRM_PAUSE_MAX_MS      ? CONFIRM_PAUSE_MAX_MS
 						    : pause;
@@ -361,8 +362,9 @@ finish_ping(struct publisher *p)
 {
 	bus_cancel(p->bus, p->round_request);
 	p->roster_at = publish_now_ms(p);
+	bool taken = take_roster(p);
 	set_confirm_pause(p);
-	if (!take_roster(p)) {
+	if (!taken) {
 		end_round(p);
 		return;
 	}
@@ -444,10 +446,17 @@ has_work(const struct publisher *p)
 		(p->pass.stage != SWEEP_REST && !p->pass.slow);
 }
 
+/* One round, and one write, are for all whose answers come soon. */
+static int64_t
+confirm_age(const struct publisher *p)
+{
+	return p->jobs.active_len > 0 ? p->confirm_pause : CONFIRM_PAUSE_MS;
+}
+
 int64_t
 publish_round_due(const struct publisher *p)
 {
-	int64_t age = p->proof_count > 0   ? p->confirm_pause
+	int64_t age = p->proof_count > 0   ? confirm_age(p)
 		: has_work(p) || p->silent ? ROSTER_FRESH_MS
 					   : ROSTER_IDLE_MS;
 	int64_t due = p->roster.len == 0 || p->barred ? 0 : p->roster_at + age;
