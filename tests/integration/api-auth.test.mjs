@@ -1,9 +1,8 @@
 // Logging in, keeping a session and losing it.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import PocketBase from 'pocketbase';
-import { request, startNatsid, superuser } from './lib/natsid.mjs';
+import { request, requestFrom, startNatsid, superuser } from './lib/natsid.mjs';
 
 let daemon;
 before(async () => { daemon = await startNatsid(); });
@@ -148,16 +147,10 @@ test('tokens outlive a restart, and mean nothing to another database', async () 
 });
 
 test('many guesses at once, from many addresses, do not keep others waiting', async () => {
-  const { hostname, port } = new URL(daemon.url);
-  const body = JSON.stringify({ identity: 'nobody@example.org', password: 'a guess' });
-  const guess = (localAddress) => new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-    const path = auth('_superusers', 'auth-with-password');
-    const asked = http.request({ hostname, port, localAddress, path, method: 'POST', headers, agent: false }, (answer) => {
-      answer.resume().on('end', () => resolve(answer.statusCode));
-    });
-    asked.on('error', reject).end(body);
-  });
+  const guess = async (address) => {
+    const fields = { identity: 'nobody@example.org', password: 'a guess' };
+    return (await requestFrom(address, daemon.url, 'POST', auth('_superusers', 'auth-with-password'), fields)).status;
+  };
   let open = 120;
   const guesses = Array.from({ length: open }, (_, i) => guess(`127.0.1.${1 + i % 30}`).finally(() => { open -= 1; }));
   assert.equal((await request(daemon.url, 'GET', '/api/health')).status, 200);

@@ -1,6 +1,7 @@
 // Starts the daemon on a data directory and a port of its own, and talks to it.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -43,6 +44,8 @@ export async function checkDatabase(dir) {
   if (stdout !== 'ok\n') throw new Error(`the database in ${dir} is damaged: ${stdout}`);
 }
 
+const parsed = (type, text) => (/\bjson\b/.test(type ?? '') && text !== '' ? JSON.parse(text) : null);
+
 /** Asks once and waits no longer than the deadline; body may be an object (JSON), text or bytes. */
 export async function request(url, method, path, body, { token, headers = {}, deadline = 20_000 } = {}) {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array;
@@ -57,9 +60,21 @@ export async function request(url, method, path, body, { token, headers = {}, de
     signal: AbortSignal.timeout(deadline),
   });
   const text = await response.text();
-  const type = response.headers.get('content-type') ?? '';
-  const json = /\bjson\b/.test(type) && text !== '' ? JSON.parse(text) : null;
-  return { status: response.status, headers: response.headers, text, body: json };
+  return { status: response.status, headers: response.headers, text, body: parsed(response.headers.get('content-type'), text) };
+}
+
+/** Asks without a token from one of this machine's addresses (127.x.y.z), which natsid throttles by itself: {status, text, body}. */
+export function requestFrom(localAddress, url, method, path, body) {
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const asked = http.request(url + path, { method, localAddress, headers, agent: false, timeout: 20_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (data) => { text += data; });
+      response.on('error', reject).on('end', () => resolve({ status: response.statusCode, text, body: parsed(response.headers['content-type'], text) }));
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`${method} ${path} was not answered`)));
+    asked.on('error', reject).end(JSON.stringify(body));
+  });
 }
 
 /**
