@@ -6,13 +6,11 @@
 #include "app/janitor.h"
 #include "app/nats_auth.h"
 #include "app/nats_options.h"
+#include "app/nats_system.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "bus/bus.h"
 #include "http/server.h"
 #include "model/limits.h"
-#include "publish/live.h"
-#include "publish/publisher.h"
 #include "service/login.h"
 #include "service/operator.h"
 #include "service/touched.h"
@@ -27,86 +25,12 @@
 /* Everything that runs, in the order in which it starts. */
 struct daemon {
 	struct data_dir dir;
-	struct publisher *publisher;
-	struct live *live;
 	struct nats_auth *auth;
-	struct bus *bus;
+	struct nats_system nats;
 	struct api *api;
 	struct http_server *http;
 	struct janitor *janitor;
 };
-
-_Static_assert((int)API_NATS_URLS_MAX == (int)BUS_URLS_MAX, "room for each URL");
-
-static void
-copy_urls(const struct bus_status *bus, struct api_nats_status *out)
-{
-	static const char *const states[] = {
-		[BUS_URL_STANDBY] = "standby",
-		[BUS_URL_CONNECTING] = "connecting",
-		[BUS_URL_CONNECTED] = "connected",
-		[BUS_URL_PROBING] = "probing",
-		[BUS_URL_FAILED] = "failed",
-	};
-	out->url_count = bus->url_count;
-	out->url_index = bus->url_index;
-	for (size_t i = 0; i < bus->url_count; i++) {
-		const struct bus_url_status *from = &bus->urls[i];
-		struct api_nats_url *to = &out->urls[i];
-		str_fmt_cut(to->url, sizeof(to->url), "%s", from->url);
-		str_fmt_cut(to->error, sizeof(to->error), "%s", from->error);
-		to->state = states[from->state];
-		to->connects = (int64_t)from->connects;
-		to->failures = (int64_t)from->failures;
-	}
-}
-
-static void
-copy_connection(const struct bus_status *bus, struct api_nats_status *out)
-{
-	static const char *const states[] = {
-		[BUS_DOWN] = "disconnected",
-		[BUS_CONNECTING] = "connecting",
-		[BUS_UP] = "connected",
-	};
-	out->connected = bus->state == BUS_UP;
-	out->state = states[bus->state];
-	if (out->connected) {
-		out->role = bus->url_index == 0 ? "primary" : "backup";
-	} else {
-		str_fmt_cut(out->error, sizeof(out->error), "%s", bus->last_error);
-	}
-	str_fmt_cut(out->url, sizeof(out->url), "%s", bus->url);
-	out->since_ms = bus->since_ms;
-	out->epoch = (int64_t)bus->epoch;
-	out->connects = (int64_t)bus->connects;
-	out->failovers = (int64_t)bus->failovers;
-	out->failbacks = (int64_t)bus->failbacks;
-	out->probes = (int64_t)bus->probes;
-	out->open_requests = (int64_t)bus->open_requests;
-}
-
-static void
-nats_status(void *ctx, struct api_nats_status *out)
-{
-	struct daemon *daemon = ctx;
-	struct bus_status bus;
-	struct publisher_status publisher;
-	bus_status(daemon->bus, &bus);
-	publisher_status(daemon->publisher, &publisher);
-	copy_connection(&bus, out);
-	copy_urls(&bus, out);
-	out->servers = (int64_t)publisher.roster.len;
-	out->open_accounts = (int64_t)publisher.open;
-	out->pushed = (int64_t)publisher.pushed;
-	str_fmt_cut(out->blocked, sizeof(out->blocked), "%s", publisher.blocked);
-	int index = roster_index(&publisher.roster, bus.server_id);
-	if (index >= 0) {
-		const struct server *server = &publisher.roster.servers[index];
-		str_fmt_cut(out->server, sizeof(out->server), "%s", server->name);
-		str_fmt_cut(out->version, sizeof(out->version), "%s", server->version);
-	}
-}
 
 static int
 ensure_operator(struct daemon *daemon, const char *name, struct err *err)
@@ -156,9 +80,9 @@ on_bus(void *ctx, const struct bus_event *event)
 {
 	struct daemon *daemon = ctx;
 	if (live_owns(event)) {
-		live_on_bus(daemon->live, event);
+		live_on_bus(daemon->nats.live, event);
 	} else {
-		publisher_on_bus(daemon->publisher, event);
+		publisher_on_bus(daemon->nats.publisher, event);
 	}
 }
 
@@ -166,7 +90,7 @@ static void
 on_commit(void *ctx, const struct store_change *changes, size_t n)
 {
 	struct daemon *daemon = ctx;
-	publisher_on_commit(daemon->publisher, changes, n);
+	publisher_on_commit(daemon->nats.publisher, changes, n);
 	service_on_commit(daemon->dir.service);
 }
 
@@ -192,155 +116,23 @@ start_nats(struct daemon *daemon, const struct options *options,
 	};
 	nats_options_apply(nats, &bus_params);
 	if (read_role_pace(options, &publisher_params.role_pace, err) != 0 ||
-		live_new(&live_params, &daemon->live, err) != 0 ||
-		publisher_new(&publisher_params, &daemon->publisher, err) != 0 ||
+		live_new(&live_params, &daemon->nats.live, err) != 0 ||
+		publisher_new(&publisher_params, &daemon->nats.publisher, err) != 0 ||
 		nats_auth_new(daemon->dir.service, &daemon->auth, err) != 0) {
 		return -1;
 	}
 	bus_params.auth_ctx = daemon->auth;
-	if (bus_new(&bus_params, &daemon->bus, err) != 0) {
+	if (bus_new(&bus_params, &daemon->nats.bus, err) != 0) {
 		return -1;
 	}
-	live_set_bus(daemon->live, daemon->bus);
-	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->bus));
+	live_set_bus(daemon->nats.live, daemon->nats.bus);
+	nats_auth_set_inbox(daemon->auth, bus_inbox(daemon->nats.bus));
 	store_on_commit(daemon->dir.store, on_commit, daemon);
-	if (publisher_subscribe(daemon->bus, err) != 0 ||
-		publisher_start(daemon->publisher, daemon->bus, err) != 0) {
+	if (publisher_subscribe(daemon->nats.bus, err) != 0 ||
+		publisher_start(daemon->nats.publisher, daemon->nats.bus, err) != 0) {
 		return -1;
 	}
-	return bus_start(daemon->bus, err);
-}
-
-struct hand_out {
-	int (*fn)(void *ctx, const struct api_connection *connection, struct err *err);
-	void *ctx;
-};
-
-/* Where a JWT is hidden it is a bearer's. Its iat is not known then: taken for old, as
- * what is asked is who would be cut. */
-static int
-hand_out_connection(void *ctx, const struct server *server, const struct connection *row,
-	struct err *err)
-{
-	const struct hand_out *out = ctx;
-	struct api_connection connection = {
-		.user = row->user_key,
-		.issuer_key = row->issuer_key,
-		.issued_at = row->iat,
-		.bearer = !row->has_iat,
-	};
-	(void)server; /* the same everywhere */
-	return out->fn(out->ctx, &connection, err);
-}
-
-static int
-list_connections(void *ctx, const char *account_key,
-	int (*fn)(void *fn_ctx, const struct api_connection *connection, struct err *err),
-	void *fn_ctx, bool *out_complete, struct err *err)
-{
-	struct daemon *daemon = ctx;
-	struct hand_out out = { .fn = fn, .ctx = fn_ctx };
-	struct live_summary summary;
-	if (live_connections(daemon->live, account_key, hand_out_connection, &out,
-		    &summary, err) != 0) {
-		return -1;
-	}
-	*out_complete = summary.complete;
-	return 0;
-}
-
-static int
-count_key(void *ctx, const struct api_connection *connection, struct err *err)
-{
-	account_key_list_count(ctx, connection->issuer_key);
-	(void)err; /* counting cannot fail */
-	return 0;
-}
-
-static int
-count_keys(void *ctx, struct account_key_list *list, bool *out_complete, struct err *err)
-{
-	return list_connections(
-		ctx, list->account_key, count_key, list, out_complete, err);
-}
-
-/* ---- streams, and deleted accounts ---- */
-
-struct hand_out_streams {
-	int (*fn)(void *ctx, const char *stream, struct err *err);
-	void *ctx;
-};
-
-static int
-hand_out_stream(
-	void *ctx, const struct server *server, const char *stream, struct err *err)
-{
-	const struct hand_out_streams *out = ctx;
-	(void)server; /* whichever has it */
-	return out->fn(out->ctx, stream, err);
-}
-
-static int
-list_streams(void *ctx, const char *account_key,
-	int (*fn)(void *fn_ctx, const char *stream, struct err *err), void *fn_ctx,
-	bool *out_complete, struct err *err)
-{
-	struct daemon *daemon = ctx;
-	struct hand_out_streams out = { .fn = fn, .ctx = fn_ctx };
-	struct live_summary summary;
-	if (live_streams(daemon->live, account_key, hand_out_stream, &out, &summary,
-		    err) != 0) {
-		return -1;
-	}
-	*out_complete = summary.complete;
-	return 0;
-}
-
-static int
-note_removed(void *ctx, const struct server *server, int64_t removed, const char *words,
-	struct err *err)
-{
-	return tombstone_answered(ctx, server->id, server->name, removed, words, err);
-}
-
-static int
-remove_accounts(void *ctx, const char *request, size_t len,
-	struct tombstone_answers *answers, bool *out_complete, struct err *err)
-{
-	struct daemon *daemon = ctx;
-	struct live_summary summary;
-	if (live_remove(daemon->live, request, len, note_removed, answers, &summary,
-		    err) != 0) {
-		return -1;
-	}
-	*out_complete = summary.complete;
-	return 0;
-}
-
-static void
-note_shown(void *ctx, const char *account_key)
-{
-	tombstone_shown(ctx, account_key);
-}
-
-static int
-look_at_accounts(void *ctx, const struct tombstone_look *look,
-	struct tombstone_answers *answers, size_t *out_answered, struct err *err)
-{
-	struct daemon *daemon = ctx;
-	struct live_summary summary;
-	const struct live_lookups_params params = {
-		.keys = look->keys,
-		.len = look->len,
-		.servers = look->servers,
-		.fn = note_shown,
-		.ctx = answers,
-	};
-	if (live_lookups(daemon->live, &params, &summary, err) != 0) {
-		return -1;
-	}
-	*out_answered = summary.answered;
-	return 0;
+	return bus_start(daemon->nats.bus, err);
 }
 
 static int
@@ -357,37 +149,16 @@ start_janitor(struct daemon *daemon, const struct options *options, struct err *
 {
 	struct janitor_params params = {
 		.service = daemon->dir.service,
-		.count = count_keys,
-		.count_ctx = daemon,
-		.hands = { .remove = remove_accounts,
-			.look = look_at_accounts,
-			.ctx = daemon },
+		.count = nats_system_count_keys,
+		.count_ctx = &daemon->nats,
+		.hands = { .remove = nats_system_remove,
+			.look = nats_system_look,
+			.ctx = &daemon->nats },
 	};
 	if (read_tombstone_ttl(options, &params.tombstone_ttl_ms, err) != 0) {
 		return -1;
 	}
 	return janitor_start(&params, &daemon->janitor, err);
-}
-
-static void
-tell_convergence(void *ctx, struct api_convergence *out)
-{
-	const struct daemon *daemon = ctx;
-	struct publisher_status status;
-	publisher_status(daemon->publisher, &status);
-	str_fmt_cut(out->blocked, sizeof(out->blocked), "%s", status.blocked);
-	out->sweeping = status.sweep.running;
-	out->looked = status.sweep.looked;
-	out->accounts = status.sweep.accounts;
-	out->started_ms = status.sweep.started_ms;
-	out->finished_ms = status.sweep.finished_ms;
-}
-
-static void
-reconcile(void *ctx)
-{
-	const struct daemon *daemon = ctx;
-	publisher_reconcile(daemon->publisher);
 }
 
 static int
@@ -403,13 +174,13 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 	struct api_params api_params = {
 		.service = daemon->dir.service,
 		.clock = &clock_system,
-		.nats_status = nats_status,
-		.status_ctx = daemon,
-		.connections = list_connections,
-		.streams = list_streams,
-		.convergence = tell_convergence,
-		.reconcile = reconcile,
-		.nats_ctx = daemon,
+		.nats_status = nats_system_status,
+		.status_ctx = &daemon->nats,
+		.connections = nats_system_connections,
+		.streams = nats_system_streams,
+		.convergence = nats_system_convergence,
+		.reconcile = nats_system_reconcile,
+		.nats_ctx = &daemon->nats,
 		.version = NATSID_VERSION,
 	};
 	if (options_split_address(listen, &host, &params.port, err) != 0) {
@@ -519,12 +290,12 @@ daemon_stop(struct daemon *daemon)
 	}
 	http_server_stop(daemon->http);
 	api_free(daemon->api);
-	if (daemon->publisher != NULL) {
-		publisher_stop(daemon->publisher);
+	if (daemon->nats.publisher != NULL) {
+		publisher_stop(daemon->nats.publisher);
 	}
-	bus_free(daemon->bus);
-	publisher_free(daemon->publisher);
-	live_free(daemon->live);
+	bus_free(daemon->nats.bus);
+	publisher_free(daemon->nats.publisher);
+	live_free(daemon->nats.live);
 	nats_auth_free(daemon->auth);
 	data_dir_close(&daemon->dir);
 }
