@@ -82,7 +82,7 @@ command_account_quarantine(const struct options *options)
 		printf("\nnatsid account adopt NAME takes revocations and a suspension "
 		       "over from the server's JWT,\nretires the signing keys that are "
 		       "\"only here\" (all, where it lets nobody in; none, where\n"
-		       "another hand made it), and pushes the account; all else is as "
+		       "the cause is foreign), and pushes the account; all else is as "
 		       "it is here.\n"
 		       "natsid account override NAME pushes the account as it is here, "
 		       "and takes nothing over: what\nthe keys \"only here\" signed is "
@@ -104,9 +104,10 @@ print_lost_keys(const struct quarantine_choice *choice)
 {
 	if (choice->keys_lost > 0) {
 		printf("; %zu signing key%s that only the server's JWT had %s gone: who "
-		       "got creds since the backup may need new ones",
+		       "got creds from %s needs new ones",
 			choice->keys_lost, choice->keys_lost == 1 ? "" : "s",
-			choice->keys_lost == 1 ? "is" : "are");
+			choice->keys_lost == 1 ? "is" : "are",
+			choice->keys_lost == 1 ? "it" : "them");
 	}
 }
 

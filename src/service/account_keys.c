@@ -17,7 +17,6 @@ struct account_keys {
 	struct store_signing_key *old; /* of all sets, as they were looked at */
 	bool *goes; /* each of .old */
 	size_t old_len;
-	bool all_go; /* all of .old */
 	struct new_key *made;
 	int64_t *roles; /* of each; 0: the plain one */
 	size_t made_len;
@@ -119,6 +118,14 @@ let_set_go(struct account_keys *keys, int64_t key_set)
 	}
 }
 
+static void
+let_all_go(struct account_keys *keys)
+{
+	for (size_t i = 0; i < keys->old_len; i++) {
+		keys->goes[i] = true;
+	}
+}
+
 /* With a new set the one that signs until now may go. */
 static void
 choose_removal(struct work *work)
@@ -203,7 +210,9 @@ account_keys_prepare(struct work *work, struct err *err)
 		make_room(work->keys, err) != 0) {
 		return -1;
 	}
-	work->keys->all_go = work->after.account.rotate_keys;
+	if (work->after.account.rotate_keys) {
+		let_all_go(work->keys);
+	}
 	if (removes_set(work)) {
 		choose_removal(work);
 	}
@@ -305,12 +314,20 @@ remove_all(struct store_tx *tx, const struct account_keys *keys, struct err *err
 		: store_revocation_drop_all(tx, keys->account, err);
 }
 
+static size_t
+count_going(const struct account_keys *keys)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < keys->old_len; i++) {
+		count += keys->goes[i] ? 1 : 0;
+	}
+	return count;
+}
+
 /* With its plain key the whole set goes. */
 static int
-remove_sets(struct store_tx *tx, const struct account_keys *keys, size_t *out_removed,
-	struct err *err)
+remove_sets(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
-	*out_removed = 0;
 	for (size_t i = 0; i < keys->old_len; i++) {
 		if (!keys->goes[i] || keys->old[i].role != 0) {
 			continue;
@@ -319,7 +336,6 @@ remove_sets(struct store_tx *tx, const struct account_keys *keys, size_t *out_re
 			    tx, keys->account, keys->old[i].key_set, false, err) != 0) {
 			return -1;
 		}
-		(*out_removed)++;
 	}
 	return 0;
 }
@@ -327,15 +343,15 @@ remove_sets(struct store_tx *tx, const struct account_keys *keys, size_t *out_re
 static int
 remove_as_asked(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
-	size_t removed = 0;
-	if (keys->all_go) {
+	size_t going = count_going(keys);
+	if (going == 0) {
+		return 0;
+	}
+	if (going == keys->old_len) {
 		return remove_all(tx, keys, err);
 	}
-	if (remove_sets(tx, keys, &removed, err) != 0) {
-		return -1;
-	}
-	return removed == 0
-		? 0
+	return remove_sets(tx, keys, err) != 0
+		? -1
 		: store_revocation_drop_below(tx, keys->account, oldest_left(keys), err);
 }
 
@@ -401,12 +417,10 @@ let_unlisted_go(struct account_keys *keys, const struct mint_account *seen)
 	for (size_t i = 0; i < keys->old_len; i++) {
 		keys->goes[i] = !mint_seen_lists_key(seen, &keys->old[i].public_key);
 	}
-	keys->all_go = keys->old_len > 0;
 	for (size_t i = 0; i < keys->old_len; i++) {
 		if (set_goes(keys, keys->old[i].key_set)) {
 			let_set_go(keys, keys->old[i].key_set);
 		}
-		keys->all_go = keys->all_go && keys->goes[i];
 	}
 }
 
@@ -456,18 +470,19 @@ fail:
 
 struct telling {
 	const struct account_keys *keys;
-	struct account_keys_retired *out;
+	struct strlist *out_keys;
+	int64_t *out_users;
 };
 
 static int
-tell_key(struct store_conn *conn, const struct account_keys *keys,
-	const struct store_signing_key *key, struct account_keys_retired *out,
-	struct err *err)
+tell_key(struct store_conn *conn, const struct telling *telling,
+	const struct store_signing_key *key, struct err *err)
 {
+	const struct account_keys *keys = telling->keys;
 	char text[NKEY_TEXT_SIZE];
 	int64_t users = 0;
 	nkey_text_encode(NKEY_ACCOUNT, &key->public_key, text);
-	if (strlist_add(&out->keys, text, err) != 0) {
+	if (strlist_add(telling->out_keys, text, err) != 0) {
 		return -1;
 	}
 	if (key->role != 0 && set_goes(keys, key->key_set)) {
@@ -477,7 +492,7 @@ tell_key(struct store_conn *conn, const struct account_keys *keys,
 		    conn, keys->account, key->key_set, key->role, &users, err) != 0) {
 		return -1;
 	}
-	out->users += users;
+	*telling->out_users += users;
 	return 0;
 }
 
@@ -489,7 +504,7 @@ read_telling(struct store_conn *conn, void *ctx, struct err *err)
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < keys->old_len; i++) {
 		if (keys->goes[i]) {
-			rc = tell_key(conn, keys, &keys->old[i], telling->out, err);
+			rc = tell_key(conn, telling, &keys->old[i], err);
 		}
 	}
 	return rc;
@@ -497,16 +512,11 @@ read_telling(struct store_conn *conn, void *ctx, struct err *err)
 
 int
 account_keys_tell_restored(struct service *service, const struct account_keys *keys,
-	const struct mint_account *seen, struct account_keys_retired *out,
-	struct err *err)
+	struct strlist *out_keys, int64_t *out_users, struct err *err)
 {
-	struct telling telling = { .keys = keys, .out = out };
-	const struct jwt_account *there = &seen->claims.as.account;
-	for (size_t i = 0; i < there->signing_keys_len; i++) {
-		const char *key = there->signing_keys[i].key;
-		out->lost +=
-			account_keys_find(keys->old, keys->old_len, key) == NULL ? 1 : 0;
-	}
+	struct telling telling = {
+		.keys = keys, .out_keys = out_keys, .out_users = out_users
+	};
 	return service_read(service, read_telling, &telling, err);
 }
 
@@ -543,12 +553,12 @@ assume_newest(struct store_tx *tx, const struct account_keys *keys, struct err *
 static int
 remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
-	size_t removed = 0;
-	if (keys->all_go) {
+	size_t going = count_going(keys);
+	if (going > 0 && going == keys->old_len) {
 		return remove_all(tx, keys, err);
 	}
 	return remove_scoped(tx, keys, err) != 0 ||
-			remove_sets(tx, keys, &removed, err) != 0
+			remove_sets(tx, keys, err) != 0
 		? -1
 		: assume_newest(tx, keys, err);
 }

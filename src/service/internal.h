@@ -148,15 +148,10 @@ int account_keys_prepare_restored(struct service *service, struct account *accou
 	const struct mint_account *seen, struct account_keys **out,
 	struct err *err) MUST_CHECK;
 
-/* What comes of it. */
-struct account_keys_retired {
-	struct strlist keys; /* public keys */
-	int64_t users; /* whose newest creds, as far as the database knows, they signed */
-	size_t lost; /* keys that the server's JWT lists and the database does not know */
-};
+/* Adds the public keys of those that go, and how many users' newest creds, as far as the
+ * database knows, they signed. */
 int account_keys_tell_restored(struct service *service, const struct account_keys *keys,
-	const struct mint_account *seen, struct account_keys_retired *out,
-	struct err *err) MUST_CHECK;
+	struct strlist *out_keys, int64_t *out_users, struct err *err) MUST_CHECK;
 
 /* The row itself and the account's generation are the caller's to write. ERR_STALE: the
  * keys are others now. */

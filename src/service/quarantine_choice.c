@@ -11,6 +11,7 @@
 #include "store/publish.h"
 #include "store/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { RACES_MAX = 5 };
@@ -221,16 +222,40 @@ check_needed(const struct choosing *choosing, struct err *err)
 			  "clock.");
 }
 
+/* Ours may be a tombstone, which lists no keys: what counts is what the database has. */
+static int
+count_lost(struct store_conn *conn, struct choosing *choosing, struct err *err)
+{
+	const struct jwt_account *there = &choosing->seen.claims.as.account;
+	struct store_signing_key *keys = NULL;
+	size_t len = 0;
+	if (store_signing_key_list(
+		    conn, choosing->look.account.head.seq, &keys, &len, err) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < there->signing_keys_len; i++) {
+		const char *key = there->signing_keys[i].key;
+		choosing->choice.keys_lost +=
+			account_keys_find(keys, len, key) == NULL ? 1 : 0;
+	}
+	free(keys);
+	return 0;
+}
+
 static int
 read_ours(struct store_conn *conn, void *ctx, struct err *err)
 {
 	struct choosing *choosing = ctx;
-	return account_claims_read(conn, &choosing->look.account,
-		choosing->look.deleted != 0, &choosing->ours, err);
+	bool deleted = choosing->look.deleted != 0;
+	if (!deleted && count_lost(conn, choosing, err) != 0) {
+		return -1;
+	}
+	return account_claims_read(
+		conn, &choosing->look.account, deleted, &choosing->ours, err);
 }
 
-/* Only what natsid signed itself says which keys are to be trusted. One that lets nobody
- * in lists none: whether any was removed before is not known. */
+/* Only what passes for natsid's own JWT says which keys are to be trusted. One that lets
+ * nobody in lists none: whether any was removed before is not known. */
 static bool
 retires(const struct choosing *choosing)
 {
@@ -243,17 +268,11 @@ static int
 choose_keys(struct choosing *choosing, struct err *err)
 {
 	struct quarantine_choice *choice = &choosing->choice;
-	struct account_keys_retired retired = { 0 };
-	if (account_keys_prepare_restored(choosing->service, &choosing->look.account,
-		    &choosing->seen, &choosing->keys, err) != 0) {
-		return -1;
-	}
-	int rc = account_keys_tell_restored(
-		choosing->service, choosing->keys, &choosing->seen, &retired, err);
-	choice->retired = retired.keys;
-	choice->retired_users = retired.users;
-	choice->keys_lost = retired.lost;
-	return rc;
+	return account_keys_prepare_restored(choosing->service, &choosing->look.account,
+		       &choosing->seen, &choosing->keys, err) != 0
+		? -1
+		: account_keys_tell_restored(choosing->service, choosing->keys,
+			  &choice->retired, &choice->retired_users, err);
 }
 
 /* What nobody chooses, and has to know. */
@@ -263,11 +282,11 @@ count_keys(struct choosing *choosing, struct err *err)
 	if (choosing->seen.claims.sub == NULL) {
 		return 0; /* it cannot be read */
 	}
-	if (retires(choosing)) {
-		return choose_keys(choosing, err);
-	}
 	if (service_read(choosing->service, read_ours, choosing, err) != 0) {
 		return -1;
+	}
+	if (retires(choosing)) {
+		return choose_keys(choosing, err);
 	}
 	choosing->choice.keys_only_here =
 		mint_seen_keys_only_here(&choosing->seen, &choosing->ours);

@@ -767,12 +767,16 @@ test_foreign_retires_nothing(void **state)
 	struct world *w = *state;
 	char *jwt = make_jwt(w,
 		&(struct seen){
-			.uuid = OTHER_UUID, .iat = now_s(w), .unlisted = ALL_KEYS });
+			.uuid = OTHER_UUID,
+			.iat = now_s(w),
+			.unlisted = ALL_KEYS,
+			.stranger = true });
 	put_of(w, jwt, STORE_QUARANTINE_FOREIGN);
 	free(jwt);
 	struct quarantine_choice choice = adopt(w);
 	assert_int_equal(choice.retired.len, 0);
 	assert_int_equal(choice.keys_only_here, 1);
+	assert_int_equal(choice.keys_lost, 1);
 	assert_int_equal(keys(w, "key_set = 1"), 1);
 }
 
@@ -788,10 +792,12 @@ test_override_takes_nothing(void **state)
 			.revoked = w->users,
 			.revoked_len = 3,
 			.revoked_at = 5,
-			.unlisted = ALL_KEYS });
+			.unlisted = ALL_KEYS,
+			.stranger = true });
 	struct quarantine_choice choice = override(w);
 	assert_int_equal(choice.revocations, 0);
 	assert_int_equal(choice.keys_only_here, 1);
+	assert_int_equal(choice.keys_lost, 1);
 	assert_int_equal(choice.retired.len, 0);
 	assert_int_equal(revocations(w, "1"), 0);
 	assert_int_equal(publish_value(w, "generation"), 41);
