@@ -52,16 +52,22 @@ join(const char *dir, const char *name, char **out, struct err *err)
 	return 0;
 }
 
+static void
+pause_shortly(void)
+{
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	nanosleep(&pause, NULL);
+}
+
 /* Who holds the lock. It writes that just after it took it, so it may take a moment. */
 static void
 read_holder(int fd, char *out, size_t size)
 {
 	enum { TRIES = 100 };
-	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	ssize_t n = 0;
 	for (int i = 0; n <= 0 && i < TRIES; i++) {
 		if (i > 0) {
-			nanosleep(&pause, NULL);
+			pause_shortly();
 		}
 		n = pread(fd, out, size - 1, 0);
 	}
@@ -73,10 +79,9 @@ static int
 lock_soon(int fd)
 {
 	enum { TRIES = 5 };
-	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	int rc = flock(fd, LOCK_EX | LOCK_NB);
 	for (int i = 1; rc != 0 && i < TRIES; i++) {
-		nanosleep(&pause, NULL);
+		pause_shortly();
 		rc = flock(fd, LOCK_EX | LOCK_NB);
 	}
 	return rc;

@@ -120,20 +120,21 @@ print_standing(const struct server_list *list, bool served)
 		newest = server->last_seen > newest ? server->last_seen : newest;
 		is_watched = is_watched || server_answers(server, list->now);
 	}
-	if (!served) {
+	if (!served && newest == 0) {
+		printf("\nnatsid is not running.\n");
+	} else if (!served) {
 		put_time(text, newest);
 		printf("\nnatsid is not running. This is what it saw last, at %s or up "
 		       "to a minute later.\n",
 			text);
 	} else if (!list->standing.connected) {
 		put_time(text, list->standing.since);
-		printf("\nnatsid is not connected to NATS since %s. This is what it saw "
-		       "last.\n",
-			text);
+		printf("\nnatsid is not connected to NATS since %s.%s\n", text,
+			newest > 0 ? " This is what it saw last." : "");
 	} else if (list->standing.words[0] != '\0') {
 		put_time(text, list->standing.since);
 		printf("\nSince %s: %s.\n", text, list->standing.words);
-	} else if (!is_watched) {
+	} else if (!is_watched && newest > 0) {
 		put_time(text, newest);
 		printf("\nNo server was heard since %s.\n", text);
 	}
@@ -171,7 +172,8 @@ command_servers_list(const struct options *options)
 	if (service_servers(dir.service, &console, &list, &err) != 0) {
 		code = command_failed(&err);
 	} else if (list.len == 0) {
-		printf("No server is known yet. natsid serve meets them.\n");
+		printf("No server is known yet: natsid serve meets them.\n");
+		print_standing(&list, data_dir_is_served(&dir));
 	} else {
 		print_table(&list);
 		print_untrusting(&list);

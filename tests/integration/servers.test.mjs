@@ -1,6 +1,6 @@
 // The servers that natsid knows: over the API, on the command line, and forgotten.
 import assert from 'node:assert/strict';
-import { natsid, must } from './lib/natsid.mjs';
+import { natsid, must, startNatsid } from './lib/natsid.mjs';
 import { scratch, initialised } from './lib/command.mjs';
 import { serverVersion } from './lib/nats.mjs';
 import { until } from './lib/processes.mjs';
@@ -81,7 +81,7 @@ onStage('servers', { servers: 3 }, (stage, test) => {
       const now = await byName('s2');
       return now.state === 'present' && now.id !== before.id && now;
     }, { deadline: 20_000 });
-    assert.match(stage.daemon.log(), /nats server is back name=s2 cluster=c$/m);
+    await until('the log says so', () => /nats server is back name=s2 cluster=c$/m.test(stage.daemon.log()));
     assert.equal(after.incarnation, before.incarnation + 1);
     assert.equal(after.first_seen, before.first_seen);
     assert.ok(after.since > before.since);
@@ -153,5 +153,11 @@ onStage('servers', { servers: 3 }, (stage, test) => {
 plainTest('no server is known yet', async (t) => {
   const data = await initialised(await scratch(t));
   const { stdout } = await must(['servers', 'list', '--data', data]);
-  assert.match(stdout, /No server is known yet/);
+  assert.equal(stdout, 'No server is known yet: natsid serve meets them.\n\nnatsid is not running.\n');
+  const daemon = await startNatsid();
+  t.after(() => daemon.stop());
+  await until('it is said why', async () => {
+    const { stdout: running } = await must(['servers', 'list', '--data', daemon.dataDir]);
+    return /^No server is known yet: .*\n\nnatsid is not connected to NATS since 20\S+ \S+\.\n$/.test(running);
+  });
 });
