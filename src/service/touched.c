@@ -206,7 +206,8 @@ tell_gaps(struct store_conn *conn, void *ctx, struct err *err)
 		untold = untold || str_equal(why(&gaps[i]), UNTOLD);
 		missing += gaps[i].missing ? 1 : 0;
 	}
-	if (standing.words[0] != '\0' && (len == 0 || missing < len)) {
+	if (standing.words[0] != '\0' && publish.state == STORE_PUBLISH_PENDING &&
+		(len == 0 || missing < len)) {
 		put_gap(telling->out, "natsid", standing.words);
 	} else if ((untold || len == 0) && publish.message[0] != '\0') {
 		put_gap(telling->out, "natsid", publish.message);

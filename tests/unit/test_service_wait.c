@@ -149,6 +149,13 @@ note(struct store_tx *tx, const struct step *step, struct err *err)
 		step->words, true, err);
 }
 
+static int
+fail(struct store_tx *tx, const struct step *step, struct err *err)
+{
+	return store_publish_note(tx, step->account, step->generation,
+		STORE_PUBLISH_PENDING, step->words, true, err);
+}
+
 /* ---- waiting in a thread ----------------------------------------------------------- */
 
 struct waiter {
@@ -359,7 +366,10 @@ test_what_is_in_the_way_of_all_is_told(void **state)
 	change_account(t, id, 5, &touched, NULL);
 	assert_unproven(t, &touched, "natsid: not connected to NATS");
 	write_ok(t, (struct step){ meet, "a", .words = "N1" });
-	write_ok(t, (struct step){ note, NULL, account, 2, "no answer" });
+	/* but what waits for a person does not wait for that */
+	write_ok(t, (struct step){ note, NULL, account, 2, "the clock is behind" });
+	assert_unproven(t, &touched, "a: not confirmed yet, natsid: the clock is behind");
+	write_ok(t, (struct step){ fail, NULL, account, 2, "no answer" });
 	assert_unproven(
 		t, &touched, "a: not confirmed yet, natsid: not connected to NATS");
 	write_ok(t, (struct step){ refuse, "a", account, 0, "disk full" });
