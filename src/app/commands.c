@@ -300,14 +300,26 @@ jetstream_path(const char *given, const char *server_name, char *out, size_t siz
 		str_fmt(out, size, "%s/%s", dir, server_name) != 0) {
 		return err_set(err, ERR_INVALID, "the path %s is too long", given);
 	}
-	if (access(used, F_OK) != 0) {
-		return 0;
+	/* its store would pass for one in the directory itself */
+	if (str_equal(server_name, "jetstream")) {
+		return err_set(err, ERR_INVALID,
+			"--server-name jetstream: with --jetstream use another name");
 	}
-	fprintf(stderr,
-		"natsid: a server has streams in %s already: the configuration leaves "
-		"them there. Another server needs another --jetstream\n",
-		used);
-	return str_copy(out, size, dir);
+	if (access(used, F_OK) == 0) {
+		fprintf(stderr,
+			"natsid: a server has streams in %s already: the configuration "
+			"leaves them there. Another server needs another --jetstream\n",
+			used);
+		return str_fmt(out, size, "%s", dir) == 0
+			? 0
+			: err_set(err, ERR_INVALID, "the path %s is too long", given);
+	}
+	return errno == ENOENT || errno == ENOTDIR
+		? 0
+		: err_set(err, ERR_UNAVAILABLE,
+			  "cannot see whether a server has streams in %s: %s. Export as "
+			  "a user who can",
+			  used, strerror(errno));
 }
 
 static int

@@ -1,7 +1,7 @@
 // What natsid exports for nats-servers, and that they take it.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { initialised, operatorOf, scratch } from './lib/command.mjs';
@@ -107,6 +107,16 @@ test('servers that are given the same --jetstream do not share a store, and one 
   assert.match(words, /a server has streams in .*\/js\/jetstream already.*Another server needs another --jetstream/);
 });
 
+test('where streams cannot be looked for, nothing is said of where they are', async (t) => {
+  const directory = await scratch(t);
+  const data = await initialised(directory);
+  await mkdir(join(directory, 'js'));
+  await symlink('jetstream', join(directory, 'js', 'jetstream')); // to itself
+  const { code, stdout, stderr } = await natsid(['export', 'nats-conf', '--data', data, '--jetstream', join(directory, 'js')]);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /cannot see whether a server has streams in .*\/js\/jetstream: Too many levels/);
+});
+
 test('--output writes the file whole or leaves the old one', async (t) => {
   const directory = await scratch(t);
   const data = await initialised(directory);
@@ -149,6 +159,7 @@ test('an unusable server name, port or path is named', async (t) => {
     [['--server-name', '../up'], /--server-name/], [['--server-name', '.'], /--server-name/],
     [['--server-name', 'x'.repeat(65)], /--server-name/], [['--port', '0'], /"0" is not a port/],
     [['--port', '65536'], /is not a port/], [['--port', '42x'], /is not a port/], [['--port', ''], /is not a port/],
+    [['--jetstream', 'js', '--server-name', 'jetstream'], /use another name/],
     [['--jetstream', 'a\nb'], /store_dir.*control characters/],
   ]) {
     const { code, stdout, stderr } = await natsid(['export', 'nats-conf', '--data', data, ...args]);
