@@ -35,6 +35,7 @@ api_health_alive(struct api_call *call, struct err *err)
 	return 0;
 }
 
+/* counts: NULL where they could not be read. */
 static void
 emit_nats(
 	struct emit *emit, const struct api *api, const struct store_proof_counts *counts)
@@ -52,12 +53,14 @@ emit_nats(
 	emit_kv_text(emit, "error", nats.error);
 	api_nats_emit_since(emit, &nats);
 	emit_kv_int(emit, "servers", nats.servers);
-	emit_kv_int(emit, "known_servers", counts->servers);
-	emit_kv_int(emit, "missing_servers", counts->missing + counts->absent);
 	emit_kv_int(emit, "open_accounts", nats.open_accounts);
-	emit_kv_int(emit, "unproven_accounts", counts->unproven);
-	emit_kv_int(emit, "quarantined_accounts", counts->quarantined);
 	emit_kv_text(emit, "blocked", nats.blocked);
+	if (counts != NULL) {
+		emit_kv_int(emit, "known_servers", counts->servers);
+		emit_kv_int(emit, "missing_servers", counts->missing + counts->absent);
+		emit_kv_int(emit, "unproven_accounts", counts->unproven);
+		emit_kv_int(emit, "quarantined_accounts", counts->quarantined);
+	}
 	emit_object_end(emit);
 }
 
@@ -80,7 +83,7 @@ api_health_ready(struct api_call *call, struct err *err)
 	emit_kv_text(&emit, "status", ready ? "ready" : "not ready");
 	emit_kv_text(&emit, "reason", why.msg);
 	emit_kv_text(&emit, "version", call->api->params.version);
-	emit_nats(&emit, call->api, &counts);
+	emit_nats(&emit, call->api, ready ? &counts : NULL);
 	emit_object_end(&emit);
 	return 0;
 }
