@@ -80,7 +80,6 @@ struct api_params {
 	/* Has all accounts looked at on all servers, soon and at full speed; only begins
 	 * it. NULL: no NATS. */
 	void (*reconcile)(void *ctx);
-	void *status_ctx;
 	/* Hands out the live connections of an account (A...), of all servers that answer
 	 * in time; *out_complete: all did. Waits for NATS; ERR_UNAVAILABLE. NULL: no
 	 * NATS. */

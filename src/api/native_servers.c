@@ -72,7 +72,7 @@ api_native_servers(struct api_call *call, struct err *err)
 		return -1;
 	}
 	if (params->convergence != NULL) {
-		params->convergence(params->status_ctx, &state);
+		params->convergence(params->nats_ctx, &state);
 	}
 	emit_init(&emit, &call->res->body);
 	emit_object_begin(&emit);
@@ -154,7 +154,7 @@ api_native_reconcile(struct api_call *call, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			"This natsid has no NATS servers to look at.");
 	}
-	params->reconcile(params->status_ctx);
+	params->reconcile(params->nats_ctx);
 	call->res->status = 202;
 	emit_init(&emit, &call->res->body);
 	emit_object_begin(&emit);

@@ -10,7 +10,7 @@ api_nats_read(const struct api *api, struct api_nats_status *out)
 {
 	*out = (struct api_nats_status){ .state = "disconnected", .role = "" };
 	if (api->params.nats_status != NULL) {
-		api->params.nats_status(api->params.status_ctx, out);
+		api->params.nats_status(api->params.nats_ctx, out);
 	}
 }
 

@@ -175,7 +175,6 @@ start_http(struct daemon *daemon, const char *listen, struct err *err)
 		.service = daemon->dir.service,
 		.clock = &clock_system,
 		.nats_status = nats_system_status,
-		.status_ctx = &daemon->nats,
 		.connections = nats_system_connections,
 		.streams = nats_system_streams,
 		.convergence = nats_system_convergence,

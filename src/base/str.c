@@ -209,9 +209,7 @@ str_utf8_length(const char *text, size_t len)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < len; i++) {
-		if (((unsigned char)text[i] & 0xc0) != 0x80) {
-			count++;
-		}
+		count += is_continuation(text[i]) ? 0 : 1;
 	}
 	return count;
 }

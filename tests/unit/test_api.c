@@ -436,7 +436,7 @@ make_api(void)
 	struct api_params params = {
 		.clock = &clock_system,
 		.nats_status = say_connected,
-		.status_ctx = url,
+		.nats_ctx = url,
 		.version = "1.2.3",
 	};
 	struct api *api = NULL;
