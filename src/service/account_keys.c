@@ -557,8 +557,7 @@ remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err
 	if (going > 0 && going == keys->old_len) {
 		return remove_all(tx, keys, err);
 	}
-	return remove_scoped(tx, keys, err) != 0 ||
-			remove_sets(tx, keys, err) != 0
+	return remove_scoped(tx, keys, err) != 0 || remove_sets(tx, keys, err) != 0
 		? -1
 		: assume_newest(tx, keys, err);
 }

@@ -70,9 +70,9 @@ void quarantine_choice_release(struct quarantine_choice *choice);
 /* The account leaves the quarantine and goes out again. The revocations of the server's
  * JWT are taken over, for good; from a suspended or deleted one the account is suspended.
  * With the cause newer, signing keys that it does not list are retired as rotate_keys
- * and remove_signing_key would do it: also where another hand edited one of ours. Nothing else of it is taken. The caller releases
- * *out. ERR_CONFLICT: it is not in quarantine, or its JWT cannot be read, or the system
- * account would lose its keys. */
+ * and remove_signing_key would do it: also where another hand edited one of ours. Nothing
+ * else of it is taken. The caller releases *out. ERR_CONFLICT: it is not in quarantine,
+ * or its JWT cannot be read, or the system account would lose its keys. */
 int service_account_adopt(struct service *service, const struct actor *actor,
 	const char *id, struct quarantine_choice *out, struct err *err) MUST_CHECK;
 
