@@ -9,6 +9,7 @@
 #include "store/audit.h"
 #include "store/record.h"
 #include "store/user.h"
+#include "support/assert_code.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -22,15 +23,6 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static void
-assert_code(int rc, const struct err *err, enum err_code code)
-{
-	if (rc != -1 || err->code != code) {
-		fail_msg("rc %d, %s instead of %s: %s (%s)", rc, err_code_name(err->code),
-			err_code_name(code), err->msg, err->detail);
-	}
-}
 
 static int64_t
 audit_rows(const struct temp_service *t)

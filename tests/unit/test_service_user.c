@@ -6,6 +6,7 @@
 #include "jwt/nkey.h"
 #include "jwt/validate.h"
 #include "store/record.h"
+#include "support/assert_code.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -56,15 +57,6 @@ tear_down(void **state)
 	temp_service_release(&s->t);
 	free(s);
 	return 0;
-}
-
-static void
-assert_code(int rc, const struct err *err, enum err_code code)
-{
-	if (rc != -1 || err->code != code) {
-		fail_msg("rc %d, %s instead of %s: %s (%s)", rc, err_code_name(err->code),
-			err_code_name(code), err->msg, err->detail);
-	}
 }
 
 static int64_t

@@ -3,6 +3,7 @@
 #include "base/codec.h"
 #include "base/str.h"
 #include "jwt/nkey.h"
+#include "support/assert_code.h"
 #include "vault/vault.h"
 
 #include <setjmp.h>
@@ -22,15 +23,6 @@
 
 static const char uuid[] = "01234567-89ab-cdef-0123-456789abcdef";
 static const uint8_t master_key[VAULT_KEY_LEN] = { 1, 2, 3, 4 };
-
-static void
-assert_code(int rc, const struct err *err, enum err_code code)
-{
-	if (rc != -1 || err->code != code) {
-		fail_msg("rc %d, %s instead of %s: %s", rc, err_code_name(err->code),
-			err_code_name(code), err->msg);
-	}
-}
 
 /* ---- the key file ---- */
 
