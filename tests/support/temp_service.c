@@ -187,7 +187,7 @@ temp_delete_ok(
 		&err);
 }
 
-void
+int64_t
 temp_make_account(
 	struct temp_service *t, const char *name, char out_id[static RAND_ID_SIZE])
 {
@@ -196,6 +196,7 @@ temp_make_account(
 	temp_set(&row.name, name);
 	ok(temp_create(t, &account_collection, &row, "name", out_id, NULL, &err), &err);
 	record_release(&account_collection, &row);
+	return temp_account_seq(t, out_id);
 }
 
 void

@@ -50,12 +50,12 @@ int temp_change(struct temp_service *t, const struct collection *collection,
 	const char *id, const void *row, const char *fields,
 	struct violations *violations, struct err *err);
 
-/* These must succeed. */
+/* These must succeed. Of an account that is made they tell the seq. */
 void temp_change_ok(struct temp_service *t, const struct collection *collection,
 	const char *id, const void *row, const char *fields);
 void temp_delete_ok(
 	struct temp_service *t, const struct collection *collection, const char *id);
-void temp_make_account(
+int64_t temp_make_account(
 	struct temp_service *t, const char *name, char out_id[static RAND_ID_SIZE]);
 void temp_make_role(
 	struct temp_service *t, const char *name, char out_id[static RAND_ID_SIZE]);

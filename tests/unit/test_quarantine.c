@@ -260,8 +260,7 @@ set_up(void **state)
 	struct err err = { 0 };
 	assert_non_null(w);
 	temp_service_init(&w->t);
-	temp_make_account(&w->t, "acme", w->id);
-	w->seq = temp_account_seq(&w->t, w->id);
+	w->seq = temp_make_account(&w->t, "acme", w->id);
 	w->operator_ = (struct vault_seed){ .owner_table = "test",
 		.owner_column = "k",
 		.owner_id = "o",

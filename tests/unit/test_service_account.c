@@ -363,8 +363,7 @@ test_written_and_minted(void **state)
 	struct minting out;
 	struct account row = { 0 };
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "one", id);
-	int64_t seq = temp_account_seq(t, id);
+	int64_t seq = temp_make_account(t, "one", id);
 	row.max_leafnodes = 3;
 	row.disallow_bearer = true;
 	temp_set(&row.mappings, "{\"a\":[{\"subject\":\"b\",\"weight\":10}]}");
@@ -524,8 +523,7 @@ test_half_is_told(void **state)
 	struct temp_service *t = *state;
 	char warnings[400];
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "one", id);
-	int64_t seq = temp_account_seq(t, id);
+	int64_t seq = temp_make_account(t, "one", id);
 	static const int percent[] = { 1, 40, 20 };
 	for (size_t i = 0; i < COUNT(percent); i++) {
 		struct err err = { 0 };
@@ -559,8 +557,7 @@ test_estimate_counts_the_row(void **state)
 	char text[LIMIT_DESCRIPTION_CHARS + 1];
 	memset(text, '<', sizeof(text));
 	text[LIMIT_DESCRIPTION_CHARS] = '\0';
-	temp_make_account(t, "one", id);
-	int64_t seq = temp_account_seq(t, id);
+	int64_t seq = temp_make_account(t, "one", id);
 	temp_set(&row.description, text);
 	temp_set(&row.mappings, "{\"a\":[{\"subject\":\"b\",\"weight\":10}]}");
 	add(&row.callout_auth_users, user_key);

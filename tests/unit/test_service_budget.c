@@ -57,8 +57,7 @@ test_estimate_is_on_the_high_side(void **state)
 	struct temp_service *t = *state;
 	struct role row = { 0 };
 	char account[RAND_ID_SIZE];
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = temp_make_account(t, "one", account);
 	assert_true(minted_bytes(t, seq) < temp_estimate(t, seq));
 	for (int i = 0; i < 10; i++) {
 		char name[16];
@@ -143,8 +142,7 @@ test_roles(void **state)
 	char role[RAND_ID_SIZE];
 	char id[RAND_ID_SIZE];
 	int fitting = 0;
-	temp_make_account(t, "one", account);
-	int64_t seq = temp_account_seq(t, account);
+	int64_t seq = temp_make_account(t, "one", account);
 	set_long_subjects(&row.publish_permissions, LIMIT_SUBJECTS);
 	set_long_subjects(&row.subscribe_permissions, LIMIT_SUBJECTS);
 	for (int rc = 0; rc == 0 && fitting < 20;) {

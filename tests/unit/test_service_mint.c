@@ -485,8 +485,7 @@ make_many(struct temp_service *t, int64_t seqs[static MANY])
 	char name[16];
 	for (int i = 0; i < MANY; i++) {
 		str_fmt_cut(name, sizeof(name), "a%d", i);
-		temp_make_account(t, name, account);
-		seqs[i] = temp_account_seq(t, account);
+		seqs[i] = temp_make_account(t, name, account);
 	}
 }
 

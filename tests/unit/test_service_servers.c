@@ -399,8 +399,7 @@ test_account_state(void **state)
 	struct temp_service *t = *state;
 	char id[RAND_ID_SIZE];
 	struct meeting servers[] = { meet(t, "c", "a", "N1"), meet(t, "c", "b", "N2") };
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	hold(t, &servers[0], account, 1);
 	fail_on(t, &servers[1], account, "jwt validation failed");
 	struct account_state found = state_of(t, id);
@@ -447,8 +446,7 @@ test_message_while_not_connected(void **state)
 	struct temp_service *t = *state;
 	char id[RAND_ID_SIZE];
 	struct meeting server = meet(t, "c", "a", "N1");
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	struct holding note = { &server, account, 1, "no server answered the push" };
 	assert_status(t, id, "pending", "");
 	stand(t, false, "not connected to NATS");
@@ -474,8 +472,7 @@ test_long_words(void **state)
 	char id[RAND_ID_SIZE];
 	char words[600];
 	struct meeting server = meet(t, "c", "a", "N1");
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	str_fmt_cut(words, sizeof(words), "open %0400d: disk full", 0);
 	struct holding note = { &server, account, 1, words };
 	write_ok(t, note_write, &note);
@@ -541,8 +538,7 @@ test_counts(void **state)
 	char jwt[] = "their.jwt.";
 	struct err err = { 0 };
 	struct store_proof_counts counts;
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	struct meeting servers[] = { meet(t, "c", "a", "N1"), meet(t, "c", "b", "N2") };
 	ok(service_proof_counts(t->service, &counts, &err), &err);
 	assert_int_equal(counts.unproven, 2); /* and the system account */

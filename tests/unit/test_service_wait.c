@@ -254,8 +254,7 @@ test_wait_until_all_hold_it(void **state)
 	struct temp_service *t = *state;
 	struct waiter waiter = { 0 };
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	write_ok(t, (struct step){ meet, "a", .words = "N1" });
 	write_ok(t, (struct step){ meet, "b", .words = "N2" });
 	change_account(t, id, 5, &waiter.touched, NULL);
@@ -301,8 +300,7 @@ test_missing_servers_are_named_and_not_waited_for(void **state)
 	struct temp_service *t = *state;
 	struct touched touched = { 0 };
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	write_ok(t, (struct step){ meet, "a", .words = "N1" });
 	write_ok(t, (struct step){ meet, "b", .words = "N2" });
 	write_ok(t, (struct step){ miss, "b", 0, 0, NULL });
@@ -325,8 +323,7 @@ test_what_is_missing_is_told(void **state)
 	struct temp_service *t = *state;
 	struct touched touched = { 0 };
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	change_account(t, id, 5, &touched, NULL);
 	assert_unproven(t, &touched, "natsid: no server has confirmed it yet");
 	write_ok(t, (struct step){ note, NULL, account, 2, "the clock is behind" });
@@ -360,8 +357,7 @@ test_what_is_in_the_way_of_all_is_told(void **state)
 	struct temp_service *t = *state;
 	struct touched touched = { 0 };
 	char id[RAND_ID_SIZE];
-	temp_make_account(t, "acme", id);
-	int64_t account = temp_account_seq(t, id);
+	int64_t account = temp_make_account(t, "acme", id);
 	write_ok(t, (struct step){ stand, .words = "not connected to NATS" });
 	change_account(t, id, 5, &touched, NULL);
 	assert_unproven(t, &touched, "natsid: not connected to NATS");

@@ -196,8 +196,7 @@ set_up(void **state)
 	struct err err = { 0 };
 	assert_non_null(fake);
 	temp_service_init(&fake->t);
-	temp_make_account(&fake->t, "doomed", fake->account);
-	fake->seq = temp_account_seq(&fake->t, fake->account);
+	fake->seq = temp_make_account(&fake->t, "doomed", fake->account);
 	struct account_streams_check check;
 	assert_int_equal(service_account_streams_check(fake->t.service,
 				 &temp_superuser_actor, fake->account, &check, &err),
@@ -474,8 +473,7 @@ test_settles_too_late(void **state)
 	struct err err = { 0 };
 	bury(fake);
 	int64_t first = fake->seq;
-	temp_make_account(&fake->t, "second", id);
-	fake->seq = temp_account_seq(&fake->t, id);
+	fake->seq = temp_make_account(&fake->t, "second", id);
 	temp_delete_ok(&fake->t, &account_collection, id);
 	assert_int_equal(store_write(fake->t.temp.store, prove, fake, &err), 0);
 	char sql[160];
