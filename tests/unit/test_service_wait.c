@@ -116,6 +116,13 @@ meet(struct store_tx *tx, const struct step *step, struct err *err)
 	return rc;
 }
 
+static void
+meet_a_and_b(struct temp_service *t)
+{
+	write_ok(t, (struct step){ meet, "a", .words = "N1" });
+	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+}
+
 static int
 miss(struct store_tx *tx, const struct step *step, struct err *err)
 {
@@ -255,8 +262,7 @@ test_wait_until_all_hold_it(void **state)
 	struct waiter waiter = { 0 };
 	char id[RAND_ID_SIZE];
 	int64_t account = temp_make_account(t, "acme", id);
-	write_ok(t, (struct step){ meet, "a", .words = "N1" });
-	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+	meet_a_and_b(t);
 	change_account(t, id, 5, &waiter.touched, NULL);
 	wait_begin(t, &waiter, LONG_S);
 	write_ok(t, (struct step){ hold, "a", account, 2, NULL });
@@ -301,8 +307,7 @@ test_missing_servers_are_named_and_not_waited_for(void **state)
 	struct touched touched = { 0 };
 	char id[RAND_ID_SIZE];
 	int64_t account = temp_make_account(t, "acme", id);
-	write_ok(t, (struct step){ meet, "a", .words = "N1" });
-	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+	meet_a_and_b(t);
 	write_ok(t, (struct step){ miss, "b", 0, 0, NULL });
 	change_account(t, id, 5, &touched, NULL);
 	write_ok(t, (struct step){ hold, "a", account, 2, NULL });
@@ -328,8 +333,7 @@ test_what_is_missing_is_told(void **state)
 	assert_unproven(t, &touched, "natsid: no server has confirmed it yet");
 	write_ok(t, (struct step){ note, NULL, account, 2, "the clock is behind" });
 	assert_unproven(t, &touched, "natsid: the clock is behind");
-	write_ok(t, (struct step){ meet, "a", .words = "N1" });
-	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+	meet_a_and_b(t);
 	write_ok(t,
 		(struct step){ refuse, "b", account, 0, "too large,\r\nsaid h\xc3\xa9" });
 	assert_unproven(t, &touched,
@@ -458,8 +462,7 @@ test_proof_look(void **state)
 	assert_proof(t, 1, STORE_PROOF_OPEN);
 	write_ok(t, (struct step){ prove, NULL, 1, 1, NULL });
 	assert_proof(t, 1, STORE_PROOF_WHOLE);
-	write_ok(t, (struct step){ meet, "a", .words = "N1" });
-	write_ok(t, (struct step){ meet, "b", .words = "N2" });
+	meet_a_and_b(t);
 	write_ok(t, (struct step){ miss, "b", 0, 0, NULL });
 	assert_proof(t, 1, STORE_PROOF_OPEN); /* one is missing, but a is there */
 	write_ok(t, (struct step){ hold, "a", 1, 1, NULL });
