@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "jwt/decode.h"
 #include "jwt/validate.h"
+#include "model/limits.h"
 #include "service/operator.h"
 #include "store/budget.h"
 #include "store/publish.h"
@@ -233,6 +234,22 @@ temp_make_all(struct temp_service *t, char out_account[static RAND_ID_SIZE],
 	temp_make_account(t, "one", out_account);
 	temp_make_role(t, "role", out_role);
 	temp_make_user(t, "user", out_account, out_role, out_user);
+}
+
+void
+temp_set_long_subjects(struct strlist *list, size_t count)
+{
+	struct err err = { 0 };
+	strlist_release(list);
+	for (size_t i = 0; i < count; i++) {
+		char subject[LIMIT_SUBJECT_BYTES + 1];
+		memset(subject, 'x', sizeof(subject));
+		subject[LIMIT_SUBJECT_BYTES] = '\0';
+		char number[8];
+		str_fmt_cut(number, sizeof(number), "%03zu.", i);
+		memcpy(subject, number, 4);
+		assert_int_equal(strlist_add(list, subject, &err), 0);
+	}
 }
 
 void

@@ -66,6 +66,9 @@ void temp_make_user(struct temp_service *t, const char *name, const char *accoun
 void temp_make_all(struct temp_service *t, char out_account[static RAND_ID_SIZE],
 	char out_role[static RAND_ID_SIZE], char out_user[static RAND_ID_SIZE]);
 
+/* So many subjects that differ, each as long as may be, in place of what the list has. */
+void temp_set_long_subjects(struct strlist *list, size_t count);
+
 /* Deleted users of an account (its seq), as many as that. */
 void temp_fill_revocations(struct temp_service *t, int64_t account, int64_t count);
 

@@ -316,17 +316,8 @@ test_set_must_fit(void **state)
 	struct err err = { 0 };
 	struct role row = { 0 };
 	keys_stage_init(&s, *state);
-	for (int i = 0; i < LIMIT_SUBJECTS; i++) {
-		char subject[LIMIT_SUBJECT_BYTES + 1];
-		memset(subject, 'x', sizeof(subject));
-		subject[LIMIT_SUBJECT_BYTES] = '\0';
-		char number[8];
-		str_fmt_cut(number, sizeof(number), "%03d.", i);
-		memcpy(subject, number, 4);
-		assert_int_equal(strlist_add(&row.publish_permissions, subject, &err), 0);
-		assert_int_equal(
-			strlist_add(&row.subscribe_permissions, subject, &err), 0);
-	}
+	temp_set_long_subjects(&row.publish_permissions, LIMIT_SUBJECTS);
+	temp_set_long_subjects(&row.subscribe_permissions, LIMIT_SUBJECTS);
 	for (int i = 0; i < 2; i++) {
 		temp_change_ok(s.t, &role_collection, s.roles[i], &row,
 			"publish_permissions,subscribe_permissions");

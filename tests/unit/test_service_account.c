@@ -460,20 +460,6 @@ test_limits_of_exports(void **state)
 /* ---- size ---- */
 
 static void
-set_long_subjects(struct strlist *list)
-{
-	for (int i = 0; i < LIMIT_SUBJECTS; i++) {
-		char subject[LIMIT_SUBJECT_BYTES + 1];
-		memset(subject, 'x', sizeof(subject));
-		subject[LIMIT_SUBJECT_BYTES] = '\0';
-		char number[8];
-		str_fmt_cut(number, sizeof(number), "%03d.", i);
-		memcpy(subject, number, 4);
-		add(list, subject);
-	}
-}
-
-static void
 fill_revocations(struct temp_service *t, int64_t account, int64_t bytes)
 {
 	temp_fill_revocations(t, account, bytes / STORE_BUDGET_REVOCATION_BYTES);
@@ -487,10 +473,10 @@ test_row_must_fit(void **state)
 	struct account row = { .disallow_bearer = true };
 	char id[RAND_ID_SIZE];
 	temp_make_account(t, "one", id);
-	set_long_subjects(&row.default_publish_permissions);
+	temp_set_long_subjects(&row.default_publish_permissions, LIMIT_SUBJECTS);
 	temp_change_ok(t, &account_collection, id, &row, "default_publish_permissions");
 	fill_revocations(t, temp_account_seq(t, id), LIMIT_ACCOUNT_JWT_BYTES / 100 * 60);
-	set_long_subjects(&row.default_subscribe_permissions);
+	temp_set_long_subjects(&row.default_subscribe_permissions, LIMIT_SUBJECTS);
 	assert_int_equal(temp_change(t, &account_collection, id, &row,
 				 "default_subscribe_permissions", NULL, &err),
 		-1);
@@ -561,8 +547,8 @@ test_estimate_counts_the_row(void **state)
 	temp_set(&row.description, text);
 	temp_set(&row.mappings, "{\"a\":[{\"subject\":\"b\",\"weight\":10}]}");
 	add(&row.callout_auth_users, user_key);
-	set_long_subjects(&row.default_publish_permissions);
-	set_long_subjects(&row.default_subscribe_deny_permissions);
+	temp_set_long_subjects(&row.default_publish_permissions, LIMIT_SUBJECTS);
+	temp_set_long_subjects(&row.default_subscribe_deny_permissions, LIMIT_SUBJECTS);
 	temp_change_ok(t, &account_collection, id, &row,
 		"description,mappings,callout_auth_users,default_publish_permissions,"
 		"default_subscribe_deny_permissions");

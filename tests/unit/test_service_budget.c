@@ -34,23 +34,6 @@ fill_revocations(struct temp_service *t, int64_t account, int64_t upto)
 	temp_fill_revocations(t, account, missing / STORE_BUDGET_REVOCATION_BYTES);
 }
 
-/* `count` long subjects that differ. */
-static void
-set_long_subjects(struct strlist *list, size_t count)
-{
-	struct err err = { 0 };
-	strlist_release(list);
-	for (size_t i = 0; i < count; i++) {
-		char subject[LIMIT_SUBJECT_BYTES + 1];
-		memset(subject, 'x', sizeof(subject));
-		subject[LIMIT_SUBJECT_BYTES] = '\0';
-		char number[8];
-		str_fmt_cut(number, sizeof(number), "%03zu.", i);
-		memcpy(subject, number, 4);
-		assert_int_equal(strlist_add(list, subject, &err), 0);
-	}
-}
-
 static void
 test_estimate_is_on_the_high_side(void **state)
 {
@@ -65,8 +48,8 @@ test_estimate_is_on_the_high_side(void **state)
 		char user[RAND_ID_SIZE];
 		str_fmt_cut(name, sizeof(name), "name%d", i);
 		temp_make_role(t, name, role);
-		set_long_subjects(&row.publish_permissions, (size_t)i * 3);
-		set_long_subjects(&row.subscribe_deny_permissions, (size_t)i);
+		temp_set_long_subjects(&row.publish_permissions, (size_t)i * 3);
+		temp_set_long_subjects(&row.subscribe_deny_permissions, (size_t)i);
 		temp_change_ok(t, &role_collection, role, &row,
 			"publish_permissions,subscribe_deny_permissions");
 		temp_make_user(t, name, account, role, user);
@@ -143,8 +126,8 @@ test_roles(void **state)
 	char id[RAND_ID_SIZE];
 	int fitting = 0;
 	int64_t seq = temp_make_account(t, "one", account);
-	set_long_subjects(&row.publish_permissions, LIMIT_SUBJECTS);
-	set_long_subjects(&row.subscribe_permissions, LIMIT_SUBJECTS);
+	temp_set_long_subjects(&row.publish_permissions, LIMIT_SUBJECTS);
+	temp_set_long_subjects(&row.subscribe_permissions, LIMIT_SUBJECTS);
 	for (int rc = 0; rc == 0 && fitting < 20;) {
 		char name[16];
 		struct user user = { .nats_username = name };
@@ -165,7 +148,7 @@ test_roles(void **state)
 
 	/* the role that did not fit is nobody's: it may grow; one that is used may not,
 	 * and may shrink */
-	set_long_subjects(&row.publish_deny_permissions, LIMIT_SUBJECTS);
+	temp_set_long_subjects(&row.publish_deny_permissions, LIMIT_SUBJECTS);
 	temp_change_ok(t, &role_collection, role, &row, "publish_deny_permissions");
 	char small[RAND_ID_SIZE];
 	temp_make_role(t, "small", small);
@@ -176,7 +159,7 @@ test_roles(void **state)
 				 &violations, &err),
 		-1);
 	assert_int_equal(err.code, ERR_CONFLICT);
-	set_long_subjects(&row.publish_permissions, 0);
+	temp_set_long_subjects(&row.publish_permissions, 0);
 	temp_change_ok(t, &role_collection, small, &row, "publish_permissions");
 	record_release(&role_collection, &row);
 }
