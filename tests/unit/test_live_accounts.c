@@ -127,15 +127,17 @@ set_servers(struct stage *s, size_t len, const char *data)
 	}
 }
 
+/* Asks, and so many of so many servers answer. */
 static void
-assert_summary(const struct ask *ask, const struct live_summary *summary, size_t servers,
+assert_answers(struct stage *s, const struct ask *with, struct seen *seen, size_t servers,
 	size_t answered, bool complete)
 {
-	if (summary->servers != servers || summary->answered != answered ||
-		summary->complete != complete || summary->cut ||
-		summary->connections != 0 || summary->total != 0) {
-		fail_msg("%s: %zu of %zu servers, %s", ask->name, summary->answered,
-			summary->servers, summary->complete ? "complete" : "incomplete");
+	struct live_summary summary = ask(s, with, seen);
+	if (summary.servers != servers || summary.answered != answered ||
+		summary.complete != complete || summary.cut || summary.connections != 0 ||
+		summary.total != 0) {
+		fail_msg("%s: %zu of %zu servers, %s", with->name, summary.answered,
+			summary.servers, summary.complete ? "complete" : "incomplete");
 	}
 }
 
@@ -158,15 +160,13 @@ test_all(void **state)
 	make_asks(s, asks);
 	for (size_t i = 0; i < ASKS; i++) {
 		set_servers(s, 3, asks[i].data);
-		struct live_summary summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 3, true);
+		assert_answers(s, &asks[i], &seen, 3, 3, true);
 		for (size_t at = 0; at < 3; at++) {
 			assert_true(has_shown(&seen, at, asks[i].shows));
 		}
 		/* none has any, and all said so */
 		set_servers(s, 2, asks[i].none);
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 2, 2, true);
+		assert_answers(s, &asks[i], &seen, 2, 2, true);
 		assert_false(has_shown(&seen, 0, asks[i].shows));
 	}
 }
@@ -184,16 +184,14 @@ test_silent(void **state)
 		for (size_t silent = 0; silent < 3; silent++) {
 			set_servers(s, 3, asks[i].none);
 			s->servers[silent].silent = true;
-			struct live_summary summary = ask(s, &asks[i], &seen);
-			assert_summary(&asks[i], &summary, 3, 2, false);
+			assert_answers(s, &asks[i], &seen, 3, 2, false);
 			assert_false(has_shown(&seen, silent, ""));
 		}
 		/* it is not waited for any longer when the time of the request is up */
 		assert_true(clock_mono_ms(&clock_system) - start < 3 * TIMEOUT_MS);
 		/* nor is it otherwise when the bus forgets to say that the time is up */
 		s->never_expires = true;
-		struct live_summary summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 2, false);
+		assert_answers(s, &asks[i], &seen, 3, 2, false);
 		s->never_expires = false;
 	}
 }
@@ -238,19 +236,17 @@ test_twice(void **state)
 	make_asks(s, asks);
 	for (size_t i = 0; i < ASKS; i++) {
 		set_servers(s, 2, asks[i].data);
-		struct live_summary summary = ask(s, &asks[i], &seen);
+		ask(s, &asks[i], &seen);
 		struct seen once = seen;
 		s->servers[0].twice = true;
 		s->servers[1].twice = true;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 2, 2, true);
+		assert_answers(s, &asks[i], &seen, 2, 2, true);
 		assert_string_equal(seen.text, once.text);
 		/* and it makes no other's answer of it */
 		set_servers(s, 2, asks[i].none);
 		s->servers[0].twice = true;
 		s->servers[1].silent = true;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 2, 1, false);
+		assert_answers(s, &asks[i], &seen, 2, 1, false);
 	}
 }
 
@@ -272,29 +268,25 @@ test_join(void **state)
 		/* between PING and the question */
 		set_servers(s, 2, asks[i].data);
 		s->meanwhile = join;
-		struct live_summary summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 3, true);
+		assert_answers(s, &asks[i], &seen, 3, 3, true);
 		assert_true(has_shown(&seen, 2, asks[i].shows));
 		s->meanwhile = NULL;
 		/* after the question, and it answers PING, which was slow */
 		set_servers(s, 3, asks[i].none);
 		s->servers[2].late = true;
 		s->ping_last = true;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 2, false);
+		assert_answers(s, &asks[i], &seen, 3, 2, false);
 		s->ping_last = false;
 		/* the others know of it, and it answers nothing yet */
 		set_servers(s, 2, asks[i].none);
 		s->active = 3;
 		s->never_expires = true;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 2, false);
+		assert_answers(s, &asks[i], &seen, 3, 2, false);
 		s->never_expires = false;
 		/* it answers, and the others do not count it yet */
 		set_servers(s, 3, asks[i].data);
 		s->active = 2;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 3, 3, true);
+		assert_answers(s, &asks[i], &seen, 3, 3, true);
 		assert_true(has_shown(&seen, 2, asks[i].shows));
 		s->active = 0;
 	}
@@ -312,13 +304,11 @@ test_slow_ping(void **state)
 	for (size_t i = 0; i < ASKS; i++) {
 		set_servers(s, 2, asks[i].data);
 		s->ping_last = true;
-		struct live_summary summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 2, 2, true);
+		assert_answers(s, &asks[i], &seen, 2, 2, true);
 		s->ping_last = false;
 		s->servers[0].no_ping = true;
 		s->servers[1].no_ping = true;
-		summary = ask(s, &asks[i], &seen);
-		assert_summary(&asks[i], &summary, 2, 2, false);
+		assert_answers(s, &asks[i], &seen, 2, 2, false);
 		assert_true(has_shown(&seen, 0, asks[i].shows));
 		assert_true(has_shown(&seen, 1, asks[i].shows));
 	}
@@ -465,14 +455,12 @@ test_errors(void **state)
 		/* who is asked to remove may refuse */
 		set_servers(s, 2, asks[1].data);
 		s->servers[1] = cases[at].server;
-		struct live_summary summary = ask(s, &asks[1], &seen);
-		assert_summary(&asks[1], &summary, 2, 2, true);
+		assert_answers(s, &asks[1], &seen, 2, 2, true);
 		assert_string_equal(seen.text, "s0 7 (), s1 -1 (no)");
 	}
 	set_servers(s, 2, asks[1].data);
 	s->servers[0] = (struct fake_server){ .more = "\"error\":{},", .data = "[]" };
-	struct live_summary summary = ask(s, &asks[1], &seen);
-	assert_summary(&asks[1], &summary, 2, 2, true);
+	assert_answers(s, &asks[1], &seen, 2, 2, true);
 	assert_string_equal(seen.text, "s0 -1 (no reason), s1 7 ()");
 }
 
@@ -484,6 +472,7 @@ test_streams(void **state)
 	struct stage *s = *state;
 	struct ask asks[ASKS];
 	struct seen seen;
+	struct live_summary summary = { 0 };
 	struct err err = { 0 };
 	char expected[256];
 	char text[512];
@@ -498,8 +487,7 @@ test_streams(void **state)
 	s->servers[2].data = "{\"disabled\":true,\"streams\":0}";
 	s->servers[3].data = "{\"streams\":1,\"account_details\":[{\"id\":\"AOTHER\","
 			     "\"stream_detail\":[{\"name\":\"THEIRS\"}]}]}";
-	struct live_summary summary = ask(s, &asks[0], &seen);
-	assert_summary(&asks[0], &summary, 4, 4, true);
+	assert_answers(s, &asks[0], &seen, 4, 4, true);
 	assert_string_equal(seen.text, "s0 ORDERS, s0 a b, s1 S, s1 T");
 	/* what was asked */
 	assert_string_equal(s->subject, "$SYS.REQ.SERVER.PING.JSZ");
@@ -723,8 +711,7 @@ test_removal(void **state)
 	/* it did not work for some: its words tell */
 	s->servers[1].data = "{\"code\":200,\"message\":\"deleted 2 accounts, failed for "
 			     "1\"}";
-	struct live_summary summary = ask(s, &asks[1], &seen);
-	assert_summary(&asks[1], &summary, 3, 3, true);
+	assert_answers(s, &asks[1], &seen, 3, 3, true);
 	assert_string_equal(seen.text,
 		"s0 9223372036854775807 (), s1 -1 (deleted 2 accounts, failed for 1), s2 "
 		"7 ()");
@@ -736,8 +723,7 @@ test_removal(void **state)
 	words[sizeof(words) - 1] = '\0';
 	set_servers(s, 1, NULL);
 	s->servers[0].error = words;
-	summary = ask(s, &asks[1], &seen);
-	assert_summary(&asks[1], &summary, 1, 1, true);
+	assert_answers(s, &asks[1], &seen, 1, 1, true);
 	assert_true(str_starts_with(seen.text, "s0 -1 (wwww"));
 	assert_int_equal(strspn(seen.text + strlen("s0 -1 ("), "w"), 150);
 }
