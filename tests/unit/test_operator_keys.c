@@ -8,6 +8,7 @@
 #include "service/operator.h"
 #include "service/operator_keys.h"
 #include "store/publish.h"
+#include "support/temp_mint.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -65,12 +66,7 @@ assert_keys(struct temp_service *t, const char *first, const char *second)
 static void
 mint(struct temp_service *t, int64_t account)
 {
-	struct err err = { 0 };
-	struct minting out;
-	if (service_mint_account(t->service, account, true, &out, &err) != 0) {
-		fail_msg("%s (%s)", err.msg, err.detail);
-	}
-	assert_int_equal(out.result, MINTING_DONE);
+	assert_int_equal(temp_mint(t, account, true).result, MINTING_DONE);
 }
 
 /* Who signed the account's bytes in force. */

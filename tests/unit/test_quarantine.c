@@ -13,6 +13,7 @@
 #include "store/publish.h"
 #include "store/record.h"
 #include "support/jwt_samples.h"
+#include "support/temp_mint.h"
 #include "support/temp_service.h"
 
 #include <setjmp.h>
@@ -205,12 +206,7 @@ check_refused(struct world *w, bool adopts, enum err_code code, const char *word
 static int64_t
 publish_value(const struct world *w, const char *column)
 {
-	char sql[160];
-	str_fmt_cut(sql, sizeof(sql),
-		"SELECT %s FROM account_publish p JOIN accounts a ON a.seq = p.account "
-		"WHERE a.id = '%%s'",
-		column);
-	return temp_ask(&w->t, sql, w->id);
+	return temp_publish_value(&w->t, column, w->seq);
 }
 
 static int64_t
@@ -226,11 +222,7 @@ revocations(const struct world *w, const char *condition)
 static struct minting
 mint(struct world *w)
 {
-	struct err err = { 0 };
-	struct minting minting = { 0 };
-	assert_int_equal(
-		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
-	return minting;
+	return temp_mint(&w->t, w->seq, true);
 }
 
 static struct store_publish_work
@@ -269,9 +261,7 @@ set_up(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		memset(w->users[i].bytes, (int)i + 1, sizeof(w->users[i].bytes));
 	}
-	struct minting minting;
-	assert_int_equal(
-		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	(void)mint(w);
 	*state = w;
 	return 0;
 }
@@ -323,11 +313,8 @@ test_adopts_revocations(void **state)
 	check_refused(w, true, ERR_CONFLICT, "not in quarantine");
 
 	/* the next JWT is later in everything, and has them */
-	struct minting minting;
-	struct err err = { 0 };
 	w->t.temp.clock.wall += 5000;
-	assert_int_equal(
-		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
+	struct minting minting = mint(w);
 	assert_int_equal(minting.result, MINTING_DONE);
 	assert_true(minting.new_bytes);
 	assert_int_equal(minting.generation, 41);
@@ -407,12 +394,8 @@ test_no_room(void **state)
 	assert_int_equal(choice.revoked_up_to, now_s(w) - 7);
 	assert_int_equal(revocations(w, "1"), 1);
 	assert_int_equal(revocations(w, "cause = 'all'"), 1);
-	struct minting minting;
-	struct err err = { 0 };
 	w->t.temp.clock.wall += 5000;
-	assert_int_equal(
-		service_mint_account(w->t.service, w->seq, true, &minting, &err), 0);
-	assert_int_equal(minting.result, MINTING_DONE);
+	assert_int_equal(mint(w).result, MINTING_DONE);
 }
 
 static void
