@@ -178,6 +178,16 @@ adopt(struct world *w)
 	return w->choice;
 }
 
+/* One of now and of this generation, on which the signing keys of these bits are not. */
+static struct quarantine_choice
+adopt_without(struct world *w, int64_t generation, unsigned keys)
+{
+	put_seen(w,
+		&(struct seen){
+			.generation = generation, .iat = now_s(w), .unlisted = keys });
+	return adopt(w);
+}
+
 static struct quarantine_choice
 override(struct world *w)
 {
@@ -607,8 +617,7 @@ test_retires_older_set(void **state)
 	make_people(w, &people);
 	revoke(w, people.ids[1]);
 	add_set(w);
-	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 3 });
-	struct quarantine_choice choice = adopt(w);
+	struct quarantine_choice choice = adopt_without(w, 40, 3);
 	assert_int_equal(choice.retired_users, 1);
 	assert_int_equal(signing_set(w), 2);
 	check_gone(w, 2);
@@ -629,9 +638,7 @@ test_retires_set_that_signs(void **state)
 	make_people(w, &people);
 	add_set(w);
 	make_user(w, "three", people.role, third);
-	put_seen(w,
-		&(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 4 + 8 });
-	struct quarantine_choice choice = adopt(w);
+	struct quarantine_choice choice = adopt_without(w, 40, 4 + 8);
 	assert_int_equal(choice.retired_users, 1);
 	assert_int_equal(signing_set(w), 3);
 	check_gone(w, 2);
@@ -694,8 +701,7 @@ test_renews_activations(void **state)
 	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
 	adopt(w);
 	assert_int_equal(temp_urgent_generation(&w->t, importer), before);
-	put_seen(w, &(struct seen){ .generation = 50, .iat = now_s(w), .unlisted = 1 });
-	adopt(w);
+	adopt_without(w, 50, 1);
 	assert_true(temp_urgent_generation(&w->t, importer) > before);
 }
 
@@ -710,9 +716,7 @@ test_retires_scoped_key(void **state)
 	make_people(w, &people);
 	temp_make_role(&w->t, "meter", role);
 	make_user(w, "three", role, other);
-	put_seen(w,
-		&(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 1u << 2 });
-	struct quarantine_choice choice = adopt(w);
+	struct quarantine_choice choice = adopt_without(w, 40, 1u << 2);
 	assert_int_equal(choice.retired_users, 1);
 	assert_int_equal(signing_set(w), 1);
 	check_gone(w, 1);
@@ -720,9 +724,7 @@ test_retires_scoped_key(void **state)
 	(void)temp_issue(&w->t, other);
 	/* of a set that only is trusted it goes, and that is all */
 	add_set(w);
-	put_seen(w,
-		&(struct seen){ .generation = 50, .iat = now_s(w), .unlisted = 1u << 1 });
-	adopt(w);
+	adopt_without(w, 50, 1u << 1);
 	check_gone(w, 1);
 	assert_int_equal(keys(w, "key_set = 1"), 2);
 	assert_int_equal(keys(w, "key_set = 2"), 3);
@@ -735,8 +737,7 @@ test_retires_half_a_set(void **state)
 	struct world *w = *state;
 	struct people people;
 	make_people(w, &people);
-	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w), .unlisted = 1 });
-	adopt(w);
+	adopt_without(w, 40, 1);
 	check_gone(w, 2);
 	assert_int_equal(keys(w, "key_set = 1"), 0);
 	assert_int_equal(keys(w, "key_set = 2"), 2);
