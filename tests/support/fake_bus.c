@@ -24,6 +24,8 @@ static struct fake_bus *the_bus;
 #define UPDATE "$SYS.REQ.CLAIMS.UPDATE"
 #define ACCOUNT "$SYS.REQ.ACCOUNT."
 
+enum { ANSWER_MAX = 64 * 1024 };
+
 /* ---- what a server holds ---- */
 
 struct held *
@@ -79,25 +81,35 @@ reply(struct fake_bus *bus, uint64_t request, const char *text)
 	publisher_on_bus(bus->publisher, &event);
 }
 
-/* What every answer begins with. */
+/* Every answer says who gives it, and one thing more. */
 static void
-put_server(const struct fake_bus *bus, int index, char *out, size_t size)
+reply_as(struct fake_bus *bus, int index, uint64_t request, const char *member)
 {
 	const struct fake_server *server = &bus->servers[index];
 	char id[32];
 	char name[32];
+	char head[160];
+	struct buf text;
 	str_fmt_cut(id, sizeof(id), "N%d-%d", index, server->incarnation);
 	str_fmt_cut(name, sizeof(name), "s%d", server->twin ? 0 : index);
-	str_fmt_cut(out, size,
+	str_fmt_cut(head, sizeof(head),
 		"{\"server\":{\"id\":\"%s\",\"name\":\"%s\",\"cluster\":\"c\",\"ver\":"
 		"\"2.15\"},",
 		id, server->unnamed ? id : name);
+	buf_init(&text, ANSWER_MAX);
+	buf_put_str(&text, head);
+	buf_put_str(&text, member);
+	buf_put_char(&text, '}');
+	if (buf_finish(&text, &(struct err){ 0 }) != 0) {
+		abort();
+	}
+	reply(bus, request, text.data);
+	buf_release(&text);
 }
 
 static void
 answer_ping(struct fake_bus *bus, int index, uint64_t request)
 {
-	char head[160];
 	char routes[64] = "";
 	char text[384];
 	int active = 0;
@@ -109,26 +121,23 @@ answer_ping(struct fake_bus *bus, int index, uint64_t request)
 				"{\"rid\":7},{\"rid\":8,\"name\":\"s%d\"}", i);
 		}
 	}
-	put_server(bus, index, head, sizeof(head));
 	str_fmt_cut(text, sizeof(text),
-		"%s\"statsz\":{\"routes\":[%s],\"active_servers\":%d}}", head, routes,
+		"\"statsz\":{\"routes\":[%s],\"active_servers\":%d}", routes,
 		bus->servers[index].alone ? 1 : active);
-	reply(bus, request, text);
+	reply_as(bus, index, request, text);
 }
 
 /* Whom it trusts. */
 static void
 answer_varz(struct fake_bus *bus, int index, uint64_t request)
 {
-	char head[160];
 	char text[512];
-	put_server(bus, index, head, sizeof(head));
 	str_fmt_cut(text, sizeof(text),
-		"%s\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
-		"\"signing_keys\":[\"%s\"]}}]}}",
-		head, OTHER_OPERATOR,
+		"\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
+		"\"signing_keys\":[\"%s\"]}}]}",
+		OTHER_OPERATOR,
 		bus->servers[index].distrusts ? OTHER_OPERATOR : bus->signing_key);
-	reply(bus, request, text);
+	reply_as(bus, index, request, text);
 }
 
 static void
@@ -136,21 +145,18 @@ answer_list(struct fake_bus *bus, int index, uint64_t request)
 {
 	const struct fake_server *server = &bus->servers[index];
 	struct buf text;
-	buf_init(&text, 64 * 1024);
-	char head[160];
-	put_server(bus, index, head, sizeof(head));
-	buf_put_str(&text, head);
+	buf_init(&text, ANSWER_MAX);
 	buf_put_str(&text, "\"data\":[");
 	for (size_t i = 0; i < server->held_len; i++) {
 		buf_put_str(&text, i > 0 ? ",\"" : "\"");
 		buf_put_str(&text, server->held[i].key);
 		buf_put_char(&text, '"');
 	}
-	buf_put_str(&text, "]}");
+	buf_put_char(&text, ']');
 	if (buf_finish(&text, &(struct err){ 0 }) != 0) {
 		abort();
 	}
-	reply(bus, request, text.data);
+	reply_as(bus, index, request, text.data);
 	buf_release(&text);
 }
 
@@ -171,15 +177,13 @@ static void
 answer_odd_update(struct fake_bus *bus, int index, uint64_t request)
 {
 	const struct fake_server *server = &bus->servers[index];
-	char head[160];
 	char text[384];
-	put_server(bus, index, head, sizeof(head));
 	str_fmt_cut(text, sizeof(text),
-		"%s\"error\":{\"account\":\"n/a\",\"code\":500,\"description\":\"jwt "
-		"update %sresulted in error - expected 3 chunks\"}}",
-		head, server->cache ? "cache " : "");
+		"\"error\":{\"account\":\"n/a\",\"code\":500,\"description\":\"jwt "
+		"update %sresulted in error - expected 3 chunks\"}",
+		server->cache ? "cache " : "");
 	if (server->answer != SILENT && server->answer != HANGS) {
-		reply(bus, request, text);
+		reply_as(bus, index, request, text);
 	}
 }
 
@@ -202,7 +206,6 @@ answer_update(struct fake_bus *bus, int index, uint64_t request, const char *jwt
 	struct fake_server *server = &bus->servers[index];
 	struct err err = { 0 };
 	struct jwt_claims claims = { 0 };
-	char text[384];
 	server->updates++;
 	if (jwt_decode(jwt, strlen(jwt), &claims, &err) != 0) {
 		abort();
@@ -215,11 +218,8 @@ answer_update(struct fake_bus *bus, int index, uint64_t request, const char *jwt
 	}
 	jwt_claims_release(&claims);
 	if (words[server->answer][0] != '\0') {
-		char head[160];
-		put_server(bus, index, head, sizeof(head));
-		str_fmt_cut(text, sizeof(text), "%s%s}", head,
+		reply_as(bus, index, request,
 			server->cache ? cached : words[server->answer]);
-		reply(bus, request, text);
 	}
 }
 
