@@ -477,6 +477,14 @@ stage_set_server(struct stage *s, int server, bool up)
 }
 
 void
+stage_lose_server(struct stage *s, int server)
+{
+	stage_set_server(s, server, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+}
+
+void
 stage_set_mute(struct stage *s, int server, bool mute)
 {
 	stage_set_flag(s, &s->bus.servers[server].mute, mute);

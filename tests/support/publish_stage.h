@@ -136,6 +136,10 @@ char *stage_replace_jwt(struct stage *s, const char *account) MUST_CHECK;
 void stage_set_flag(struct stage *s, bool *flag, bool value);
 
 void stage_set_server(struct stage *s, int server, bool up);
+
+/* It goes away, and natsid comes to know. */
+void stage_lose_server(struct stage *s, int server);
+
 void stage_set_mute(struct stage *s, int server, bool mute);
 void stage_set_answer(struct stage *s, int server, enum answer answer);
 

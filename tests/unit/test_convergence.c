@@ -264,9 +264,7 @@ test_overruled_on_missing_server(void **state)
 	char *foreign = other_hands_jwt(s, account, false);
 	other_hands_store(s, 0, foreign);
 	other_hands_store(s, 1, foreign);
-	stage_set_server(s, 1, false);
-	stage_say(s, BUS_EVENT_UP);
-	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	stage_lose_server(s, 1);
 	publisher_reconcile(s->publisher);
 	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
 	other_hands_lift(s, account);
@@ -407,9 +405,7 @@ test_renewed_while_away(void **state)
 	stage_converge_two(s, account);
 	char *first = stage_jwt(s, account);
 	int64_t seq = temp_account_seq(&s->t, account);
-	stage_set_server(s, 1, false);
-	stage_say(s, BUS_EVENT_UP);
-	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	stage_lose_server(s, 1);
 	temp_service_advance(&s->t, 10000);
 	other_hands_lose(s, 0, account);
 	publisher_reconcile(s->publisher);

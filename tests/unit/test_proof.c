@@ -80,8 +80,7 @@ test_missing_server(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	stage_converge_two(s, account);
-	stage_set_server(s, 1, false);
-	stage_say(s, BUS_EVENT_UP);
+	stage_lose_server(s, 1);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM servers WHERE name = 's1' AND "
 		"missing_since > 0 AND absent = 0");
@@ -119,9 +118,7 @@ test_unnamed_server(void **state)
 	stage_converge_two(s, account);
 	assert_int_equal(
 		stage_ask(s, "SELECT count(*) FROM servers WHERE name = server_id"), 1);
-	stage_set_server(s, 1, false);
-	stage_say(s, BUS_EVENT_UP);
-	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE missing_since > 0");
+	stage_lose_server(s, 1);
 	temp_service_advance(&s->t, INT64_C(61) * 1000);
 	stage_say(s, BUS_EVENT_UP);
 	ASSERT_SOON(s, "SELECT count(*) = 1 FROM servers");

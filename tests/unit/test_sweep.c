@@ -74,8 +74,7 @@ when_looked(struct stage *s, const char *account)
 static void
 leave(struct stage *s)
 {
-	stage_set_server(s, 0, false);
-	stage_say(s, BUS_EVENT_UP);
+	stage_lose_server(s, 0);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM servers WHERE name = 's0' AND missing_since > 0");
 	assert_rests(s);
