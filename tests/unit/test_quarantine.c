@@ -749,8 +749,7 @@ test_foreign_retires_nothing(void **state)
 {
 	struct world *w = *state;
 	char *jwt = make_jwt(w,
-		&(struct seen){
-			.uuid = OTHER_UUID,
+		&(struct seen){ .uuid = OTHER_UUID,
 			.iat = now_s(w),
 			.unlisted = ALL_KEYS,
 			.stranger = true });

@@ -157,7 +157,7 @@ note(struct store_tx *tx, const struct step *step, struct err *err)
 }
 
 static int
-fail(struct store_tx *tx, const struct step *step, struct err *err)
+put_off(struct store_tx *tx, const struct step *step, struct err *err)
 {
 	return store_publish_note(tx, step->account, step->generation,
 		STORE_PUBLISH_PENDING, step->words, true, err);
@@ -369,7 +369,7 @@ test_what_is_in_the_way_of_all_is_told(void **state)
 	/* but what waits for a person does not wait for that */
 	write_ok(t, (struct step){ note, NULL, account, 2, "the clock is behind" });
 	assert_unproven(t, &touched, "a: not confirmed yet, natsid: the clock is behind");
-	write_ok(t, (struct step){ fail, NULL, account, 2, "no answer" });
+	write_ok(t, (struct step){ put_off, NULL, account, 2, "no answer" });
 	assert_unproven(
 		t, &touched, "a: not confirmed yet, natsid: not connected to NATS");
 	write_ok(t, (struct step){ refuse, "a", account, 0, "disk full" });
