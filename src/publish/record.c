@@ -73,9 +73,10 @@ write_proof(struct store_tx *tx, const struct publisher *p, const struct proof *
 }
 
 struct batch {
-	const struct publisher *p;
-	const struct proof *proofs;
+	struct publisher *p;
+	struct proof proofs[WRITE_BATCH];
 	size_t len;
+	bool failed; /* this one, or one before it */
 };
 
 static int
@@ -117,24 +118,31 @@ publish_begin_confirming(struct publisher *p)
 	p->confirming = p->proof_count;
 }
 
+/* A try may last as long as another process holds the database: after one that failed
+ * there are no more. */
 static void
-write_batch(struct publisher *p, const struct proof *proofs, size_t len)
+write_batch(struct batch *batch)
 {
 	struct err err = { 0 };
-	struct batch batch = { p, proofs, len };
-	if (len > 0 && store_write(p->params.store, write_proofs, &batch, &err) != 0) {
-		log_err("cannot record what is proven", &err, LOG_INT("accounts", len));
+	struct publisher *p = batch->p;
+	if (batch->len > 0 && !batch->failed &&
+		store_write(p->params.store, write_proofs, batch, &err) != 0) {
+		log_err("cannot record what is proven", &err,
+			LOG_INT("accounts", batch->len));
 		p->write_at = publish_now_ms(p) + WRITE_PAUSE_MS;
-		look_anew(p, proofs, len);
+		batch->failed = true;
 	}
+	if (batch->failed) {
+		look_anew(p, batch->proofs, batch->len);
+	}
+	batch->len = 0;
 }
 
 /* Those that stay are moved to the front. */
 void
 publish_confirm_proofs(struct publisher *p, bool all_answered)
 {
-	struct proof batch[WRITE_BATCH];
-	size_t len = 0;
+	struct batch batch = { .p = p };
 	size_t kept = 0;
 	for (size_t i = 0; i < p->proof_count; i++) {
 		const struct proof *proof = &p->proofs[i];
@@ -142,13 +150,12 @@ publish_confirm_proofs(struct publisher *p, bool all_answered)
 			p->proofs[kept++] = *proof;
 			continue;
 		}
-		batch[len++] = *proof;
-		if (len == WRITE_BATCH) {
-			write_batch(p, batch, len);
-			len = 0;
+		batch.proofs[batch.len++] = *proof;
+		if (batch.len == WRITE_BATCH) {
+			write_batch(&batch);
 		}
 	}
-	write_batch(p, batch, len);
+	write_batch(&batch);
 	p->proof_count = kept;
 	p->confirming = 0;
 }
