@@ -265,6 +265,9 @@ next_wait(const struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
 	int64_t due = jobs_next_due(&p->jobs);
+	if (p->standing_due) {
+		due = publish_earlier_of(due, p->standing_at);
+	}
 	if (p->up && p->round == ROUND_REST) {
 		due = publish_earlier_of(due, publish_round_due(p));
 	}

@@ -61,6 +61,33 @@ test_nothing_while_down(void **state)
 	stage_assert_converges(s);
 }
 
+static bool
+has_nobody(struct stage *s, const void *ctx)
+{
+	struct publisher_status status;
+	(void)ctx;
+	publisher_status(s->publisher, &status);
+	return status.roster.len == 0;
+}
+
+/* Others read in the database that there is no connection: the news of that is written
+ * down as soon as the database takes it, though nothing else happens. */
+static void
+test_standing_is_written_later(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	ASSERT_SOON(s, "SELECT count(*) FROM standing WHERE connected = 1");
+	temp_store_exec(&s->t.temp,
+		"CREATE TRIGGER full BEFORE UPDATE ON standing BEGIN SELECT "
+		"RAISE(ABORT, 'the disk is full'); END");
+	stage_say(s, BUS_EVENT_DOWN);
+	assert_true(stage_eventually(s, has_nobody, NULL)); /* told after the try */
+	temp_store_exec(&s->t.temp, "DROP TRIGGER full");
+	ASSERT_SOON(s, "SELECT count(*) FROM standing WHERE connected = 0");
+}
+
 static void
 test_equal_claims_push_nothing(void **state)
 {
@@ -290,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_converges),
 		TEST(test_nothing_while_down),
+		TEST(test_standing_is_written_later),
 		TEST(test_equal_claims_push_nothing),
 		TEST(test_new_server),
 		TEST(test_storm),
