@@ -288,7 +288,7 @@ next_wait(const struct publisher *p)
 }
 
 /* Out of memory, notes were dropped: answers are asked for again, and how the connection
- * stands is read instead of heard. */
+ * stands is read instead of heard. What the other notes say of it is older. */
 static void
 recover(struct publisher *p)
 {
@@ -312,14 +312,14 @@ run(void *ctx)
 	p->standing_due = true; /* the last one that ran may have ended anyhow */
 	publish_remember_standing(p);
 	while (inbox_take(p->inbox, next_wait(p), &notes, &lost)) {
-		if (lost) {
-			recover(p);
-		}
 		while (!STAILQ_EMPTY(&notes)) {
 			struct note *note = STAILQ_FIRST(&notes);
 			STAILQ_REMOVE_HEAD(&notes, link);
 			on_note(p, note);
 			free(note);
+		}
+		if (lost) {
+			recover(p);
 		}
 		step(p);
 	}

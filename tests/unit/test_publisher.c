@@ -2,6 +2,7 @@
  * The publisher brings all servers to the newest state. */
 #include "base/str.h"
 #include "store/publish.h"
+#include "support/no_memory.h"
 #include "support/publish_stage.h"
 
 #include <setjmp.h>
@@ -86,6 +87,28 @@ test_standing_is_written_later(void **state)
 	assert_true(stage_eventually(s, has_nobody, NULL)); /* told after the try */
 	temp_store_exec(&s->t.temp, "DROP TRIGGER full");
 	ASSERT_SOON(s, "SELECT count(*) FROM standing WHERE connected = 0");
+}
+
+static void
+lose_news_of_connection(struct stage *s)
+{
+	stage_say(s, BUS_EVENT_DOWN);
+	pthread_mutex_lock(&s->bus.lock);
+	struct bus_event up = no_memory_event(BUS_EVENT_UP, ++s->bus.epoch, 0);
+	pthread_mutex_unlock(&s->bus.lock);
+	publisher_on_bus(s->publisher, &up);
+}
+
+/* What there was memory for is older than what is asked then. */
+static void
+test_lost_news_of_connection(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	stage_on_push(s, lose_news_of_connection);
+	stage_set_connections(s, account, 5);
+	stage_assert_converges(s);
 }
 
 static void
@@ -318,6 +341,7 @@ main(void)
 		TEST(test_converges),
 		TEST(test_nothing_while_down),
 		TEST(test_standing_is_written_later),
+		TEST(test_lost_news_of_connection),
 		TEST(test_equal_claims_push_nothing),
 		TEST(test_new_server),
 		TEST(test_storm),
