@@ -116,7 +116,8 @@ live_on_bus(void *ctx, const struct bus_event *event)
 	free_note(note);
 }
 
-/* Waits for notes for as long as the silence may last; false when it lasted so long. */
+/* Waits for notes for as long as the silence may last; false when it lasted so long, or
+ * one of them is missing. Then all stay where they are. */
 static bool
 take_notes(struct live_question *q, struct note_list *out)
 {
@@ -132,10 +133,11 @@ take_notes(struct live_question *q, struct note_list *out)
 	while (STAILQ_EMPTY(&q->notes) && !q->lost && rc == 0) {
 		rc = pthread_cond_timedwait(&live->arrived, &live->lock, &deadline);
 	}
-	STAILQ_CONCAT(out, &q->notes);
-	bool lost = q->lost;
+	if (!q->lost) {
+		STAILQ_CONCAT(out, &q->notes);
+	}
 	pthread_mutex_unlock(&live->lock);
-	return !lost && !STAILQ_EMPTY(out);
+	return !STAILQ_EMPTY(out);
 }
 
 static void

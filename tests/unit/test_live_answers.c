@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "publish/roster.h"
 #include "support/live_stage.h"
+#include "support/no_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,6 +243,29 @@ test_rosters(void **state)
 	assert_int_equal(summary.servers, SERVERS_MAX);
 }
 
+static void
+lose_answer(struct stage *s)
+{
+	struct bus_event event = no_memory_event(BUS_EVENT_REPLY, 0, s->last_request);
+	live_on_bus(s->live, &event);
+}
+
+/* Without one of the answers the others are nothing to go by. They are freed. */
+static void
+test_lost_answer(void **state)
+{
+	struct stage *s = *state;
+	struct seen seen = { 0 };
+	struct err err = { 0 };
+	struct live_summary summary = { 0 };
+	s->servers[0].connections = 3;
+	s->meanwhile = lose_answer;
+	assert_int_equal(
+		live_connections(s->live, s->account, see, &seen, &summary, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	assert_int_equal(seen.shown, 0);
+}
+
 /* ---- trust ---- */
 
 static void
@@ -296,6 +320,7 @@ main(void)
 		TEST(test_odd),
 		TEST(test_nobody),
 		TEST(test_rosters),
+		TEST(test_lost_answer),
 		TEST(test_trust),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
