@@ -423,7 +423,7 @@ publish_expect_fewer(struct publisher *p)
 		}
 	}
 	jobs_retry_failed(&p->jobs);
-	publish_restart_sweep(p, false);
+	publish_sweep_anew(p);
 }
 
 void

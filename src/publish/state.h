@@ -223,6 +223,9 @@ void publish_finish_job(struct publisher *p, struct job *job);
  * besides. */
 void publish_restart_sweep(struct publisher *p, bool list);
 
+/* What the pass under way looked at in vain it looks at again. */
+void publish_sweep_anew(struct publisher *p);
+
 /* A server may hold anything: what was seen is forgotten, and all looked at. */
 void publish_forget_seen(struct publisher *p);
 

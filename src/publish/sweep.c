@@ -144,21 +144,29 @@ begin_pass(struct publisher *p, bool slow, bool list)
 	}
 }
 
+/* A LIST that the pass under way owes the new one does. */
 static void
 restart(struct publisher *p, bool fresh, bool list)
 {
+	bool owed = p->pass.list != LIST_NEVER;
 	if (p->pass.request != 0) {
 		bus_cancel(p->bus, p->pass.request);
 		p->pass.request = 0;
 	}
 	p->pass.fresh = fresh;
-	begin_pass(p, false, list);
+	begin_pass(p, false, list || owed);
 }
 
 void
 publish_restart_sweep(struct publisher *p, bool list)
 {
 	restart(p, false, list);
+}
+
+void
+publish_sweep_anew(struct publisher *p)
+{
+	restart(p, p->pass.fresh, false);
 }
 
 void

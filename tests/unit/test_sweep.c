@@ -347,13 +347,16 @@ test_silent_twin(void **state)
 
 /* Accounts that nobody looks at. */
 static void
-bury_many(struct stage *s)
+bury_many(struct stage *s, int len)
 {
-	stage_ask(s,
+	char sql[320];
+	str_fmt_cut(sql, sizeof(sql),
 		"WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE "
-		"i < 20100) INSERT INTO accounts (seq, id, name, public_key, created, "
-		"updated) SELECT i, printf('%015d', i), 'n' || i, randomblob(32), 1, 1 "
-		"FROM n RETURNING 1");
+		"i < %d) INSERT INTO accounts (seq, id, name, public_key, created, "
+		"updated) SELECT i, printf('%%015d', i), 'n' || i, randomblob(32), 1, 1 "
+		"FROM n RETURNING 1",
+		99 + len);
+	stage_ask(s, sql);
 	stage_ask(s,
 		"INSERT INTO account_publish (account, proven_generation) SELECT seq, 1 "
 		"FROM accounts WHERE seq >= 100 RETURNING 1");
@@ -378,7 +381,7 @@ test_many_are_not_listed(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	stage_make_accounts(s, 1, &account);
-	bury_many(s);
+	bury_many(s, 20001);
 	stage_say(s, BUS_EVENT_UP);
 	assert_rests(s);
 	int64_t now = clock_wall_ms(&s->t.clock);
@@ -386,6 +389,50 @@ test_many_are_not_listed(void **state)
 	publisher_reconcile(s->publisher);
 	assert_true(stage_eventually(s, has_passed, &now));
 	assert_int_equal(when_asked(s, "LIST"), -1);
+}
+
+/* A LIST that somebody asked for is not forgotten over a server that comes meanwhile,
+ * though natsid asks for none of its own for that where there are many accounts. */
+static void
+test_start_before_list_of_many(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	bury_many(s, 3000);
+	hang_in_list(s);
+	forget_asked(s);
+	stage_set_flag(s, &s->bus.list_hangs, false);
+	stage_set_server(s, 1, true);
+	stage_announce(s, 1);
+	assert_true(stage_eventually(s, was_asked, "LIST"));
+	stage_assert_holds_newest(s, account);
+}
+
+/* While a server that has just come is slow to show what it holds, passes follow soon,
+ * though another one turns out to be a cache meanwhile. */
+static void
+test_slow_beside_cache(void **state)
+{
+	struct stage *s = *state;
+	char accounts[FEW][RAND_ID_SIZE];
+	char made[RAND_ID_SIZE];
+	stage_converge(s, 1, FEW, accounts);
+	assert_rests(s);
+	stage_set_flag(s, &s->bus.servers[1].cache, true);
+	stage_set_mute(s, 2, true);
+	stage_set_server(s, 1, true);
+	stage_set_server(s, 2, true);
+	stage_announce(s, 1);
+	ASSERT_SOON(s, "SELECT count(*) > 1 FROM account_publish WHERE message <> ''");
+	int64_t now = clock_wall_ms(&s->t.clock);
+	temp_service_advance(&s->t, 1000);
+	temp_make_account(&s->t, "made", made);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM servers WHERE name = 's1' AND resolver = 'cache'");
+	assert_true(stage_eventually(s, has_passed, &now));
+	stage_set_mute(s, 2, false);
+	stage_assert_converges(s);
 }
 
 static void
@@ -438,6 +485,8 @@ main(void)
 		TEST(test_silent_while_listing),
 		TEST(test_silent_twin),
 		TEST(test_many_are_not_listed),
+		TEST(test_start_before_list_of_many),
+		TEST(test_slow_beside_cache),
 		TEST(test_many_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
