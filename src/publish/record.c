@@ -373,6 +373,7 @@ void
 publish_wait(struct publisher *p, struct job *job, const char *message)
 {
 	note_failure(p, job, STORE_PUBLISH_PENDING, message);
+	seq_set_add(&p->pass.unseen, job->account);
 	try_later(p, job, STORE_PUBLISH_PENDING);
 }
 

@@ -56,8 +56,7 @@ struct pass {
 	int64_t next_list; /* monotonic ms: a slow pass begins with a LIST from then on */
 	int64_t after; /* account */
 	size_t looking; /* its jobs that were not looked at yet */
-	struct seq_set unseen; /* accounts that not all servers showed, and that nobody
-				  wants more of */
+	struct seq_set unseen; /* accounts that not all servers showed */
 	unsigned repeats; /* passes before this one that left some of them */
 	int64_t next; /* monotonic ms: when the next slow one begins, or page is read */
 	struct pace pace;

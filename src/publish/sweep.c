@@ -212,8 +212,9 @@ next_pause(struct publisher *p)
 		: p->params.sweep_pause_ms;
 }
 
+/* They showed what they hold of all accounts. */
 static void
-end_pass(struct publisher *p)
+note_checked(struct publisher *p)
 {
 	struct err err = { 0 };
 	bool checked = true;
@@ -221,6 +222,15 @@ end_pass(struct publisher *p)
 		checked = checked && p->members[i].checked;
 		p->members[i].checked = true;
 	}
+	if (!checked && store_write(p->params.store, write_checked, p, &err) != 0) {
+		log_err("cannot record that the servers were checked", &err,
+			LOG_INT("servers", (int64_t)p->roster.len));
+	}
+}
+
+static void
+end_pass(struct publisher *p)
+{
 	if (p->pass.differing > DIFFERING_LOGGED) {
 		log_warn("accounts differed on servers",
 			LOG_INT("accounts", (int64_t)p->pass.differing));
@@ -230,9 +240,8 @@ end_pass(struct publisher *p)
 	p->pass.next = publish_now_ms(p) + next_pause(p);
 	p->pass.told.running = false;
 	p->pass.told.finished_ms = clock_wall_ms(p->params.clock);
-	if (!checked && store_write(p->params.store, write_checked, p, &err) != 0) {
-		log_err("cannot record that the servers were checked", &err,
-			LOG_INT("servers", (int64_t)p->roster.len));
+	if (p->pass.unseen.len == 0) {
+		note_checked(p);
 	}
 }
 

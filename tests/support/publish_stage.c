@@ -286,6 +286,15 @@ stage_has_pinged(struct stage *s, const void *ctx)
 	return stage_pings(s) > *before;
 }
 
+bool
+stage_has_passed(struct stage *s, const void *ctx)
+{
+	const int64_t *since = ctx;
+	struct publisher_status status;
+	publisher_status(s->publisher, &status);
+	return !status.sweep.running && status.sweep.started_ms > *since;
+}
+
 static bool
 holds_newest(struct stage *s, const void *ctx)
 {

@@ -81,6 +81,9 @@ bool stage_has_state(struct stage *s, const void *ctx);
 /* ctx: how often it had been asked who is there. */
 bool stage_has_pinged(struct stage *s, const void *ctx);
 
+/* ctx: since when (wall ms): a pass began later, and has ended. */
+bool stage_has_passed(struct stage *s, const void *ctx);
+
 /* The servers that are up come to hold, of every account, the bytes that are in force. */
 void stage_assert_converges(struct stage *s);
 

@@ -88,6 +88,28 @@ test_mute_and_a_change(void **state)
 	stage_expire(s);
 }
 
+/* The first pass with the new server, which is not called checked for it. */
+static void
+pass_mute(struct stage *s)
+{
+	int64_t now = clock_wall_ms(&s->t.clock);
+	temp_service_advance(&s->t, 1000);
+	stage_say(s, BUS_EVENT_UP);
+	assert_true(stage_eventually(s, stage_has_passed, &now));
+	assert_int_equal(stage_ask(s,
+				 "SELECT count(*) FROM servers WHERE name = 's1' AND "
+				 "checked_incarnation < incarnation"),
+		1);
+}
+
+static void
+assert_checked(struct stage *s)
+{
+	ASSERT_SOON(s,
+		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
+		"incarnation");
+}
+
 /* ctx: how often it had been. */
 static bool
 is_looked_at_again(struct stage *s, const void *ctx)
@@ -104,10 +126,7 @@ test_mute_and_a_pass(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	join_mute(s, false, account);
-	stage_say(s, BUS_EVENT_UP);
-	ASSERT_SOON(s,
-		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
-		"incarnation");
+	pass_mute(s);
 	assert_int_equal(stage_ask(s,
 				 "SELECT count(*) FROM account_publish WHERE state = "
 				 "'pending' AND message LIKE 'no answer to a lookup from "
@@ -125,6 +144,22 @@ test_mute_and_a_pass(void **state)
 	assert_int_equal(
 		stage_ask(s, "SELECT count(*) FROM account_publish WHERE message <> ''"),
 		0);
+	assert_checked(s);
+}
+
+/* Nor is it called checked when all accounts are tried on their own. */
+static void
+test_mute_and_changes(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	join_mute(s, false, account);
+	temp_store_exec(
+		&s->t.temp, "UPDATE account_publish SET generation = generation + 1");
+	pass_mute(s);
+	stage_set_mute(s, 1, false);
+	stage_assert_converges(s);
+	assert_checked(s);
 }
 
 /* Though nothing changes: what kind of server it is natsid asks. */
@@ -134,16 +169,14 @@ test_mute_cache(void **state)
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
 	join_mute(s, true, account);
-	stage_say(s, BUS_EVENT_UP);
-	ASSERT_SOON(s,
-		"SELECT count(*) = 2 FROM servers WHERE checked_incarnation = "
-		"incarnation");
+	pass_mute(s);
 	assert_int_equal(stage_updates(s, 1), 0);
 	stage_pass(s, 11 * 1000);
 	stage_wake(s);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM servers WHERE name = 's1' AND resolver = 'cache'");
 	stage_assert_converges(s);
+	assert_checked(s);
 }
 
 /* The question changes nothing on any server, and a full one that shows nothing is left
@@ -231,6 +264,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_mute_and_a_change),
 		TEST(test_mute_and_a_pass),
+		TEST(test_mute_and_changes),
 		TEST(test_mute_cache),
 		TEST(test_mute_asked_in_vain),
 		TEST(test_tries_and_a_change),

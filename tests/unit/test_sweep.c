@@ -365,15 +365,6 @@ bury_many(struct stage *s, int len)
 		"seq >= 100 RETURNING 1");
 }
 
-static bool
-has_passed(struct stage *s, const void *ctx)
-{
-	const int64_t *since = ctx;
-	struct publisher_status status;
-	publisher_status(s->publisher, &status);
-	return !status.sweep.running && status.sweep.started_ms > *since;
-}
-
 /* They are counted, not guessed by the last pass. */
 static void
 test_many_are_not_listed(void **state)
@@ -387,7 +378,7 @@ test_many_are_not_listed(void **state)
 	int64_t now = clock_wall_ms(&s->t.clock);
 	temp_service_advance(&s->t, 1000);
 	publisher_reconcile(s->publisher);
-	assert_true(stage_eventually(s, has_passed, &now));
+	assert_true(stage_eventually(s, stage_has_passed, &now));
 	assert_int_equal(when_asked(s, "LIST"), -1);
 }
 
@@ -430,7 +421,7 @@ test_slow_beside_cache(void **state)
 	temp_make_account(&s->t, "made", made);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM servers WHERE name = 's1' AND resolver = 'cache'");
-	assert_true(stage_eventually(s, has_passed, &now));
+	assert_true(stage_eventually(s, stage_has_passed, &now));
 	stage_set_mute(s, 2, false);
 	stage_assert_converges(s);
 }
