@@ -258,6 +258,14 @@ write_said(struct store_tx *tx, const struct failure *failure, struct err *err)
 }
 
 static int
+write_words(struct store_tx *tx, void *ctx, struct err *err)
+{
+	const struct failure *failure = ctx;
+	return store_publish_note(tx, failure->job->account, failure->job->wanted,
+		failure->state, failure->message, true, err);
+}
+
+static int
 write_failure(struct store_tx *tx, void *ctx, struct err *err)
 {
 	const struct failure *failure = ctx;
@@ -272,8 +280,7 @@ write_failure(struct store_tx *tx, void *ctx, struct err *err)
 	if (job->pushed && write_said(tx, failure, err) != 0) {
 		return -1;
 	}
-	return store_publish_note(tx, job->account, job->wanted, failure->state,
-		failure->message, true, err);
+	return write_words(tx, ctx, err);
 }
 
 static int64_t
@@ -377,20 +384,15 @@ publish_wait(struct publisher *p, struct job *job, const char *message)
 	try_later(p, job, STORE_PUBLISH_PENDING);
 }
 
-static int
-write_words(struct store_tx *tx, void *ctx, struct err *err)
-{
-	const struct failure *failure = ctx;
-	return store_publish_note(tx, failure->job->account, failure->job->wanted,
-		failure->state, failure->message, true, err);
-}
-
 void
 publish_leave(struct publisher *p, struct job *job, const char *message)
 {
 	struct err err = { 0 };
-	struct failure failure = { .job = job, .message = message };
-	failure.state = STORE_PUBLISH_PENDING;
+	struct failure failure = {
+		.job = job,
+		.state = STORE_PUBLISH_PENDING,
+		.message = message,
+	};
 	if (message != NULL && !job->noted &&
 		store_write(p->params.store, write_words, &failure, &err) != 0) {
 		log_err("cannot record which server does not show an account", &err,
