@@ -33,10 +33,9 @@ jobs_init(struct jobs *jobs)
 {
 	*jobs = (struct jobs){ 0 };
 	TAILQ_INIT(&jobs->paced);
-	TAILQ_INIT(&jobs->urgent);
-	TAILQ_INIT(&jobs->ready);
-	TAILQ_INIT(&jobs->looks);
-	TAILQ_INIT(&jobs->again);
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		TAILQ_INIT(&jobs->lanes[i]);
+	}
 	TAILQ_INIT(&jobs->active);
 }
 
@@ -124,23 +123,13 @@ heap_reserve(struct jobs *jobs, size_t room)
 /* ---- all of them ---- */
 
 static struct job_list *
-lane_list(struct jobs *jobs, enum job_lane lane)
-{
-	struct job_list *lists[LANE_COUNT] = { [LANE_URGENT] = &jobs->urgent,
-		[LANE_FIRST] = &jobs->ready,
-		[LANE_LOOK] = &jobs->looks,
-		[LANE_AGAIN] = &jobs->again };
-	return lists[lane];
-}
-
-static struct job_list *
 list_of(struct jobs *jobs, const struct job *job)
 {
 	switch (job->phase) {
 	case JOB_PACED:
 		return &jobs->paced;
 	case JOB_READY:
-		return lane_list(jobs, job->lane);
+		return &jobs->lanes[job->lane];
 	case JOB_PUSHING:
 	case JOB_LOOKING:
 	case JOB_DELAYED: /* it is in none */
@@ -177,21 +166,27 @@ put_ready(struct jobs *jobs, struct job *job)
 		: job->failures > 0      ? LANE_AGAIN
 		: job->pass && job->look ? LANE_LOOK
 					 : LANE_FIRST;
-	TAILQ_INSERT_TAIL(lane_list(jobs, job->lane), job, link);
+	TAILQ_INSERT_TAIL(&jobs->lanes[job->lane], job, link);
 	jobs->ready_len++;
 	jobs->ready_in[job->lane]++;
+}
+
+static void
+remove_all(struct jobs *jobs, struct job_list *list)
+{
+	while (!TAILQ_EMPTY(list)) {
+		jobs_remove(jobs, TAILQ_FIRST(list));
+	}
 }
 
 void
 jobs_release(struct jobs *jobs)
 {
-	struct job_list *lists[] = { &jobs->paced, &jobs->urgent, &jobs->ready,
-		&jobs->looks, &jobs->again, &jobs->active };
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		while (!TAILQ_EMPTY(lists[i])) {
-			jobs_remove(jobs, TAILQ_FIRST(lists[i]));
-		}
+	remove_all(jobs, &jobs->paced);
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		remove_all(jobs, &jobs->lanes[i]);
 	}
+	remove_all(jobs, &jobs->active);
 	while (jobs->delayed_len > 0) {
 		jobs_remove(jobs, jobs->delayed[jobs->delayed_len - 1]);
 	}

@@ -108,10 +108,7 @@ struct jobs {
 	size_t delayed_len;
 	size_t delayed_room;
 	uint64_t turns;
-	struct job_list urgent;
-	struct job_list ready; /* LANE_FIRST */
-	struct job_list looks;
-	struct job_list again;
+	struct job_list lanes[LANE_COUNT]; /* of those that are ready */
 	struct job_list active;
 	size_t active_len;
 	size_t active_in[LANE_COUNT]; /* that came from there */

@@ -299,15 +299,15 @@ room(const struct publisher *p, size_t places)
 /* Looks of a pass, and what was tried in vain before, may hold their places for as long
  * as they may last: each kind has a share of them. */
 static size_t
-take_share(const struct publisher *p, const struct job_list *list, enum job_lane lane,
-	struct start *starts, size_t len)
+take_share(
+	const struct publisher *p, enum job_lane lane, struct start *starts, size_t len)
 {
 	size_t places = p->params.in_flight_max;
 	size_t share = (places + WAITING_SHARE - 1) / WAITING_SHARE;
 	size_t taken = p->jobs.active_in[lane];
 	size_t max = len + (share > taken ? share - taken : 0);
 	size_t all = room(p, places);
-	return take(list, starts, len, max < all ? max : all);
+	return take(&p->jobs.lanes[lane], starts, len, max < all ? max : all);
 }
 
 /* Urgent ones first, then in order of arrival. Requests to a server that hangs may hold
@@ -316,13 +316,14 @@ static size_t
 take_ready(struct publisher *p, struct start *starts)
 {
 	size_t places = p->params.in_flight_max;
-	size_t len = take(&p->jobs.urgent, starts, 0, room(p, places + URGENT_PLACES));
+	size_t len = take(
+		&p->jobs.lanes[LANE_URGENT], starts, 0, room(p, places + URGENT_PLACES));
 	if (p->write_at != 0 || p->proof_count >= PROOFS_MAX) {
 		return len;
 	}
-	len = take(&p->jobs.ready, starts, len, room(p, places));
-	len = take_share(p, &p->jobs.looks, LANE_LOOK, starts, len);
-	return take_share(p, &p->jobs.again, LANE_AGAIN, starts, len);
+	len = take(&p->jobs.lanes[LANE_FIRST], starts, len, room(p, places));
+	len = take_share(p, LANE_LOOK, starts, len);
+	return take_share(p, LANE_AGAIN, starts, len);
 }
 
 static void

@@ -26,16 +26,16 @@ test_jobs_order(void **state)
 	}
 	assert_int_equal(jobs.len, 5);
 	assert_int_equal(jobs.ready_len, 5);
-	ASSERT_ORDER(&jobs.urgent, 3);
-	ASSERT_ORDER(&jobs.ready, 1, 2, 4, 5); /* in order of arrival */
+	ASSERT_ORDER(&jobs.lanes[LANE_URGENT], 3);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 1, 2, 4, 5); /* in order of arrival */
 	jobs_remove(&jobs, jobs_find(&jobs, 3));
 	assert_null(jobs_find(&jobs, 3));
 	/* once urgent, always; and to the end of that list */
 	jobs_make_ready(&jobs, jobs_find(&jobs, 4), true);
 	jobs_make_ready(&jobs, jobs_find(&jobs, 2), true);
 	jobs_make_ready(&jobs, jobs_find(&jobs, 4), false);
-	ASSERT_ORDER(&jobs.urgent, 2, 4);
-	ASSERT_ORDER(&jobs.ready, 1, 5);
+	ASSERT_ORDER(&jobs.lanes[LANE_URGENT], 2, 4);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 1, 5);
 	assert_int_equal(jobs.ready_len, 4);
 	jobs_release(&jobs);
 	assert_int_equal(jobs.len, 0);
@@ -58,10 +58,10 @@ test_jobs_lanes(void **state)
 	again->failures = 1;
 	jobs_delay(&jobs, again, 5);
 	jobs_promote(&jobs, 5);
-	ASSERT_ORDER(&jobs.urgent, 3);
-	ASSERT_ORDER(&jobs.ready, 1);
-	ASSERT_ORDER(&jobs.looks, 2);
-	ASSERT_ORDER(&jobs.again, 4);
+	ASSERT_ORDER(&jobs.lanes[LANE_URGENT], 3);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 1);
+	ASSERT_ORDER(&jobs.lanes[LANE_LOOK], 2);
+	ASSERT_ORDER(&jobs.lanes[LANE_AGAIN], 4);
 	assert_int_equal(jobs.ready_len, 4);
 	assert_int_equal(jobs_new(&jobs), 3);
 	assert_int_equal(jobs_activate(&jobs, look, JOB_LOOKING, 7), 0);
@@ -71,7 +71,7 @@ test_jobs_lanes(void **state)
 	look->look = false;
 	jobs_make_ready(&jobs, look, false);
 	assert_int_equal(jobs.active_in[LANE_LOOK], 0);
-	ASSERT_ORDER(&jobs.ready, 1, 2);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 1, 2);
 	jobs_release(&jobs);
 }
 
@@ -90,7 +90,7 @@ test_jobs_delay(void **state)
 	jobs_promote(&jobs, 99);
 	assert_int_equal(jobs.ready_len, 0);
 	jobs_promote(&jobs, 100);
-	ASSERT_ORDER(&jobs.ready, 1);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 1);
 	assert_int_equal(jobs_next_due(&jobs), 200);
 	/* a later time does not hide an earlier one; an earlier one counts at once */
 	jobs_delay(&jobs, jobs_find(&jobs, 1), 900);
@@ -101,7 +101,7 @@ test_jobs_delay(void **state)
 	jobs_remove(&jobs, jobs_find(&jobs, 3));
 	assert_int_equal(jobs_next_due(&jobs), 200);
 	jobs_promote(&jobs, 10000);
-	ASSERT_ORDER(&jobs.ready, 2, 1);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 2, 1);
 	assert_int_equal(jobs_next_due(&jobs), INT64_MAX);
 	jobs_release(&jobs);
 }
@@ -140,11 +140,11 @@ test_jobs_delay_order(void **state)
 	for (int64_t now = 0; now < 256; now++) {
 		jobs_promote(&jobs, now);
 		assert_true(jobs_next_due(&jobs) > now);
-		job = TAILQ_LAST(&jobs.ready, job_list);
+		job = TAILQ_LAST(&jobs.lanes[LANE_FIRST], job_list);
 		assert_true(job == NULL || job->due <= now);
 	}
 	assert_int_equal(jobs.ready_len, len);
-	TAILQ_FOREACH(job, &jobs.ready, link)
+	TAILQ_FOREACH(job, &jobs.lanes[LANE_FIRST], link)
 	{
 		assert_true(before == NULL || before->due < job->due ||
 			(before->due == job->due && before->turn < job->turn));
@@ -168,9 +168,9 @@ test_jobs_retry_failed(void **state)
 	jobs_retry_failed(&jobs);
 	assert_int_equal(jobs_find(&jobs, 4)->failures, 0);
 	jobs_promote(&jobs, 1);
-	ASSERT_ORDER(&jobs.ready, 4, 8);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 4, 8);
 	jobs_promote(&jobs, 995);
-	ASSERT_ORDER(&jobs.ready, 4, 8, 9, 7, 6, 5);
+	ASSERT_ORDER(&jobs.lanes[LANE_FIRST], 4, 8, 9, 7, 6, 5);
 	assert_int_equal(jobs_next_due(&jobs), 997);
 	jobs_release(&jobs);
 }

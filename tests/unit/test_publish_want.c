@@ -147,7 +147,7 @@ test_pace_is_left(void **state)
 	publish_let_paced_go(&hand->p);
 	hand->now += 5;
 	publish_want(&hand->p, 50, WANT_NOW);
-	ASSERT_ORDER(&hand->p.jobs.urgent, 50);
+	ASSERT_ORDER(&hand->p.jobs.lanes[LANE_URGENT], 50);
 	assert_true(job_of(hand, 50, JOB_READY)->urgent);
 	hand->now += 2000; /* the debounce counts from the account's own change */
 	publish_want(&hand->p, 51, WANT_SOON);
@@ -256,7 +256,7 @@ test_want_of_others(void **state)
 	job_of(hand, 1, JOB_DELAYED);
 	job_of(hand, 2, JOB_DELAYED);
 	jobs_promote(jobs, hand->now + QUIET);
-	ASSERT_ORDER(&jobs->ready, 1, 2);
+	ASSERT_ORDER(&jobs->lanes[LANE_FIRST], 1, 2);
 }
 
 #define WITH_HAND(fn) cmocka_unit_test_setup_teardown(fn, set_up_hand, tear_down_hand)
