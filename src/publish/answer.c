@@ -2,7 +2,6 @@
 #include "publish/answer.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/codec.h"
 #include "base/str.h"
 #include "json/json.h"
@@ -163,10 +162,9 @@ answer_connection(const struct answer *answer, size_t index, struct connection *
 {
 	json_t *connections = NULL;
 	const json_t *item = NULL;
-	struct connection row = { .kind = "", .type = "", .name = "" };
+	struct connection row = { .name = "" };
 	const char *user = "";
 	const char *issuer = "";
-	const char *start = "";
 	const char *jwt = "";
 	if (json_get_array(answer->data, "connections", &connections, err) != 0) {
 		return -1;
@@ -176,12 +174,9 @@ answer_connection(const struct answer *answer, size_t index, struct connection *
 		return err_set(err, ERR_INVALID, "a connection that is no object");
 	}
 	if (json_get_int(item, "cid", &row.cid, err) != 0 ||
-		json_get_text(item, "kind", &row.kind, err) != 0 ||
-		json_get_text(item, "type", &row.type, err) != 0 ||
 		json_get_text(item, "name", &row.name, err) != 0 ||
 		json_get_text(item, "authorized_user", &user, err) != 0 ||
 		json_get_text(item, "issuer_key", &issuer, err) != 0 ||
-		json_get_text(item, "start", &start, err) != 0 ||
 		json_get_text(item, "jwt", &jwt, err) != 0) {
 		return -1;
 	}
@@ -191,9 +186,6 @@ answer_connection(const struct answer *answer, size_t index, struct connection *
 	copy_key(NKEY_USER, user, row.user_key);
 	copy_key(NKEY_ACCOUNT, issuer, row.issuer_key);
 	read_claims(jwt, &row);
-	if (clock_parse(start, strlen(start), &row.start_ms) != 0) {
-		row.start_ms = 0;
-	}
 	*out = row;
 	return 0;
 }

@@ -18,8 +18,6 @@
  * nothing. */
 struct connection {
 	int64_t cid; /* its number on that server */
-	const char *kind; /* Client, Leafnode */
-	const char *type; /* nats, mqtt, websocket */
 	const char *name; /* as the client calls itself */
 	/* The JWT's subject. Where the server hides the JWT (newer ones those of bearers)
 	 * it is what the server calls the user, and that a client can choose by the
@@ -29,7 +27,6 @@ struct connection {
 	char issuer_key[NKEY_TEXT_SIZE]; /* the account's key that signed the JWT */
 	bool has_iat; /* the JWT could be read */
 	int64_t iat; /* unix seconds */
-	int64_t start_ms; /* 0: unknown */
 };
 
 struct answer;

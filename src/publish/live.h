@@ -52,15 +52,13 @@ struct live_summary {
 	/* All of them answered, and with all that was asked for: what was shown is all
 	 * that there was. */
 	bool complete;
-	bool cut; /* there were more than LIVE_CONNECTIONS_MAX */
-	int64_t connections; /* shown */
-	int64_t total; /* that the servers said there were */
 };
 
-/* Calls fn for each client and leaf node of the account ("A..."), by the thread that
- * asks; strings are borrowed for the call, and -1 ends the question with its error. What
- * connects or leaves meanwhile may be missing or not. ERR_UNAVAILABLE: no connection to
- * NATS, or no answer at all; ERR_INVALID: no account key. */
+/* Calls fn for each client and leaf node of the account ("A..."), of the first
+ * LIVE_CONNECTIONS_MAX, by the thread that asks; strings are borrowed for the call, and
+ * -1 ends the question with its error. What connects or leaves meanwhile may be missing
+ * or not. ERR_UNAVAILABLE: no connection to NATS, or no answer at all; ERR_INVALID: no
+ * account key. */
 int live_connections(struct live *live, const char *account_key,
 	int (*fn)(void *ctx, const struct server *server, const struct connection *row,
 		struct err *err),

@@ -30,7 +30,6 @@ struct connections {
 	/* by place in the roster */
 	int64_t offset[ROSTER_MAX]; /* of the page that is awaited */
 	int64_t last_cid[ROSTER_MAX];
-	int64_t total[ROSTER_MAX];
 };
 
 static int
@@ -109,7 +108,6 @@ read_page(
 	if (page.offset != c->offset[at]) {
 		return err_set(err, ERR_INVALID, "another page than was asked for");
 	}
-	c->total[at] = page.total;
 	q->partial = q->partial || (page.len == 0 && page.total > 0);
 	if (show(q, at, answer, page.len, err) != 0) {
 		return -1;
@@ -124,23 +122,6 @@ read_page(
 	}
 	c->offset[at] = end - PAGE_OVERLAP;
 	return ask_for_page(q, at, err);
-}
-
-static int
-ask(struct live *live, struct live_question *q, struct live_summary *out, struct err *err)
-{
-	const struct connections *c = q->ctx;
-	struct live_summary summary;
-	if (publish_live_ask(live, q, &summary, err) != 0) {
-		return -1;
-	}
-	summary.cut = c->cut;
-	summary.connections = c->shown;
-	for (size_t at = 0; at < ROSTER_MAX; at++) {
-		summary.total += c->total[at];
-	}
-	*out = summary;
-	return 0;
 }
 
 int
@@ -169,7 +150,7 @@ live_connections(struct live *live, const char *account_key,
 	if (rc == 0) {
 		q.body = body.data;
 		q.body_len = body.len;
-		rc = ask(live, &q, out, err);
+		rc = publish_live_ask(live, &q, out, err);
 	}
 	buf_release(&body);
 	return rc;

@@ -422,8 +422,6 @@ struct seen {
 		struct server server;
 		struct connection row; /* its strings are gone, but for these: */
 		char name[64];
-		char kind[16];
-		char type[16];
 	} rows[CLIENTS_MAX];
 	size_t len;
 	size_t stop_after; /* 0: never */
@@ -437,8 +435,6 @@ see(void *ctx, const struct server *server, const struct connection *row, struct
 	seen->rows[seen->len].server = *server;
 	seen->rows[seen->len].row = *row;
 	str_fmt_cut(seen->rows[seen->len].name, 64, "%s", row->name);
-	str_fmt_cut(seen->rows[seen->len].kind, 16, "%s", row->kind);
-	str_fmt_cut(seen->rows[seen->len].type, 16, "%s", row->type);
 	seen->len++;
 	return seen->len == seen->stop_after ? err_set(err, ERR_LIMITED, "enough") : 0;
 }
@@ -450,7 +446,6 @@ look(struct stage *s, struct seen *seen)
 	struct live_summary summary = { 0 };
 	seen->len = 0;
 	ok(live_connections(s->live, s->account_key, see, seen, &summary, &err), &err);
-	assert_int_equal(summary.connections, seen->len);
 	return summary;
 }
 
@@ -459,19 +454,17 @@ static void
 wait_until_empty(struct stage *s, struct seen *seen)
 {
 	int64_t end = clock_mono_ms(&clock_system) + DEADLINE_MS;
-	while (look(s, seen).total > 0) {
+	do {
 		assert_true(clock_mono_ms(&clock_system) < end);
-	}
+		look(s, seen);
+	} while (seen->len > 0);
 }
 
 static void
-assert_complete(const struct live_summary *summary, size_t connections)
+assert_complete(const struct live_summary *summary)
 {
 	assert_int_equal(summary->servers, SERVERS);
 	assert_int_equal(summary->answered, SERVERS);
-	assert_int_equal(summary->connections, connections);
-	assert_int_equal(summary->total, connections);
-	assert_false(summary->cut);
 	assert_true(summary->complete);
 }
 
@@ -507,7 +500,8 @@ test_connections(void **state)
 	assert_non_null(seen);
 	wait_until_empty(s, seen);
 	struct live_summary summary = look(s, seen);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, 0);
 
 	char nkey[128];
 	str_fmt_cut(
@@ -517,10 +511,10 @@ test_connections(void **state)
 	connect_client(s, 1, &s->sensor, nkey);
 	connect_client(s, 0, &s->sensor, ",\"name\":\"nul\\u0000\\\\u0000\"");
 	int64_t start = clock_mono_ms(&clock_system);
-	int64_t now = clock_wall_ms(&clock_system);
 	summary = look(s, seen);
 	assert_true(clock_mono_ms(&clock_system) - start < TIMEOUT_MS / 2);
-	assert_complete(&summary, 4);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, 4);
 	/* whoever the client says it is: the JWT that let it in counts */
 	static const char *const names[] = { "plain", "user", "nkey",
 		"nul\xef\xbf\xbd\\u0000" };
@@ -532,9 +526,6 @@ test_connections(void **state)
 		assert_string_equal(seen->rows[at].server.name, servers[i]);
 		assert_int_equal(seen->rows[at].server.id[0], 'N');
 		assert_true(row->cid > 0);
-		assert_string_equal(seen->rows[at].kind, "Client");
-		assert_string_equal(seen->rows[at].type, "nats");
-		assert_true(row->start_ms > now - 60000 && row->start_ms <= now + 1000);
 	}
 	disconnect_clients(s);
 	free(seen);
@@ -551,7 +542,8 @@ test_bearer(void **state)
 	connect_client(s, 0, &s->bearer, ",\"name\":\"honest\"");
 	connect_client(s, 1, &s->bearer, ",\"name\":\"liar\",\"user\":\"fake\"");
 	struct live_summary summary = look(s, seen);
-	assert_complete(&summary, 2);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, 2);
 	const struct connection *honest = &seen->rows[find_row(seen, "honest")].row;
 	const struct connection *liar = &seen->rows[find_row(seen, "liar")].row;
 	if (s->oldest) {
@@ -583,7 +575,8 @@ test_pages(void **state)
 		connect_client(s, i < HERE ? 0 : 1, &s->sensor, "");
 	}
 	struct live_summary summary = look(s, seen);
-	assert_complete(&summary, HERE + THERE);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, HERE + THERE);
 	int64_t last[SERVERS] = { 0 };
 	for (size_t i = 0; i < seen->len; i++) {
 		int at = str_equal(seen->rows[i].server.name, "s1") ? 0 : 1;
@@ -599,7 +592,8 @@ test_pages(void **state)
 	assert_string_equal(err.msg, "enough");
 	seen->stop_after = 0;
 	summary = look(s, seen);
-	assert_complete(&summary, HERE + THERE);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, HERE + THERE);
 	disconnect_clients(s);
 	free(seen);
 }
@@ -645,7 +639,7 @@ test_trust(void **state)
 	ok(service_operator_jwt(s->t.service, &temp_console_actor, &token, &err), &err);
 	ok(jwt_decode(token.data, token.len, &claims, &err), &err);
 	ok(live_trust(s->live, see_trust, &trusted, &summary, &err), &err);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
 	assert_int_equal(trusted.len, SERVERS);
 	assert_string_not_equal(trusted.names[0], trusted.names[1]);
 	for (size_t i = 0; i < SERVERS; i++) {
@@ -717,7 +711,7 @@ test_no_streams(void **state)
 	struct told told = { .stage = s };
 	ok(live_streams(s->live, s->account_key, count_stream, &told, &summary, &err),
 		&err);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
 	assert_int_equal(told.streams, 0);
 }
 
@@ -741,7 +735,7 @@ test_lookups(void **state)
 		.ctx = &told,
 	};
 	ok(live_lookups(s->live, &params, &summary, &err), &err);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
 	assert_int_equal(told.of_account, 1);
 }
 
@@ -770,7 +764,7 @@ test_removal(void **state)
 	ok(live_remove(s->live, request.data, request.len, count_removal, &told, &summary,
 		   &err),
 		&err);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
 	assert_int_equal(told.removals, SERVERS);
 	buf_release(&request);
 }
@@ -842,7 +836,8 @@ test_wrong_account(void **state)
 	nkey_text_encode(NKEY_ACCOUNT, &key, unknown);
 	err_clear(&err);
 	ok(live_connections(s->live, unknown, see, seen, &summary, &err), &err);
-	assert_complete(&summary, 0);
+	assert_complete(&summary);
+	assert_int_equal(seen->len, 0);
 	free(seen);
 }
 
@@ -870,7 +865,7 @@ test_silence(void **state)
 	assert_true(clock_mono_ms(&clock_system) - start >= 700);
 	assert_int_equal(summary.servers, SERVERS);
 	assert_int_equal(summary.answered, 1);
-	assert_int_equal(summary.connections, 1);
+	assert_int_equal(seen->len, 1);
 	assert_false(summary.complete);
 	nats_server_signal(&s->servers[1], SIGCONT);
 

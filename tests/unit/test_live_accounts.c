@@ -134,8 +134,7 @@ assert_answers(struct stage *s, const struct ask *with, struct seen *seen, size_
 {
 	struct live_summary summary = ask(s, with, seen);
 	if (summary.servers != servers || summary.answered != answered ||
-		summary.complete != complete || summary.cut || summary.connections != 0 ||
-		summary.total != 0) {
+		summary.complete != complete) {
 		fail_msg("%s: %zu of %zu servers, %s", with->name, summary.answered,
 			summary.servers, summary.complete ? "complete" : "incomplete");
 	}

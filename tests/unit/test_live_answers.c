@@ -30,7 +30,7 @@ see(void *ctx, const struct server *server, const struct connection *row, struct
 	struct seen *seen = ctx;
 	(void)err;
 	assert_int_equal(server->name[0], 's');
-	assert_string_equal(row->kind, "");
+	assert_string_equal(row->name, "");
 	assert_string_equal(row->user_key, "");
 	seen->shown++;
 	seen->cid_sum += row->cid;
@@ -49,7 +49,6 @@ look(struct stage *s, struct seen *seen)
 	if (live_connections(s->live, s->account, see, seen, &summary, &err) != 0) {
 		fail_msg("%s", err.msg);
 	}
-	assert_int_equal(summary.connections, seen->shown);
 	return summary;
 }
 
@@ -77,7 +76,6 @@ test_pages(void **state)
 	struct live_summary summary = look(s, &seen);
 	assert_true(summary.complete);
 	assert_int_equal(seen.shown, 4024);
-	assert_int_equal(summary.total, 4024);
 	assert_int_equal(s->requests, 2 + 3); /* a full page may be the last one */
 	/* an answer that comes again is passed over */
 	s->servers[0].twice = true;
@@ -91,14 +89,12 @@ test_pages(void **state)
 	s->servers[1] = (struct fake_server){ 0 };
 	summary = look(s, &seen);
 	assert_true(summary.complete);
-	assert_int_equal(summary.total, 2940);
 	assert_int_equal(seen.shown, 3000); /* gone after they were seen */
 	assert_int_equal(seen.cid_sum, (int64_t)10 * 3000 * 2999 / 2 + 3000);
 	/* too many left to be sure of those behind them */
 	s->servers[0].leave = 500;
 	summary = look(s, &seen);
 	assert_false(summary.complete);
-	assert_false(summary.cut);
 	assert_true(seen.shown < 3000);
 	s->servers[0].leave = 2900;
 	summary = look(s, &seen);
@@ -109,7 +105,6 @@ test_pages(void **state)
 	summary = look(s, &seen);
 	assert_true(summary.complete);
 	assert_int_equal(seen.shown, 1024);
-	assert_int_equal(summary.total, 0);
 }
 
 static void
@@ -121,13 +116,10 @@ test_cut(void **state)
 	s->servers[1].connections = 5;
 	struct live_summary summary = look(s, &seen);
 	assert_int_equal(seen.shown, LIVE_CONNECTIONS_MAX);
-	assert_false(summary.cut);
 	assert_true(summary.complete);
 	s->servers[1].connections = 6;
 	summary = look(s, &seen);
 	assert_int_equal(seen.shown, LIVE_CONNECTIONS_MAX);
-	assert_int_equal(summary.total, LIVE_CONNECTIONS_MAX + 1);
-	assert_true(summary.cut);
 	assert_false(summary.complete);
 }
 
