@@ -261,20 +261,6 @@ on_ping(struct live_question *q, const struct note *note)
 	}
 }
 
-/* The place of the server, which may answer this before PING; -1: there is none for it.
- */
-static int
-place_of(struct live_question *q, const struct server *server)
-{
-	int at = roster_index(q->roster, server->id);
-	if (at < 0 && q->roster->len < ROSTER_MAX) {
-		at = (int)q->roster->len;
-		q->roster->servers[q->roster->len++] = *server;
-	}
-	q->roster->overflow = q->roster->overflow || at < 0;
-	return at;
-}
-
 static void
 log_odd(const struct live_question *q, const struct server *server, const struct err *err)
 {
@@ -295,7 +281,7 @@ on_answer(struct live_question *q, unsigned slot, struct note *note, struct err 
 		log_odd(q, &server, &odd);
 		return 0;
 	}
-	int at = place_of(q, &server);
+	int at = roster_keep(q->roster, &server); /* it may answer this before PING */
 	if (at < 0 ||
 		(slot == SLOT_ALL ? (q->answered & bit((size_t)at)) != 0
 				  : slot != q->awaited[at])) {

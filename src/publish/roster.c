@@ -58,6 +58,24 @@ add_named(struct roster_names *names, const json_t *root, const char *cluster)
 }
 
 int
+roster_keep(struct roster *roster, const struct server *server)
+{
+	int at = roster_index(roster, server->id);
+	if (at >= 0) {
+		return at;
+	}
+	if (roster->len == ROSTER_MAX) {
+		roster->overflow = true;
+		return -1;
+	}
+	if (roster_find_name(roster, server->cluster, server->name) >= 0) {
+		roster->twin = (int)roster->len;
+	}
+	roster->servers[roster->len] = *server;
+	return (int)roster->len++;
+}
+
+int
 roster_add(struct roster *roster, const char *json, size_t len,
 	struct roster_names *named, struct err *err)
 {
@@ -70,16 +88,9 @@ roster_add(struct roster *roster, const char *json, size_t len,
 		read_answer(root, &entry, &active, err) != 0) {
 		goto out;
 	}
-	if (roster_index(roster, entry.id) < 0) {
-		if (roster->len == ROSTER_MAX) {
-			roster->overflow = true;
-			err_set(err, ERR_LIMITED, "more than %d servers", ROSTER_MAX);
-			goto out;
-		}
-		if (roster_find_name(roster, entry.cluster, entry.name) >= 0) {
-			roster->twin = (int)roster->len;
-		}
-		roster->servers[roster->len++] = entry;
+	if (roster_keep(roster, &entry) < 0) {
+		err_set(err, ERR_LIMITED, "more than %d servers", ROSTER_MAX);
+		goto out;
 	}
 	if (active > roster->active) {
 		roster->active = active;

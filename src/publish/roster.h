@@ -39,6 +39,10 @@ struct roster_names {
 int roster_add(struct roster *roster, const char *json, size_t len,
 	struct roster_names *named, struct err *err) MUST_CHECK;
 
+/* Position of the server, which is added unless it is there; -1: there is no room for it,
+ * which the roster notes. */
+int roster_keep(struct roster *roster, const struct server *server);
+
 /* Position of that cluster and name, or -1. */
 int roster_named(const struct roster_names *names, const char *cluster, const char *name);
 

@@ -258,30 +258,24 @@ is_back(const struct publisher *p, const struct server *server)
 	return false;
 }
 
-static void
-keep(struct roster *roster, const struct server *server)
-{
-	if (roster->len == ROSTER_MAX || roster_index(roster, server->id) >= 0) {
-		return;
-	}
-	if (roster_find_name(roster, server->cluster, server->name) >= 0) {
-		roster->twin = (int)roster->len;
-	}
-	roster->servers[roster->len++] = *server;
-}
-
 /* Servers that did not answer this round and were heard just before stay, unless the
- * others know that they have gone, or they are back under a new id. */
+ * others know that they have gone, or they are back under a new id. Where there is no
+ * room for one, that there are too many is what stays, for as long. */
 static void
 keep_silent(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
+	struct roster *roster = &p->round_roster;
 	for (size_t i = 0; i < p->roster.len; i++) {
 		const struct server *server = &p->roster.servers[i];
 		if (now - p->heard[i] < ROSTER_SILENCE_MS && !is_back(p, server)) {
-			keep(&p->round_roster, server);
+			(void)roster_keep(roster, server); /* it says so itself */
 		}
 	}
+	if (roster->overflow) {
+		p->overflow_until = now + ROSTER_SILENCE_MS;
+	}
+	roster->overflow = now < p->overflow_until;
 }
 
 /* The places of the new roster are others. */

@@ -335,6 +335,36 @@ test_more_than_can_be_followed(void **state)
 	stage_assert_converges(s);
 }
 
+/* The round that finds one more than there is room for leaves out one that was heard just
+ * before: for as long as it may be silent it may be there, in the rounds afterwards,
+ * too. */
+static void
+test_silent_beyond_room(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, ROSTER_MAX, 1, &account);
+	stage_set_flag(s, &s->bus.servers[5].deaf, true);
+	stage_set_answer(s, 5, SILENT);
+	stage_set_server(s, ROSTER_MAX, true);
+	stage_announce(s, ROSTER_MAX);
+	ASSERT_SOON(s, "SELECT count(*) FROM servers WHERE name = 's64'");
+	for (int i = 0; i < 2; i++) {
+		unsigned before = stage_pings(s);
+		stage_announce(s, 5); /* who is not followed: all are asked */
+		assert_true(stage_eventually(s, stage_has_pinged, &before));
+	}
+	stage_set_connections(s, account, 5);
+	assert_true(stage_eventually(s, stage_has_state,
+		"state = 'held' AND message LIKE 'there are more servers %'"));
+	/* three seconds later it is away, as any other */
+	stage_pass(s, 4000);
+	stage_wake(s);
+	ASSERT_SOON(s,
+		"SELECT count(*) = 0 FROM account_publish WHERE proven_generation < "
+		"generation");
+}
+
 /* ---- what comes after ---- */
 
 static bool
@@ -387,6 +417,7 @@ main(void)
 		TEST(test_joins_after_a_round),
 		TEST(test_overwritten_is_not_proven),
 		TEST(test_more_than_can_be_followed),
+		TEST(test_silent_beyond_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

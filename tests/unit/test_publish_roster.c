@@ -92,6 +92,13 @@ test_roster_unknown_size(void **state)
 	assert_true(roster.overflow); /* so nothing counts as proven by the others */
 	assert_int_equal(roster.len, ROSTER_MAX);
 	assert_int_equal(add_server(&roster, "N1", "one", -1), 0); /* known */
+	roster.overflow = false;
+	struct server last = roster.servers[ROSTER_MAX - 1];
+	assert_int_equal(roster_keep(&roster, &last), ROSTER_MAX - 1);
+	assert_false(roster.overflow);
+	str_fmt_cut(last.id, sizeof(last.id), "one more");
+	assert_int_equal(roster_keep(&roster, &last), -1);
+	assert_true(roster.overflow);
 	char text[1024];
 	roster_missing(&roster, UINT64_MAX - (UINT64_C(1) << 63), text, sizeof(text));
 	assert_string_equal(text, "x"); /* the last bit counts */
