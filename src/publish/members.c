@@ -4,8 +4,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "store/server.h"
+#include "store/signing_key.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	STILL_THERE_MS = 60 * 1000, /* that they are is written down so often */
@@ -140,6 +142,31 @@ read_known(const struct publisher *p, struct store_server **out, size_t *out_len
 	return rc;
 }
 
+/* What twins said of their trust is that of one key. */
+static int
+check_signing_key(struct publisher *p, struct err *err)
+{
+	struct store_conn *conn = NULL;
+	struct store_signing_key key;
+	char text[NKEY_TEXT_SIZE];
+	if (store_read_begin(p->params.store, &conn, err) != 0) {
+		return -1;
+	}
+	int rc = store_signing_key_plain(conn, 0, &key, err);
+	store_read_end(p->params.store, conn);
+	if (rc != 0) {
+		return -1;
+	}
+	nkey_text_encode(NKEY_OPERATOR, &key.public_key, text);
+	for (size_t i = 0; i < p->roster.len && !str_equal(text, p->twins_trust); i++) {
+		if (is_twin(&p->roster, i)) {
+			p->members[i].trust_known = false;
+		}
+	}
+	memcpy(p->twins_trust, text, sizeof(text));
+	return 0;
+}
+
 /* Somebody may have forgotten a server of the roster: then it is not known. */
 static int
 read_members(struct publisher *p, bool *out_all, struct err *err)
@@ -150,10 +177,10 @@ read_members(struct publisher *p, bool *out_all, struct err *err)
 	int rc = read_known(p, &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < p->roster.len; i++) {
 		int at = find_server(known, len, &p->roster.servers[i]);
-		p->members[i] = (struct member){ 0 };
 		if (is_twin(&p->roster, i)) {
 			continue;
 		}
+		p->members[i] = (struct member){ 0 };
 		if (at < 0 || !str_equal(known[at].server_id, p->roster.servers[i].id)) {
 			*out_all = false;
 			continue;
@@ -168,7 +195,7 @@ read_members(struct publisher *p, bool *out_all, struct err *err)
 		};
 	}
 	free(known);
-	return rc;
+	return rc != 0 || p->roster.twin == 0 ? rc : check_signing_key(p, err);
 }
 
 int
@@ -261,6 +288,17 @@ write_trust(struct store_tx *tx, void *ctx, struct err *err)
 		tx, trust->server, trust->keys->items, trust->keys->len, err);
 }
 
+static void
+note_twin(struct publisher *p, struct member *twin, const struct strlist *keys)
+{
+	twin->trust_known = true;
+	twin->trusted = false;
+	for (size_t i = 0; i < keys->len; i++) {
+		twin->trusted =
+			twin->trusted || str_equal(keys->items[i], p->twins_trust);
+	}
+}
+
 void
 publish_remember_trust(struct publisher *p, size_t index, const struct strlist *keys)
 {
@@ -268,6 +306,7 @@ publish_remember_trust(struct publisher *p, size_t index, const struct strlist *
 	struct trust trust = { .server = p->members[index].seq, .keys = keys };
 	bool all = false;
 	if (trust.server == 0) {
+		note_twin(p, &p->members[index], keys);
 		return;
 	}
 	if (store_write(p->params.store, write_trust, &trust, &err) != 0 ||

@@ -89,18 +89,18 @@ judge_trust(struct publisher *p)
 {
 	char why[PUBLISHER_BLOCKED_SIZE] = "";
 	for (size_t i = 0; i < p->roster.len && why[0] == '\0'; i++) {
+		const struct member *member = &p->members[i];
 		const char *name = p->roster.servers[i].name;
-		if (p->members[i].seq == 0) {
-			continue; /* a twin: nothing is known of it */
-		}
-		if (!p->members[i].trust_known) {
+		const char *which = member->seq == 0 ? "another server called " : "";
+		if (!member->trust_known) {
 			str_fmt_cut(why, sizeof(why),
-				"%s did not say yet which operator it trusts", name);
-		} else if (!p->members[i].trusted) {
-			str_fmt_cut(why, sizeof(why),
-				"%s does not trust the signing key of this operator: "
-				"start it with the configuration that natsid exports",
+				"%s%s did not say yet which operator it trusts", which,
 				name);
+		} else if (!member->trusted) {
+			str_fmt_cut(why, sizeof(why),
+				"%s%s does not trust the signing key of this operator: "
+				"start it with the configuration that natsid exports",
+				which, name);
 		}
 	}
 	p->barred = why[0] != '\0';
@@ -119,7 +119,7 @@ untold_trust(const struct publisher *p)
 {
 	uint64_t mask = 0;
 	for (size_t i = 0; i < p->roster.len; i++) {
-		if (p->members[i].seq != 0 && !p->members[i].trust_known) {
+		if (!p->members[i].trust_known) {
 			mask |= UINT64_C(1) << i;
 		}
 	}
@@ -322,6 +322,7 @@ take_roster(struct publisher *p)
 		carry_heard(p);
 		log_newcomers(&p->roster, &p->round_roster);
 		p->roster = p->round_roster;
+		memset(p->members, 0, sizeof(p->members));
 	}
 	if (publish_remember(p, changed, &err) != 0) {
 		log_err("cannot remember the servers", &err,

@@ -21,7 +21,7 @@
 
 /* What is remembered of the server in the same place of the roster. */
 struct member {
-	int64_t seq; /* 0: nothing, as two servers have one name */
+	int64_t seq; /* 0: a twin, of which nothing is written down */
 	int64_t incarnation;
 	enum store_resolver resolver;
 	bool trust_known;
@@ -104,6 +104,8 @@ struct publisher {
 	uint64_t next_request;
 	struct roster roster;
 	struct member members[ROSTER_MAX];
+	char twins_trust[NKEY_TEXT_SIZE]; /* the operator's key that signed when they were
+					     asked */
 	/* monotonic ms: the last answer of the server there; later than now: while it
 	 * lists its accounts it answers nothing */
 	int64_t heard[ROSTER_MAX];

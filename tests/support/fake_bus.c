@@ -15,9 +15,6 @@
 /* The bus that the publisher holds is never looked into. */
 static struct fake_bus *the_bus;
 
-/* Some operator that is not ours. */
-#define OTHER_OPERATOR "OALTEWE2AUBXGYOEWFLFS7ALBBGOCGNYW3DCS7LGLBIX2BFPXAUFB6TY"
-
 #define PING "$SYS.REQ.SERVER.PING"
 #define VARZ "$SYS.REQ.SERVER.PING.VARZ"
 #define LIST "$SYS.REQ.CLAIMS.LIST"
@@ -135,8 +132,8 @@ answer_varz(struct fake_bus *bus, int index, uint64_t request)
 	str_fmt_cut(text, sizeof(text),
 		"\"data\":{\"trusted_operators_claim\":[{\"sub\":\"%s\",\"nats\":{"
 		"\"signing_keys\":[\"%s\"]}}]}",
-		OTHER_OPERATOR,
-		bus->servers[index].distrusts ? OTHER_OPERATOR : bus->signing_key);
+		FAKE_OTHER_OPERATOR,
+		bus->servers[index].distrusts ? FAKE_OTHER_OPERATOR : bus->signing_key);
 	reply_as(bus, index, request, text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The publisher and what is not its own doing: other hands, servers that lose files, that
  * share a name, or that trust somebody else. */
+#include "base/codec.h"
 #include "base/str.h"
 #include "store/publish.h"
 #include "store/quarantine.h"
@@ -492,6 +493,70 @@ test_twins(void **state)
 	assert_string_equal(status.blocked, "");
 }
 
+static void
+sign_as_other_operator(struct stage *s)
+{
+	struct nkey_public key;
+	struct err err = { 0 };
+	char hex[2 * sizeof(key.bytes) + 1];
+	char sql[160];
+	assert_int_equal(nkey_text_decode(NKEY_OPERATOR, FAKE_OTHER_OPERATOR,
+				 strlen(FAKE_OTHER_OPERATOR), &key, &err),
+		0);
+	codec_hex_encode(key.bytes, sizeof(key.bytes), hex);
+	str_fmt_cut(sql, sizeof(sql),
+		"UPDATE signing_keys SET public_key = x'%s' WHERE account IS NULL", hex);
+	temp_store_exec(&s->t.temp, sql);
+}
+
+/* It is asked whom it trusts as any other, and nothing is pushed to it before. */
+static void
+test_untrusting_twin(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	stage_set_flag(s, &s->bus.servers[1].twin, true);
+	stage_set_flag(s, &s->bus.servers[1].distrusts, true);
+	stage_set_server(s, 1, true);
+	stage_announce(s, 1);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
+		"'another server called s0 does not trust%'");
+	stage_set_connections(s, account, 5);
+	unsigned before = stage_pings(s);
+	assert_true(stage_eventually(s, stage_has_pinged, &before));
+	assert_int_equal(stage_updates(s, 1), 0);
+	stage_set_flag(s, &s->bus.servers[1].distrusts, false);
+	stage_restart_server(s, 1);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE words LIKE 'two servers are both "
+		"called s0%'");
+	assert_true(stage_eventually(s, stage_has_state,
+		"state = 'held' AND message LIKE 'two servers are both called s0%'"));
+	assert_true(stage_updates(s, 1) > 0);
+}
+
+/* What it said counts for the key that signed then. */
+static void
+test_twin_and_new_key(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	stage_set_flag(s, &s->bus.servers[1].twin, true);
+	stage_set_flag(s, &s->bus.servers[1].distrusts, true);
+	stage_set_server(s, 1, true);
+	stage_announce(s, 1);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
+		"'another server called s0 does not trust%'");
+	sign_as_other_operator(s);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE words LIKE 'two servers are both "
+		"called s0%'");
+}
+
 /* Nothing is found by a pass that nobody asked for. */
 static int
 set_up_resting(void **state)
@@ -526,6 +591,8 @@ main(void)
 		cmocka_unit_test(test_slow_pass),
 		TEST(test_foreign_accounts),
 		TEST(test_twins),
+		TEST(test_untrusting_twin),
+		TEST(test_twin_and_new_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
