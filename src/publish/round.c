@@ -88,6 +88,12 @@ static void
 judge_trust(struct publisher *p)
 {
 	char why[PUBLISHER_BLOCKED_SIZE] = "";
+	if (p->roster.len == 0) {
+		str_fmt_cut(why, sizeof(why),
+			"no server answers in the system account: start those that have "
+			"another system_account with the configuration that natsid "
+			"exports");
+	}
 	for (size_t i = 0; i < p->roster.len && why[0] == '\0'; i++) {
 		const struct member *member = &p->members[i];
 		const char *name = p->roster.servers[i].name;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from '@nats-io/jwt';
+import { createAccount } from '@nats-io/nkeys';
 import { AnotherHand } from './lib/another-hand.mjs';
 import { assertRefused } from './lib/client.mjs';
 import { NetworkStage } from './lib/network.mjs';
@@ -18,6 +19,18 @@ function withoutSigningKey(hand, configuration) {
   const identity = decode(operator).sub;
   const bare = hand.forge(operator, (claims) => { delete claims.nats.signing_keys; });
   return configuration.replace(operator, bare).replace(system, hand.forge(system, () => {}, identity));
+}
+
+/** That of a server whose own system account is not natsid's, which it knows as well. */
+function withOtherSystemAccount(hand, configuration) {
+  const operator = /^operator: "(.*)"$/m.exec(configuration)[1];
+  const [line, key, jwt] = /^\t(A[A-Z2-7]{55}): "(.*)"$/m.exec(configuration);
+  const other = createAccount().getPublicKey();
+  const otherJwt = hand.forge(jwt, (claims) => { claims.sub = other; });
+  return configuration
+    .replace(operator, hand.forge(operator, (claims) => { delete claims.nats.system_account; }))
+    .replace(`system_account: "${key}"`, `system_account: "${other}"`)
+    .replace(line, `${line}\n\t${other}: "${otherJwt}"`);
 }
 
 const DEADLINE = 30_000;
@@ -292,6 +305,41 @@ for (const which of ['newest', 'oldest']) {
       }, { deadline: DEADLINE });
       assert.notEqual(last.publish_status, 'proven');
       assert.notEqual(await cache.stored(account.public_key), jwt);
+    });
+  });
+
+  onStage(`a server with another system account, ${which}`, { which, serversLater: true }, (stage, test) => {
+    test('nobody answers natsid, and where people look they read why', async () => {
+      const [server] = stage.servers;
+      const { configuration } = server;
+      server.configuration = withOtherSystemAccount(new AnotherHand(stage), configuration);
+      await server.start();
+      const why = /^no server answers in the system account: .*system_account/;
+      const { connected, servers, blocked } = await until('natsid says why', async () => {
+        const nats = await stage.nats();
+        return nats.blocked !== '' && nats;
+      }, { deadline: DEADLINE });
+      assert.deepEqual([connected, servers], [true, 0]);
+      assert.match(blocked, why);
+      assert.match((await stage.api('GET', '/api/v1/servers')).blocked, why);
+      assert.match(await (await fetch(`${stage.daemon.url}/metrics`)).text(), /^natsid_push_blocked 1$/m);
+      assert.match(stage.daemon.log(), /nothing is pushed reason="no server answers /);
+      const list = async () => (await must(['servers', 'list', '--data', stage.data])).stdout;
+      await until('the list says why', async () => /^Since 2\S+ \S+: no server answers in the system account/m.test(await list()));
+      assert.match(await list(), /^No server is known yet: natsid serve meets them\.$/m);
+      const account = await stage.createAccount('acme');
+      const { headers, body } = await stage.daemon.api('PATCH', `/api/collections/nats_accounts/records/${account.id}`, { description: 'told' }, { headers: { Prefer: 'wait=1' } });
+      assert.equal(headers.get('natsid-unproven'), `natsid: ${blocked}`);
+      assert.equal(body.publish_status, 'pending');
+      assert.equal(body.publish_message, blocked);
+
+      await server.stop();
+      server.configuration = configuration;
+      await server.wipe();
+      await server.start();
+      await stage.converged({ deadline: DEADLINE });
+      assert.equal((await stage.nats()).blocked, '');
+      await until('the list says so, too', async () => !/no server answers/.test(await list()));
     });
   });
 

@@ -79,6 +79,28 @@ test_standing(void **state)
 		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
 }
 
+/* Connected, and nobody is there to work for, as in another account than the servers'
+ * system account. */
+static void
+test_nobody_answers(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	struct publisher_status status;
+	stage_converge(s, 1, 1, &account);
+	stage_set_server(s, 0, false);
+	stage_say(s, BUS_EVENT_UP);
+	ASSERT_SOON(s,
+		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
+		"'no server answers%'");
+	publisher_status(s->publisher, &status);
+	assert_non_null(strstr(status.blocked, "no server answers"));
+	stage_set_server(s, 0, true);
+	ASSERT_SOON(
+		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
+	stage_assert_converges(s);
+}
+
 /* One that was killed wrote down nothing. */
 static void
 test_standing_of_the_last(void **state)
@@ -576,6 +598,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_distrust),
 		TEST(test_standing),
+		TEST(test_nobody_answers),
 		TEST(test_standing_of_the_last),
 		TEST(test_older_by_other_hand),
 		RESTING(test_removed_by_other_hand),
