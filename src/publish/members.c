@@ -43,18 +43,6 @@ is_twin(const struct roster *roster, size_t index)
 		roster_find_name(roster, server->cluster, server->name) < (int)index;
 }
 
-static void
-note_name(struct roster_names *names, const struct store_server *server)
-{
-	if (names->len < ROSTER_MAX) {
-		str_fmt_cut(names->at[names->len].cluster, SERVER_NAME_SIZE, "%s",
-			server->cluster);
-		str_fmt_cut(
-			names->at[names->len].name, SERVER_NAME_SIZE, "%s", server->name);
-		names->len++;
-	}
-}
-
 static int
 write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
 {
@@ -62,18 +50,16 @@ write_missing(struct store_tx *tx, struct memory *memory, struct err *err)
 	size_t len = 0;
 	int rc = store_server_list(store_tx_conn(tx), &known, &len, err);
 	for (size_t i = 0; rc == 0 && i < len; i++) {
-		bool missed = known[i].missing_since > 0;
-		if (roster_find_name(
-			    &memory->p->roster, known[i].cluster, known[i].name) >= 0) {
-			if (missed) {
-				note_name(&memory->back, &known[i]);
-			}
-			continue;
+		const struct store_server *server = &known[i];
+		bool missed = server->missing_since > 0;
+		bool there = roster_find_name(&memory->p->roster, server->cluster,
+				     server->name) >= 0;
+		if (there && missed) {
+			roster_names_add(&memory->back, server->cluster, server->name);
+		} else if (!there && !missed) {
+			roster_names_add(&memory->gone, server->cluster, server->name);
+			rc = store_server_missing(tx, server->seq, err);
 		}
-		if (!missed) {
-			note_name(&memory->gone, &known[i]);
-		}
-		rc = store_server_missing(tx, known[i].seq, err);
 	}
 	free(known);
 	return rc;

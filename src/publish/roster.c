@@ -35,6 +35,18 @@ roster_named(const struct roster_names *names, const char *cluster, const char *
 	return -1;
 }
 
+void
+roster_names_add(struct roster_names *names, const char *cluster, const char *name)
+{
+	if (strlen(name) >= SERVER_NAME_SIZE || names->len == ROSTER_MAX ||
+		roster_named(names, cluster, name) >= 0) {
+		return;
+	}
+	str_fmt_cut(names->at[names->len].cluster, SERVER_NAME_SIZE, "%s", cluster);
+	str_fmt_cut(names->at[names->len].name, SERVER_NAME_SIZE, "%s", name);
+	names->len++;
+}
+
 /* Routes join servers of one cluster; there are several to each. */
 static void
 add_named(struct roster_names *names, const json_t *root, const char *cluster)
@@ -45,15 +57,9 @@ add_named(struct roster_names *names, const json_t *root, const char *cluster)
 		json_object_get(json_object_get(root, "statsz"), "routes"), i, route)
 	{
 		const char *name = json_string_value(json_object_get(route, "name"));
-		if (name == NULL || strlen(name) >= SERVER_NAME_SIZE ||
-			names->len == ROSTER_MAX ||
-			roster_named(names, cluster, name) >= 0) {
-			continue;
+		if (name != NULL) {
+			roster_names_add(names, cluster, name);
 		}
-		str_fmt_cut(
-			names->at[names->len].cluster, SERVER_NAME_SIZE, "%s", cluster);
-		str_fmt_cut(names->at[names->len].name, SERVER_NAME_SIZE, "%s", name);
-		names->len++;
 	}
 }
 

@@ -46,6 +46,9 @@ int roster_keep(struct roster *roster, const struct server *server);
 /* Position of that cluster and name, or -1. */
 int roster_named(const struct roster_names *names, const char *cluster, const char *name);
 
+/* Once each, as far as there is room; a name that is too long is passed over. */
+void roster_names_add(struct roster_names *names, const char *cluster, const char *name);
+
 /* All that the servers know of have answered. */
 bool roster_is_complete(const struct roster *roster);
 

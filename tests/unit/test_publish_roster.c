@@ -105,6 +105,31 @@ test_roster_unknown_size(void **state)
 }
 
 static void
+test_names(void **state)
+{
+	struct roster_names names = { 0 };
+	char name[SERVER_NAME_SIZE + 1];
+	(void)state;
+	roster_names_add(&names, "c", "one");
+	roster_names_add(&names, "d", "one");
+	roster_names_add(&names, "c", "one"); /* again */
+	assert_int_equal(names.len, 2);
+	assert_int_equal(roster_named(&names, "d", "one"), 1);
+	assert_int_equal(roster_named(&names, "c", "two"), -1);
+	memset(name, 'x', SERVER_NAME_SIZE);
+	name[SERVER_NAME_SIZE] = '\0';
+	roster_names_add(&names, "c", name);
+	assert_int_equal(names.len, 2);
+	roster_names_add(&names, "c", name + 1);
+	assert_int_equal(roster_named(&names, "c", name + 1), 2);
+	for (int i = 0; i < ROSTER_MAX; i++) {
+		str_fmt_cut(name, sizeof(name), "s%d", i);
+		roster_names_add(&names, "c", name);
+	}
+	assert_int_equal(names.len, ROSTER_MAX);
+}
+
+static void
 test_roster_garbage(void **state)
 {
 	static const char odd_count[] = "{\"server\":{\"id\":\"N\",\"name\":\"s\"},"
@@ -134,6 +159,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_roster),
 		cmocka_unit_test(test_roster_unknown_size),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_roster_garbage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
