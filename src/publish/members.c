@@ -17,7 +17,6 @@ enum {
 
 struct memory {
 	struct publisher *p;
-	struct member members[ROSTER_MAX];
 	int64_t absent; /* how many became so */
 	struct roster_names gone; /* that are missing from now on, */
 	struct roster_names back; /* and that were */
@@ -102,10 +101,10 @@ write_servers(struct store_tx *tx, void *ctx, struct err *err)
 			.server_id = server->id,
 			.version = server->version,
 		};
-		struct member *member = &memory->members[i];
+		int64_t seq = 0;
+		int64_t incarnation = 0;
 		if (!is_twin(&p->roster, i) &&
-			store_server_seen(tx, &seen, &member->seq, &member->incarnation,
-				err) != 0) {
+			store_server_seen(tx, &seen, &seq, &incarnation, err) != 0) {
 			return -1;
 		}
 	}
