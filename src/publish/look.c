@@ -137,7 +137,9 @@ finish_equal(struct publisher *p, struct job *job)
 	bool newest = job->wanted == job->generation;
 	bool proven = newest && job->proven >= job->generation;
 	bool caches = publish_full_servers(p) != publish_mask(p->roster.len);
-	job->drift = 0;
+	if (!job->drifted) {
+		job->drift = 0; /* a LIST said so that is older than this */
+	}
 	seq_set_add(&p->seen, job->account);
 	publish_swept(p, job);
 	if (newest && !caches) {

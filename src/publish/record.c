@@ -211,6 +211,9 @@ has_room(struct publisher *p)
 void
 publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
 {
+	if (job->look_again) {
+		return; /* that look proves it */
+	}
 	if (!has_room(p)) {
 		publish_restart_sweep(p, false); /* it is proven another time */
 		return;
@@ -497,6 +500,7 @@ publish_quarantine(
 	 * chooses goes out. */
 	seq_set_remove(&p->seen, job->account);
 	seq_set_remove(&p->looked, job->account);
+	job->drift = 0; /* nor is anything put right before */
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
 		LOG_STR("server", publish_where(finding.found.server)),

@@ -215,8 +215,8 @@ void publish_round_again(struct publisher *p, struct job *job);
 void publish_hurry(struct publisher *p);
 int64_t publish_hurry_due(const struct publisher *p);
 
-/* The servers hold this generation, or a person has to choose: away with the job, or a
- * new one for what changed meanwhile. */
+/* The servers hold this generation, or a person has to choose: away with the job, unless
+ * something changed meanwhile, or the servers are looked at once more. */
 void publish_finish_job(struct publisher *p, struct job *job);
 
 /* ---- sweep.c: passes over all accounts ---- */
@@ -330,7 +330,8 @@ void publish_on_kind_answer(struct publisher *p, const struct note *note);
 /* ---- record.c: telling the store ---- */
 
 /* The servers of the mask hold the job's bytes. It is written down once a round that
- * began afterwards has found the same servers. */
+ * began afterwards has found the same servers - unless another push may be on its way to
+ * them: then they are looked at again first. */
 void publish_prove(struct publisher *p, const struct job *job, uint64_t mask);
 
 /* The account has a proof of this generation, or a newer one, that is not written yet. */

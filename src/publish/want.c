@@ -247,32 +247,33 @@ publish_want_look(struct publisher *p, int64_t account)
 	jobs_make_ready(&p->jobs, job, true);
 }
 
+/* The job stays: that look proves what it did, and tells how servers differed. */
 static void
-look_later(struct publisher *p, int64_t account)
+look_later(struct publisher *p, struct job *job)
 {
-	struct job *job = jobs_find(&p->jobs, account);
-	if (job == NULL) {
-		job = add_job(p, account);
-		if (job == NULL) {
-			return;
-		}
-		jobs_delay(&p->jobs, job, publish_now_ms(p) + LOOK_AGAIN_MS);
-	}
 	job->look = true;
+	job->look_again = false;
+	job->again = WANT_NOTHING;
+	job->pass = false;
+	job->failures = 0;
+	job->told = 0;
+	job->first = 0;
+	job->unseen_since = 0;
+	jobs_delay(&p->jobs, job, publish_now_ms(p) + LOOK_AGAIN_MS);
 }
 
 void
 publish_finish_job(struct publisher *p, struct job *job)
 {
 	enum want again = job->again;
-	bool look_again = job->look_again;
 	int64_t account = job->account;
 	publish_swept(p, job);
-	jobs_remove(&p->jobs, job);
+	if (job->look_again) {
+		look_later(p, job);
+	} else {
+		jobs_remove(&p->jobs, job);
+	}
 	if (again != WANT_NOTHING) {
 		publish_want(p, account, again);
-	}
-	if (look_again) {
-		look_later(p, account);
 	}
 }

@@ -224,6 +224,57 @@ test_foreign_during_push(void **state)
 	free(foreign);
 }
 
+/* What is called proven from now on is kept in a table. */
+static void
+keep_proofs(struct stage *s)
+{
+	temp_store_exec(&s->t.temp,
+		"CREATE TABLE proofs (account TEXT);"
+		"CREATE TRIGGER proof AFTER UPDATE OF proven_generation ON "
+		"account_publish WHEN new.proven_generation > old.proven_generation "
+		"BEGIN INSERT INTO proofs SELECT name FROM accounts WHERE seq = "
+		"new.account; END");
+}
+
+/* A round goes by that confirms what the servers showed before the other account
+ * changed: the first one is not called proven by that. */
+static void
+assert_not_proven_with(struct stage *s, const char *other)
+{
+	stage_set_connections(s, other, 5);
+	ASSERT_SOON(s, "SELECT count(*) FROM proofs WHERE account = 'account1'");
+	assert_int_equal(
+		stage_ask(s, "SELECT count(*) FROM proofs WHERE account = 'account0'"),
+		0);
+}
+
+/* One server has shown ours when another hand pushes, and the other one shows it then:
+ * none of it is a proof. */
+static void
+test_foreign_during_proof(void **state)
+{
+	struct stage *s = *state;
+	char accounts[2][RAND_ID_SIZE];
+	stage_converge(s, 2, 2, accounts);
+	char *foreign = other_hands_jwt(s, accounts[0], false);
+	keep_proofs(s);
+	stage_set_patient(s);
+	stage_set_mute(s, 1, true);
+	stage_set_connections(s, accounts[0], 5);
+	struct question proof = stage_await_lookup(s, accounts[0], 0);
+	other_hands_push(s, 0, foreign);
+	stage_answer_lookup(s, 1, &proof);
+	stage_set_mute(s, 1, false);
+	assert_not_proven_with(s, accounts[1]);
+	stage_pass(s, 1000);
+	stage_wake(s);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	assert_int_equal(
+		stage_ask(s, "SELECT count(*) FROM proofs WHERE account = 'account0'"),
+		0);
+	free(foreign);
+}
+
 /* Two servers that differ from each other need two choices. */
 static void
 test_two_foreign(void **state)
@@ -604,6 +655,7 @@ main(void)
 		RESTING(test_removed_by_other_hand),
 		TEST(test_foreign),
 		TEST(test_foreign_during_push),
+		RESTING(test_foreign_during_proof),
 		TEST(test_two_foreign),
 		TEST(test_two_of_other_hands),
 		TEST(test_overruled_on_missing_server),
