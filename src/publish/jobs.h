@@ -48,8 +48,6 @@ struct job {
 	bool urgent;
 	bool pass; /* a pass made it, to look at it, and nobody asked for more since */
 	bool look; /* look at what the servers hold before anything else */
-	bool look_again; /* and once more after that: a push of another hand may be on
-			    its way */
 	bool swept; /* the pass over all accounts waits for it */
 	bool drifted; /* a lookup missed what is recorded as proven: push it all the
 			 same */
@@ -65,6 +63,8 @@ struct job {
 	size_t place; /* in the heap */
 	unsigned failures;
 	uint32_t told; /* hash of why, as it was logged last */
+	int64_t unsure_until; /* monotonic ms: another push may be on its way, so a try
+				 that began before is followed by a look; 0: no */
 	int64_t unseen_since; /* monotonic ms: no look was complete since; 0: there was
 				 none, or it was */
 

@@ -49,7 +49,7 @@ shown(const struct job *job)
 static void
 note_looked(struct publisher *p, const struct job *job)
 {
-	if (!job->look_again) {
+	if (job->unsure_until == 0) {
 		seq_set_add(&p->looked, job->account);
 	}
 }

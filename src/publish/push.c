@@ -193,6 +193,9 @@ static bool
 begin(struct publisher *p, struct start *start)
 {
 	struct job *job = start->job;
+	if (job->unsure_until <= publish_now_ms(p)) {
+		job->unsure_until = 0;
+	}
 	if (start->rc == 0 ? start->work.buried : start->err.code == ERR_NOT_FOUND) {
 		free(start->work.jwt);
 		publish_finish_job(p, job); /* deleted long ago */

@@ -211,8 +211,8 @@ has_room(struct publisher *p)
 void
 publish_prove(struct publisher *p, const struct job *job, uint64_t mask)
 {
-	if (job->look_again) {
-		return; /* that look proves it */
+	if (job->unsure_until != 0) {
+		return; /* a look after that proves it */
 	}
 	if (!has_room(p)) {
 		publish_restart_sweep(p, false); /* it is proven another time */

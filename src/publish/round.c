@@ -39,8 +39,9 @@ publish_restart_active(struct publisher *p)
 	while (!TAILQ_EMPTY(&p->jobs.active)) {
 		struct job *job = TAILQ_FIRST(&p->jobs.active);
 		bus_cancel(p->bus, job->request);
-		/* A push that is still on its way somewhere may come after the next. */
-		job->look_again = job->look_again || job->phase == JOB_PUSHING;
+		if (job->phase == JOB_PUSHING) {
+			publish_be_unsure(p, job); /* it may come after the next */
+		}
 		jobs_make_ready(&p->jobs, job, false);
 	}
 }

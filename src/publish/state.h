@@ -210,6 +210,10 @@ int64_t publish_pace_due(const struct publisher *p);
  * forgotten. */
 void publish_round_again(struct publisher *p, struct job *job);
 
+/* Another push of the account may be on its way to the servers, for a second: what they
+ * show by then proves nothing, and they are looked at after it. */
+void publish_be_unsure(const struct publisher *p, struct job *job);
+
 /* What is urgent does not wait for a try of its account that hangs: that begins anew,
  * with the newest bytes. When the next one does (INT64_MAX: none). */
 void publish_hurry(struct publisher *p);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish/state.h"
 
-/* When servers that another hand pushed to are looked at once more: its push may have
- * been slower than our look. */
+/* So long another push may be slower than our look. */
 enum { LOOK_AGAIN_MS = 1000 };
 
 /* What is urgent waits for its account's request under way no longer than this. */
@@ -192,6 +191,12 @@ hurry_due(const struct job *job)
 }
 
 void
+publish_be_unsure(const struct publisher *p, struct job *job)
+{
+	job->unsure_until = publish_now_ms(p) + LOOK_AGAIN_MS;
+}
+
+void
 publish_hurry(struct publisher *p)
 {
 	int64_t now = publish_now_ms(p);
@@ -201,8 +206,10 @@ publish_hurry(struct publisher *p)
 		next = TAILQ_NEXT(job, link);
 		if (hurry_due(job) <= now) {
 			bus_cancel(p->bus, job->request);
-			/* It may still be on its way to whoever did not answer. */
-			job->look_again = job->look_again || job->phase == JOB_PUSHING;
+			if (job->phase == JOB_PUSHING) {
+				/* still on its way, to whoever did not answer */
+				publish_be_unsure(p, job);
+			}
 			publish_round_again(p, job);
 		}
 	}
@@ -230,7 +237,7 @@ publish_want_look(struct publisher *p, int64_t account)
 	if (job == NULL) {
 		return;
 	}
-	job->look_again = true;
+	publish_be_unsure(p, job);
 	job->pass = false;
 	publish_forget_proof(p, account);
 	/* What was seen before no longer counts: not even a push that is tried again may
@@ -252,14 +259,13 @@ static void
 look_later(struct publisher *p, struct job *job)
 {
 	job->look = true;
-	job->look_again = false;
 	job->again = WANT_NOTHING;
 	job->pass = false;
 	job->failures = 0;
 	job->told = 0;
 	job->first = 0;
 	job->unseen_since = 0;
-	jobs_delay(&p->jobs, job, publish_now_ms(p) + LOOK_AGAIN_MS);
+	jobs_delay(&p->jobs, job, job->unsure_until);
 }
 
 void
@@ -268,7 +274,7 @@ publish_finish_job(struct publisher *p, struct job *job)
 	enum want again = job->again;
 	int64_t account = job->account;
 	publish_swept(p, job);
-	if (job->look_again) {
+	if (job->unsure_until != 0) {
 		look_later(p, job);
 	} else {
 		jobs_remove(&p->jobs, job);

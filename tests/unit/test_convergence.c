@@ -275,6 +275,28 @@ test_foreign_during_proof(void **state)
 	free(foreign);
 }
 
+/* A push that is slow to arrive is found, though the account changes and is looked at
+ * for that before. */
+static void
+test_foreign_after_change(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *foreign = other_hands_jwt(s, account, false);
+	unsigned looks = stage_lookups(s, 1);
+	fake_bus_hear(&s->bus, "$SYS.REQ.CLAIMS.UPDATE", foreign);
+	assert_true(stage_eventually(s, was_looked_up, &looks));
+	stage_set_connections(s, account, 5);
+	looks += 2; /* before the push, and for its proof */
+	assert_true(stage_eventually(s, was_looked_up, &looks));
+	other_hands_store(s, 0, foreign);
+	stage_pass(s, 1000);
+	stage_wake(s);
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	free(foreign);
+}
+
 /* Two servers that differ from each other need two choices. */
 static void
 test_two_foreign(void **state)
@@ -656,6 +678,7 @@ main(void)
 		TEST(test_foreign),
 		TEST(test_foreign_during_push),
 		RESTING(test_foreign_during_proof),
+		RESTING(test_foreign_after_change),
 		TEST(test_two_foreign),
 		TEST(test_two_of_other_hands),
 		TEST(test_overruled_on_missing_server),

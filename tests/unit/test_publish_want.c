@@ -259,6 +259,35 @@ test_want_of_others(void **state)
 	ASSERT_ORDER(&jobs->lanes[LANE_FIRST], 1, 2);
 }
 
+/* A second after another hand was heard the servers are looked at, whatever is wanted
+ * before. */
+static void
+test_look_again(void **state)
+{
+	struct hand *hand = *state;
+	struct jobs *jobs = &hand->p.jobs;
+	int64_t heard = hand->now;
+	struct job *job = jobs_add(jobs, 1, false);
+	assert_int_equal(jobs_activate(jobs, job, JOB_PUSHING, 1), 0);
+	publish_want_look(&hand->p, 1);
+	for (uint64_t i = 2; i <= 4; i++) {
+		publish_want(&hand->p, 1, WANT_NOW); /* under way, and afterwards */
+		hand->now += 200;
+		publish_finish_job(&hand->p, job);
+		publish_want(&hand->p, 1, WANT_NOW);
+		assert_true(job_of(hand, 1, JOB_READY)->look);
+		assert_int_equal(jobs_activate(jobs, job, JOB_LOOKING, i), 0);
+	}
+	publish_finish_job(&hand->p, job);
+	assert_true(job_of(hand, 1, JOB_DELAYED)->look);
+	assert_int_equal(job->due, heard + 1000);
+	/* nor does it wait for the turn of one of many */
+	assert_int_equal(jobs_activate(jobs, job, JOB_LOOKING, 5), 0);
+	want_paced(hand, 1, 1);
+	publish_finish_job(&hand->p, job);
+	assert_int_equal(job_of(hand, 1, JOB_DELAYED)->due, heard + 1000);
+}
+
 #define WITH_HAND(fn) cmocka_unit_test_setup_teardown(fn, set_up_hand, tear_down_hand)
 
 int
@@ -271,6 +300,7 @@ main(void)
 		WITH_HAND(test_want_under_way),
 		WITH_HAND(test_found),
 		WITH_HAND(test_want_of_others),
+		WITH_HAND(test_look_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,7 +199,7 @@ test_hurry(void **state)
 		unsigned failures;
 		enum want want;
 		bool hurries;
-		bool look_again;
+		bool unsure;
 	} cases[] = {
 		{ JOB_PUSHING, true, 0, WANT_NOW, true, true },
 		{ JOB_PUSHING, true, 3, WANT_NOW, true, true },
@@ -237,7 +237,7 @@ test_hurry(void **state)
 		const struct job *job = jobs_find(&p.jobs, i);
 		assert_int_equal(
 			job->phase, cases[i].hurries ? JOB_READY : cases[i].phase);
-		assert_int_equal(job->look_again, cases[i].look_again);
+		assert_int_equal(job->unsure_until, cases[i].unsure ? now + 1000 : 0);
 		assert_int_equal(job->urgent, cases[i].want == WANT_NOW);
 		if (cases[i].hurries) {
 			assert_int_equal(job->again, WANT_NOTHING);
