@@ -188,14 +188,23 @@ hold(struct publisher *p, struct job *job)
 	publish_hold(p, job, words);
 }
 
+static void
+note_unsure(const struct publisher *p, struct job *job)
+{
+	if (job->unsure_until < p->unsure_until) {
+		job->unsure_until = p->unsure_until;
+	}
+	if (job->unsure_until <= publish_now_ms(p)) {
+		job->unsure_until = 0;
+	}
+}
+
 /* True: the job is to be minted. */
 static bool
 begin(struct publisher *p, struct start *start)
 {
 	struct job *job = start->job;
-	if (job->unsure_until <= publish_now_ms(p)) {
-		job->unsure_until = 0;
-	}
+	note_unsure(p, job);
 	if (start->rc == 0 ? start->work.buried : start->err.code == ERR_NOT_FOUND) {
 		free(start->work.jwt);
 		publish_finish_job(p, job); /* deleted long ago */

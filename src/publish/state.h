@@ -135,6 +135,7 @@ struct publisher {
 	/* Accounts of which all servers showed what they hold since natsid is up, and no
 	 * other hand was heard of since, as far as we were connected. */
 	struct seq_set looked;
+	int64_t unsure_until; /* as that of a job: of all that begin before */
 	int64_t grown_at; /* monotonic ms: when a server, or all, came */
 	struct silence silence;
 	int64_t failures_since; /* monotonic ms: logged so many accounts since then */
@@ -200,6 +201,9 @@ void publish_found(struct publisher *p, int64_t account, int64_t generation, boo
 
 /* Servers may hold something else than is known: looks at them, at once. */
 void publish_want_look(struct publisher *p, int64_t account);
+
+/* The same of all accounts: it is not known which. */
+void publish_want_look_all(struct publisher *p);
 
 /* Paced jobs whose turn it is go on; when the next one's comes (INT64_MAX: there is
  * none). */

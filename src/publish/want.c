@@ -254,13 +254,29 @@ publish_want_look(struct publisher *p, int64_t account)
 	jobs_make_ready(&p->jobs, job, true);
 }
 
+void
+publish_want_look_all(struct publisher *p)
+{
+	struct job *next = NULL;
+	/* What these have seen, or pushed, may be older than what is there now. */
+	for (struct job *job = TAILQ_FIRST(&p->jobs.active); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		publish_want_look(p, job->account);
+	}
+	p->unsure_until = publish_now_ms(p) + LOOK_AGAIN_MS;
+	seq_set_clear(&p->seen);
+	seq_set_clear(&p->looked);
+	publish_drop_proofs(p, false);
+	p->roster_at = 0;
+	publish_restart_sweep(p, true);
+}
+
 /* The job stays: that look proves what it did, and tells how servers differed. */
 static void
 look_later(struct publisher *p, struct job *job)
 {
 	job->look = true;
 	job->again = WANT_NOTHING;
-	job->pass = false;
 	job->failures = 0;
 	job->told = 0;
 	job->first = 0;

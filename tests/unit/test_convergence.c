@@ -297,6 +297,66 @@ test_foreign_after_change(void **state)
 	free(foreign);
 }
 
+static void
+push_by_another_unread(struct stage *s)
+{
+	stage_set_answer(s, 0, FAILS);
+	stage_set_answer(s, 1, FAILS);
+	other_hands_push(s, 0, s->jwt);
+	temp_store_exec(
+		&s->t.temp, "ALTER TABLE accounts RENAME COLUMN public_key TO hidden");
+}
+
+/* Nor over what came when it could not be read whose that is. */
+static void
+test_foreign_unread(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *foreign = other_hands_jwt(s, account, false);
+	unsigned before = stage_updates(s, 0);
+	s->jwt = foreign;
+	stage_on_push(s, push_by_another_unread);
+	stage_set_connections(s, account, 5);
+	ASSERT_SOON(s, "SELECT count(*) FROM account_publish WHERE attempts > 0");
+	temp_store_exec(
+		&s->t.temp, "ALTER TABLE accounts RENAME COLUMN hidden TO public_key");
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	free(foreign);
+}
+
+static void
+ask_oddly(struct stage *s)
+{
+	fake_bus_hear(&s->bus, "$SYS.REQ.CLAIMS.DELETE", "odd");
+}
+
+/* Whatever it asks to remove, servers may do it after they have shown it. */
+static void
+test_odd_removal_during_proof(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	keep_proofs(s);
+	stage_set_patient(s);
+	stage_set_mute(s, 1, true);
+	stage_on_push(s, ask_oddly);
+	stage_set_connections(s, account, 5);
+	struct question proof = stage_await_lookup(s, account, 0);
+	stage_answer_lookup(s, 1, &proof);
+	for (int i = 0; i < 2; i++) {
+		unsigned before = stage_pings(s);
+		assert_true(stage_eventually(s, stage_has_pinged, &before));
+	}
+	assert_int_equal(stage_ask(s, "SELECT count(*) FROM proofs"), 0);
+	stage_set_mute(s, 1, false);
+	stage_expire(s);
+	stage_assert_holds_newest(s, account);
+}
+
 /* Two servers that differ from each other need two choices. */
 static void
 test_two_foreign(void **state)
@@ -679,6 +739,8 @@ main(void)
 		TEST(test_foreign_during_push),
 		RESTING(test_foreign_during_proof),
 		RESTING(test_foreign_after_change),
+		RESTING(test_foreign_unread),
+		RESTING(test_odd_removal_during_proof),
 		TEST(test_two_foreign),
 		TEST(test_two_of_other_hands),
 		TEST(test_overruled_on_missing_server),

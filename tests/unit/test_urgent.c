@@ -377,6 +377,24 @@ test_dropped(void **state)
 	free(old);
 }
 
+/* Nor need it have arrived at the servers by then. */
+static void
+test_dropped_and_slow(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge(s, 1, 1, &account);
+	char *old = stage_replace_jwt(s, account);
+	unsigned looks = stage_lookups(s, 0);
+	stage_say(s, BUS_EVENT_DROPPED);
+	assert_lookups(s, looks + 2);
+	other_hands_store(s, 0, old);
+	stage_pass(s, 1000);
+	stage_wake(s);
+	stage_assert_holds_newest(s, account);
+	free(old);
+}
+
 /* The push of another hand that there was no room for is found all the same. */
 static void
 test_flood(void **state)
@@ -409,6 +427,7 @@ main(void)
 		TEST(test_unwritable),
 		TEST(test_unrecorded),
 		TEST(test_dropped),
+		TEST(test_dropped_and_slow),
 		TEST(test_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
