@@ -486,6 +486,11 @@ publish_quarantine(
 			.jwt = (char *)(uintptr_t)jwt },
 	};
 	publish_forget_proof(p, job->account);
+	/* Nothing goes out over it, though it may not be written down; and other servers
+	 * may hold yet another: they are looked at before what the person chooses goes
+	 * out. */
+	seq_set_remove(&p->seen, job->account);
+	seq_set_remove(&p->looked, job->account);
 	if (p->roster.len == 1) {
 		str_fmt_cut(finding.found.server, sizeof(finding.found.server), "%s",
 			p->roster.servers[0].name);
@@ -496,11 +501,7 @@ publish_quarantine(
 		publish_trouble(p, job, "cannot put an account into quarantine", &err);
 		return;
 	}
-	/* Other servers may hold yet another: they are looked at before what the person
-	 * chooses goes out. */
-	seq_set_remove(&p->seen, job->account);
-	seq_set_remove(&p->looked, job->account);
-	job->drift = 0; /* nor is anything put right before */
+	job->drift = 0; /* nothing is put right before the person has chosen */
 	log_warn("account in quarantine", LOG_STR("account", job->key),
 		LOG_STR("cause", store_quarantine_cause_name(finding.found.cause)),
 		LOG_STR("server", publish_where(finding.found.server)),

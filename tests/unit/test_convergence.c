@@ -298,6 +298,38 @@ test_foreign_after_change(void **state)
 }
 
 static void
+push_by_another_unheard(struct stage *s)
+{
+	stage_set_answer(s, 0, LIES);
+	stage_set_answer(s, 1, FAILS);
+	other_hands_store(s, 0, s->jwt);
+}
+
+/* Nor over what was seen and could not be written down. */
+static void
+test_foreign_unwritten(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	stage_converge_two(s, account);
+	char *foreign = other_hands_jwt(s, account, false);
+	temp_store_exec(&s->t.temp,
+		"CREATE TRIGGER full BEFORE INSERT ON quarantine BEGIN SELECT "
+		"RAISE(ABORT, 'the disk is full'); END");
+	unsigned before = stage_updates(s, 0);
+	unsigned looks = stage_lookups(s, 1) + 2; /* for the proof, and two tries */
+	s->jwt = foreign;
+	stage_on_push(s, push_by_another_unheard);
+	stage_set_connections(s, account, 5);
+	assert_true(stage_eventually(s, was_looked_up, &looks));
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	temp_store_exec(&s->t.temp, "DROP TRIGGER full");
+	ASSERT_SOON(s, "SELECT count(*) FROM quarantine WHERE cause = 'foreign'");
+	assert_int_equal(stage_updates(s, 0), before + 1);
+	free(foreign);
+}
+
+static void
 push_by_another_unread(struct stage *s)
 {
 	stage_set_answer(s, 0, FAILS);
@@ -739,6 +771,7 @@ main(void)
 		TEST(test_foreign_during_push),
 		RESTING(test_foreign_during_proof),
 		RESTING(test_foreign_after_change),
+		RESTING(test_foreign_unwritten),
 		RESTING(test_foreign_unread),
 		RESTING(test_odd_removal_during_proof),
 		TEST(test_two_foreign),
