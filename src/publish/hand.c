@@ -9,8 +9,9 @@
 void
 publish_on_unheard(struct publisher *p)
 {
-	log_warn("others push faster than natsid can look: all accounts are looked at",
-		LOG_INT("bytes_at_once", INBOX_HEARD_MAX));
+	log_warn("messages of NATS came faster than natsid takes them, and some were "
+		 "dropped: all accounts are looked at",
+		LOG_INT("accounts", p->pass.accounts));
 	publish_want_look_all(p);
 }
 
