@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { decode } from '@nats-io/jwt';
 import { createServer } from '@nats-io/nkeys';
+import { claimsIn } from './lib/claims.mjs';
 import { FakeServer } from './lib/fake-server.mjs';
 import { must } from './lib/natsid.mjs';
 import { until } from './lib/processes.mjs';
@@ -29,7 +30,7 @@ class FakeStage extends Stage {
 }
 
 const fakeServer = (name = 'stranger') => ({ name, id: createServer().getPublicKey(), cluster: 'elsewhere', ver: '2.11.9' });
-const subjectOf = (payload) => JSON.parse(Buffer.from(payload.split('.')[1], 'base64url')).sub;
+const subjectOf = (payload) => claimsIn(payload).sub;
 const stored = (member, payload, more = {}) => ({ server: member.server, data: { account: subjectOf(payload), code: 200, message: 'jwt updated', ...more } });
 
 /** Cases of one question: what is answered to it as long as it lasts. */

@@ -1,6 +1,6 @@
 // A clock that was ahead once: minting waits rather than dating JWTs before older ones, and a person may let it go on.
 import assert from 'node:assert/strict';
-import { claimsIn } from './lib/hand.mjs';
+import { claimsIn } from './lib/claims.mjs';
 import { must, natsid } from './lib/natsid.mjs';
 import { sql } from './lib/operator.mjs';
 import { until } from './lib/processes.mjs';

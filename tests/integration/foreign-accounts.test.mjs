@@ -1,8 +1,8 @@
 // Accounts that a restored backup lacks: users are in, natsid says so, and their JWTs can be taken off the servers.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from './lib/operator.mjs';
 import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
 
@@ -18,16 +18,13 @@ for (const which of ['newest', 'oldest']) {
     test('a user of one is in when the backup was restored', async () => {
       await stage.proven(await stage.createAccount('acme'));
       const backup = join(stage.directory, 'backup.db');
-      execFileSync('sqlite3', [join(stage.data, 'natsid.db'), `.backup '${backup}'`]);
+      sql(stage.data, `.backup '${backup}'`);
       late = await stage.createAccount('late');
       const user = await stage.createUser('one', late, await stage.createRole('all', ['>'], ['>']));
       await stage.proven(late);
       creds = await stage.creds(user);
       assert.deepEqual([told(), await metric()], [[], '0']);
-      await stage.stopDaemon();
-      await Promise.all(['', '-wal', '-shm'].map((end) => rm(join(stage.data, `natsid.db${end}`), { force: true })));
-      await copyFile(backup, join(stage.data, 'natsid.db'));
-      await stage.startDaemon();
+      await stage.restore(backup);
       await (await stage.connect(creds)).close();
     });
 

@@ -1,6 +1,7 @@
 // A server that answers that it is there, and no lookup: neither the accounts that nobody changes nor those that
 // somebody does wait for it longer than they have to.
 import assert from 'node:assert/strict';
+import { withCache } from './lib/nats.mjs';
 import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
 
@@ -8,17 +9,14 @@ const ACCOUNTS = 600; // some times what is looked up at once
 const LIMIT = 10_000; // so long a change waits for one that may be a cache
 const SLACK = 5000; // the debounce, and a busy machine
 
-const withCache = (text) => text.replace('type: full', 'type: cache').replace(/^\t(allow_delete|interval): .*$/gm, '');
 const withMemory = (text) => text.replace(/^resolver: \{[^}]*\}/m, 'resolver: MEMORY');
 const SILENT = /shows no account's JWT.* server=s2$/gm;
 const SHOWN = /show what they hold again/g;
 const count = (text, pattern) => (text.match(pattern) ?? []).length;
 
 /** The full server comes to hold the account with this description. */
-const arrives = ({ servers: [full], account }, description, deadline) => until(`"${description}" is there`, async () => {
-  const jwt = await full.stored(account.public_key);
-  return jwt && JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).nats.description === description;
-}, { deadline });
+const arrives = (stage, description, deadline) => (
+  stage.storedClaims(stage.servers[0], stage.account, ({ nats }) => nats.description === description, { deadline }));
 
 function onMute(title, which, mute, define) {
   onStage(`${title}, ${which}`, { which, servers: 2, serversLater: true }, (stage, test) => {

@@ -76,18 +76,8 @@ test('what a lossy link loses comes later, and all of it in its order', async (t
 onStage('the observer', { type: NetworkStage, servers: 3 }, (stage, it) => {
   let account, old, newest, key;
 
-  /** natsid has just gone through all accounts: left to itself it will not do so again while a test lasts. */
-  async function hasSwept() {
-    const asked = new Date().toISOString().replace('T', ' ');
-    await stage.daemon.api('POST', '/api/v1/reconcile', {});
-    await until('the sweep is over', async () => {
-      const { sweep } = await stage.api('GET', '/api/v1/servers');
-      return !sweep.running && sweep.started >= asked && sweep.finished >= asked;
-    });
-  }
-
   async function observe(body) {
-    await hasSwept();
+    await stage.swept();
     const faults = new Faults(stage, {});
     const observer = new Observer(stage, faults);
     faults.observer = observer;
@@ -145,7 +135,7 @@ onStage('the observer', { type: NetworkStage, servers: 3 }, (stage, it) => {
 
   // The last one: a second later natsid looks at the account once more, and would repair what another test damages.
   it('tells what another hand brought from what else is excused', async () => {
-    await hasSwept(); // what the last test lost is minted anew
+    await stage.swept(); // what the last test lost is minted anew
     ({ jwt: newest } = await stage.proven(account));
     await observe(async (observer, faults) => {
       const resume = faults.pauseDaemon(); // until it was seen

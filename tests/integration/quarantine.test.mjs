@@ -1,9 +1,9 @@
 // What natsid must not overwrite unasked: a server's JWT that is newer than its database, or another hand's.
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { claimsIn, Hand } from './lib/hand.mjs';
+import { claimsIn, signingKeysIn } from './lib/claims.mjs';
+import { Hand } from './lib/hand.mjs';
 import { must, natsid } from './lib/natsid.mjs';
 import { sql } from './lib/operator.mjs';
 import { until } from './lib/processes.mjs';
@@ -26,33 +26,16 @@ for (const which of ['newest', 'oldest']) {
 
     const sweep = async () => (await stage.api('GET', '/api/v1/servers')).sweep;
 
-    /** The daemon has looked at every account since. */
-    async function looked() {
-      const since = Date.now();
-      assert.equal((await stage.daemon.api('POST', '/api/v1/reconcile', {})).status, 202);
-      await until('a look at every account', async () => {
-        const { running, started, finished } = await sweep();
-        return !running && Date.parse(started) >= since && Date.parse(finished) >= Date.parse(started);
-      }, { deadline: 30_000 });
-    }
-
-    async function makeBackup() {
+    async function makeBackup(name) {
       await stage.stopDaemon();
-      const directory = await mkdtemp(join(tmpdir(), 'natsid-backup-'));
+      const file = join(stage.directory, `${name}.db`);
       sql(stage.data, 'PRAGMA wal_checkpoint(TRUNCATE)');
-      await cp(join(stage.data, 'natsid.db'), join(directory, 'natsid.db'));
+      await copyFile(join(stage.data, 'natsid.db'), file);
       await stage.startDaemon();
-      return directory;
+      return file;
     }
 
-    async function restore(from = backup) {
-      await stage.stopDaemon();
-      for (const end of ['', '-wal', '-shm']) await rm(join(stage.data, `natsid.db${end}`), { force: true });
-      await cp(join(from, 'natsid.db'), join(stage.data, 'natsid.db'));
-      await stage.startDaemon();
-    }
-
-    const trusted = async (record) => claimsIn(await stored(record)).nats.signing_keys.map((key) => key.key ?? key).sort();
+    const trusted = async (record) => signingKeysIn(claimsIn(await stored(record))).sort();
 
     test('a backup is made, and then users are revoked, and another account suspended', async () => {
       account = await stage.createAccount('acme');
@@ -64,7 +47,7 @@ for (const which of ['newest', 'oldest']) {
       guest = await stage.createUser('guest', other, role);
       hand = await Hand.join(stage);
       await Promise.all([stage.proven(account), stage.proven(other)]);
-      backup = await makeBackup();
+      backup = await makeBackup('backup');
       for (const user of users) await stage.remove(user);
       await stage.change(other, { active: false });
       await Promise.all([stage.proven(account), stage.proven(other)]);
@@ -73,7 +56,7 @@ for (const which of ['newest', 'oldest']) {
 
     test('with the backup restored nothing is pushed before a person chooses', async () => {
       const [before, beforeOther] = [await stored(account), await stored(other)];
-      await restore();
+      await stage.restore(backup);
       const { publish_message: message } = await held(account);
       assert.match(message, /natsid account adopt/);
       await held(other);
@@ -82,7 +65,7 @@ for (const which of ['newest', 'oldest']) {
       // Others go on meanwhile: what is proven later was looked at later.
       const third = await stage.createAccount('initech');
       await stage.proven(third);
-      await looked();
+      await stage.swept();
       assert.equal(await stored(account), before);
       assert.equal(await stored(other), beforeOther);
       for (const user of users.slice(0, 3)) await stage.assertRefused(user.creds_file);
@@ -150,7 +133,7 @@ for (const which of ['newest', 'oldest']) {
       await stage.change(account, { rotate_keys: true });
       await stage.proven(account);
       assert.deepEqual(claimsIn(await stored(account)).nats.revocations ?? {}, {});
-      await restore();
+      await stage.restore(backup);
       const { signing_keys: before } = await held(account);
       await held(other);
       const { stdout } = await account_('quarantine');
@@ -178,7 +161,7 @@ for (const which of ['newest', 'oldest']) {
       const good = await stage.createUser('good', one, role);
       const gone = await stage.createUser('gone', one, meter);
       const { signing_keys: [first, second] } = await stage.proven(one);
-      const later = await makeBackup();
+      const later = await makeBackup('later');
       await stage.change(one, { remove_signing_key: first });
       const movedCreds = await stage.creds(moved);
       await stage.remove(gone);
@@ -187,7 +170,7 @@ for (const which of ['newest', 'oldest']) {
       assert.deepEqual(await trusted(one), [...left].sort());
       await stage.connect(movedCreds);
 
-      await restore(later);
+      await stage.restore(later);
       const { signing_keys: restored } = await held(one);
       const { stdout } = await account_('adopt', 'hooli');
       assert.match(stdout, /^Adopted hooli; 1 revocation taken over; /);
@@ -206,11 +189,10 @@ for (const which of ['newest', 'oldest']) {
       await stage.change(moved, { revoke: true });
       await stage.proven(one);
       await stage.assertRefused(movedCreds);
-      await rm(later, { recursive: true, force: true });
     });
 
     test('overriding takes nothing over', async () => {
-      await restore();
+      await stage.restore(backup);
       await held(account);
       await held(other);
       const { stdout } = await account_('override', '--all');
@@ -268,7 +250,7 @@ for (const which of ['newest', 'oldest']) {
       const ours = claimsIn(await stored(account));
       const theirs = await hand.push(hand.signText(`{"name":"other",${JSON.stringify({ ...ours, iss: hand.key.getPublicKey() }).slice(1)}`));
       await held(account);
-      await looked();
+      await stage.swept();
       assert.equal(await stored(account), theirs);
       const { stdout } = await account_('quarantine');
       assert.match(stdout, /foreign: .* another hand/);
@@ -304,7 +286,6 @@ for (const which of ['newest', 'oldest']) {
       assert.match(stderr, /acme: The account is not in quarantine/);
       assert.equal((await natsid(['account', 'adopt', '--data', stage.data])).code, 2);
       assert.equal((await natsid(['account', 'override', 'acme', '--all', '--data', stage.data])).code, 2);
-      await rm(backup, { recursive: true, force: true });
     });
   });
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Hand } from './lib/hand.mjs';
+import { withCache } from './lib/nats.mjs';
 import { sql } from './lib/operator.mjs';
 import { until } from './lib/processes.mjs';
 import { backSoon, onStage } from './lib/stage.mjs';
@@ -175,7 +176,7 @@ for (const which of ['newest', 'oldest']) {
   onStage(`a cache beside a full resolver, ${which}`, { which, servers: 2, serversLater: true, daemonArgs: AT_ONCE }, (stage, test) => {
     test('what the cache said it removed is enough', async () => {
       const [full, cache] = stage.servers;
-      cache.configuration = cache.configuration.replace('type: full', 'type: cache').replace(/^\t(allow_delete|interval): .*$/gm, '');
+      cache.configuration = withCache(cache.configuration);
       await full.start();
       const account = await stage.createAccount('doomed');
       const role = await stage.createRole('sensor', ['data.>'], ['data.>']);

@@ -7,6 +7,7 @@ import { createAccount } from '@nats-io/nkeys';
 import { AnotherHand } from './lib/another-hand.mjs';
 import { assertRefused } from './lib/client.mjs';
 import { NetworkStage } from './lib/network.mjs';
+import { withCache } from './lib/nats.mjs';
 import { must } from './lib/natsid.mjs';
 import { until } from './lib/processes.mjs';
 import { stampOf } from './lib/stamp.mjs';
@@ -287,7 +288,7 @@ for (const which of ['newest', 'oldest']) {
   onStage(`a cache beside a full resolver, ${which}`, { which, servers: 2, serversLater: true }, (stage, test) => {
     test('an acknowledgement that means "skipped" proves nothing of that server, and the words are shown', async () => {
       const [full, cache] = stage.servers;
-      cache.configuration = cache.configuration.replace('type: full', 'type: cache').replace(/^\t(allow_delete|interval): .*$/gm, '');
+      cache.configuration = withCache(cache.configuration);
       await full.start();
       await cache.start();
       const account = await stage.createAccount('acme');

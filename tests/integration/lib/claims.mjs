@@ -3,6 +3,12 @@ import assert from 'node:assert/strict';
 import { decode } from '@nats-io/jwt';
 import { fromPublic } from '@nats-io/nkeys';
 
+/** The claims of a token, whoever signed it. */
+export const claimsIn = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+
+/** The signing keys in the claims of an account, those of roles among them. */
+export const signingKeysIn = ({ nats }) => (nats.signing_keys ?? []).map((key) => key.key ?? key);
+
 /** The claims of a token. The decoder makes a character of each byte of UTF-8, and does not check the signature. */
 export function claimsOf(token) {
   const claims = JSON.parse(Buffer.from(JSON.stringify(decode(token)), 'latin1').toString());

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { claimsIn } from './claims.mjs';
 import { freePort, NatsServer } from './nats.mjs';
 import { binary, initDataDir, must, startNatsid } from './natsid.mjs';
 import { launch, until } from './processes.mjs';
@@ -112,9 +113,6 @@ async function killWhileStarting(data, nats, ms) {
   assert.equal(signal, 'SIGKILL', `natsid ended by itself with ${code}\n${output.stderr}`);
 }
 
-/** The public key in a JWT is its subject. */
-const subjectOf = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).sub;
-
 /** The server holds the newest JWT of every account, also of those that were deleted. Resolves to how many. */
 async function checkServer(data, server) {
   let accounts = [];
@@ -124,7 +122,7 @@ async function checkServer(data, server) {
   }, { deadline: 60_000, every: 100 });
   for (const account of accounts) {
     assert.equal(account.minted_generation, account.generation, `${account.id} is minted`);
-    assert.equal(await server.stored(subjectOf(account.jwt)), account.jwt, `the server's JWT of ${account.id}`);
+    assert.equal(await server.stored(claimsIn(account.jwt).sub), account.jwt, `the server's JWT of ${account.id}`);
   }
   return accounts.length;
 }

@@ -2,6 +2,7 @@
 // resolvers behind one port. What it answers to natsid's questions can be replaced question by question.
 import { createServer } from 'node:net';
 import { createServer as createServerKey } from '@nats-io/nkeys';
+import { claimsIn } from './claims.mjs';
 import { freePort } from './nats.mjs';
 import { clientReader } from './wire.mjs';
 
@@ -12,8 +13,6 @@ function matches(pattern, subject) {
   if (rest ? found.length < wanted.length : found.length !== wanted.length) return false;
   return wanted.every((token, i) => token === '*' || (rest && i === wanted.length - 1) || token === found[i]);
 }
-
-const subjectOf = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).sub;
 
 /** One of the servers that the fake stands for: a name, an incarnation, and the JWTs that it holds. */
 class Member {
@@ -42,7 +41,7 @@ const answers = {
   LIST: (fake, member) => ({ server: member.server, data: [...member.held.keys()] }),
   LOOKUP: (fake, member, { key }) => member.held.get(key) ?? '',
   UPDATE: (fake, member, { payload }) => {
-    const key = subjectOf(payload);
+    const key = claimsIn(payload).sub;
     member.held.set(key, payload);
     return { server: member.server, data: { account: key, code: 200, message: 'jwt updated' } };
   },

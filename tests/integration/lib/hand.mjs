@@ -10,8 +10,6 @@ import { root, until } from './processes.mjs';
 
 const json = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-export const claimsIn = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'));
-
 async function signingKey(data) {
   const opener = join(root, 'tests/integration/lib/vault.py');
   const trusted = (await operatorClaims(data)).nats.signing_keys;

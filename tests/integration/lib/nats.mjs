@@ -33,6 +33,10 @@ export async function freePort() {
   }
 }
 
+/** The configuration with a resolver that keeps the accounts of its clients only. */
+export const withCache = (configuration) => (
+  configuration.replace('type: full', 'type: cache').replace(/^\t(allow_delete|interval): .*$/gm, ''));
+
 export class NatsServer {
   #process = null;
   #log = '';

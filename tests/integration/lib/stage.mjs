@@ -1,9 +1,10 @@
 // A daemon and its nats-servers for the tests of one describe(): made before them, ended after them.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { claimsIn } from './claims.mjs';
 import { assertRefused, Client } from './client.mjs';
 import { freePort, NatsServer, serverVersion } from './nats.mjs';
 import { initDataDir, must, startNatsid } from './natsid.mjs';
@@ -78,6 +79,14 @@ export class Stage {
     this.daemon = null;
     await killed.kill();
     this.#logs += killed.log();
+  }
+
+  /** natsid starts again with a copy of this database in the place of its own. */
+  async restore(file) {
+    await this.stopDaemon();
+    for (const end of ['', '-wal', '-shm']) await rm(join(this.data, `natsid.db${end}`), { force: true });
+    await copyFile(file, join(this.data, 'natsid.db'));
+    await this.startDaemon();
   }
 
   /** Asks the API; fails unless the answer is 200 or 204. */
@@ -162,6 +171,16 @@ export class Stage {
     return (await this.api('GET', '/readyz')).nats;
   }
 
+  /** natsid has looked at every account since, because it was asked to: by itself it does not for the next ten seconds. */
+  async swept() {
+    const since = Date.now();
+    assert.equal((await this.daemon.api('POST', '/api/v1/reconcile', {})).status, 202);
+    await until('a look at every account', async () => {
+      const { running, started, finished } = (await this.api('GET', '/api/v1/servers')).sweep;
+      return !running && Date.parse(started) >= since && Date.parse(finished) >= Date.parse(started);
+    }, { deadline: 30_000 });
+  }
+
   /** Every account is proven, and each of the servers holds what the store says. */
   async converged({ servers = this.servers, deadline = 20_000 } = {}) {
     await until('all accounts are proven', async () => {
@@ -175,12 +194,12 @@ export class Stage {
   }
 
   /** The claims of the account's JWT in the server's directory, as soon as they fit. */
-  storedClaims(server, account, fits) {
+  storedClaims(server, account, fits, options) {
     return until(`${server.name} holds what is expected of ${account.name}`, async () => {
       const jwt = await server.stored(account.public_key);
-      const claims = jwt && JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'));
+      const claims = jwt && claimsIn(jwt);
       return claims && fits(claims) && claims;
-    });
+    }, options);
   }
 
   /** A client in the system account that hears every push and every lookup, and counts the LISTs. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
 import { connect, credsAuthenticator, jwtAuthenticator } from '@nats-io/transport-node';
-import { claimsOf } from './claims.mjs';
+import { claimsOf, signingKeysIn } from './claims.mjs';
 import './ed25519.mjs';
 import { root, until } from './processes.mjs';
 
@@ -40,8 +40,7 @@ export function judge(servers, world, creds) {
 /** What the claims of an account say against these creds; '' when nothing does. */
 export function refusal({ nats }, creds) {
   const { sub, iat, iss } = claimsOf(jwtOf(creds));
-  const keys = nats.signing_keys?.map((key) => key.key ?? key) ?? [];
-  if (!keys.includes(iss)) return 'its key is gone';
+  if (!signingKeysIn({ nats }).includes(iss)) return 'its key is gone';
   if ((nats.revocations?.[sub] ?? 0) >= iat) return 'revoked';
   return (nats.revocations?.['*'] ?? 0) >= iat ? 'all are revoked' : '';
 }
