@@ -99,7 +99,7 @@ onStage('a rotation on three servers', { servers: 3 }, (stage, test) => {
     await restart(stage, first);
     await restart(stage, second, { onlyJwt: true });
     await formed();
-    const said = await rotates(['--wait', '1'], WAITS, new RegExp(`^  ${third.name}: does not trust it yet`, 'm'));
+    const said = await rotates(['--wait', '10'], WAITS, new RegExp(`^  ${third.name}: does not trust it yet`, 'm'));
     // At the end only that one is named; a server that has just started may be missed at first.
     const last = said.slice(said.lastIndexOf('The switch waits'));
     assert.match(last, new RegExp(`^  ${third.name}:`, 'm'));
