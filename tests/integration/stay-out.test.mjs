@@ -100,14 +100,14 @@ onStage('staying out', {}, (stage, test) => {
       assert.equal(await stage.servers[0].stored(account.public_key), jwt);
     }
     const dead = ({ nats }) => world.creds.every((creds) => refusal({ nats }, creds) !== '');
-    const { nats, iat } = await stage.storedClaims(stage.servers[0], account, (claims) => status === 200 || dead(claims));
+    const { nats, iat } = await stage.storedClaims(stage.servers[0], account, (claims) => status === 200 || dead(claims), patiently);
     assert.ok(dead({ nats }), 'the JWT says it');
     if (world.kind === 'account') {
       assert.deepEqual([nats.limits.conn ?? 0, nats.limits.leaf ?? 0, nats.signing_keys], [0, 0, undefined], 'a tombstone');
       assert.ok(nats.revocations['*'] >= iat - 1);
     }
     if (world.escapes) world.handed.length = 0; // from the suspended account to one that is not
-    for (const creds of [...world.creds, ...world.handed]) assert.equal(await judge(stage.urls, world, creds), 'refused');
+    for (const creds of [...world.creds, ...world.handed]) assert.equal(await judge(stage.urls, world, creds, patiently), 'refused');
   }
 
   /** Does it to a suspended user and in a suspended account. act(world) answers with {status, body}. */
@@ -153,7 +153,7 @@ onStage('staying out', {}, (stage, test) => {
     if (creds.status !== 200) return false;
     const account = await api('GET', record('nats_accounts', body.account_id ?? world.account.id));
     await stage.proven(account.body, patiently);
-    return (await judge(stage.urls, world, creds.text)) === 'let in';
+    return (await judge(stage.urls, world, creds.text, patiently)) === 'let in';
   }
 
   const subjects = { nats_users: 'user', nats_accounts: 'account', nats_roles: 'role', nats_account_exports: 'export', nats_account_imports: 'import' };
@@ -267,8 +267,8 @@ onStage('staying out', {}, (stage, test) => {
     }, { allowed: [404, 409] }]],
     'POST /api/v1/accounts/:id/signing-keys/:key/retire': [
       ['an old key that retires', async (w) => {
-        const answer = await api('POST', `${keysPath(w)}/${w.oldKey}/retire`, { at: new Date(Date.now() + 5000).toISOString() });
-        await until('it is gone', async () => !JSON.stringify((await api('GET', keysPath(w))).body).includes(w.oldKey), { deadline: 20_000 });
+        const answer = await api('POST', `${keysPath(w)}/${w.oldKey}/retire`, { at: new Date(Date.now() + 15_000).toISOString() });
+        await until('it is gone', async () => !JSON.stringify((await api('GET', keysPath(w))).body).includes(w.oldKey), { deadline: 45_000 });
         return answer;
       }, { twoSets: true }],
     ],

@@ -21,7 +21,7 @@ export async function inGroups(items, each, size = 64) {
 }
 
 /** 'refused' or 'let in'. creds: as natsid gives them, or a JWT and perhaps a seed; world.own: the key that the user brought. */
-export function judge(servers, world, creds) {
+export function judge(servers, world, creds, options) {
   const seed = /^(SU\w+)$/m.exec(creds)?.[1] ?? new TextDecoder().decode(world.own.getSeed());
   const authenticator = /BEGIN USER NKEY SEED/.test(creds)
     ? credsAuthenticator(text.encode(creds)) : jwtAuthenticator(jwtOf(creds), text.encode(seed));
@@ -34,7 +34,7 @@ export function judge(servers, world, creds) {
       if (/authorization/i.test(`${error.name} ${error.message}`)) return 'refused';
       throw error;
     }
-  });
+  }, options);
 }
 
 /** What the claims of an account say against these creds; '' when nothing does. */
