@@ -131,14 +131,15 @@ onStage('waiting while NATS is away', { servers: 1 }, (stage, test) => {
     assert.equal(done.body.max_connections, 5);
     assert.equal(done.applied, 'wait=2');
     assert.ok(done.unproven);
-    assert.ok(done.ms < 4000, `${done.ms} ms`);
+    assert.ok(done.ms >= 2000 && done.ms < 15_000, `${done.ms} ms`);
     t.diagnostic(`${done.ms} ms: ${done.unproven}`);
   });
 
   test('who waits leaves threads to the others, and hears when the server is back', async (t) => {
+    // An account each: of too many changes of one, some are told that others keep changing it.
+    const accounts = await Promise.all(Array.from({ length: 45 }, (_, i) => stage.createAccount(`acme-${i}`)));
     const since = performance.now();
-    const calls = Array.from({ length: 45 }, (_, i) =>
-      waiting(stage, 'wait=60', 'PATCH', records('nats_accounts', account.id), { description: `change ${i}` }));
+    const calls = accounts.map(({ id }) => waiting(stage, 'wait=60', 'PATCH', records('nats_accounts', id), { description: 'changed' }));
     // those beyond the bound do not wait
     await Promise.any(calls.map(async (call) => assert.equal((await call).applied, null)));
     const health = performance.now();
