@@ -63,14 +63,16 @@ export async function request(url, method, path, body, { token, headers = {}, de
   return { status: response.status, headers: response.headers, text, body: parsed(response.headers.get('content-type'), text) };
 }
 
-/** Asks without a token from one of this machine's addresses (127.x.y.z), which natsid throttles by itself: {status, text, body}. */
+/** Asks without a token from one of this machine's addresses (127.x.y.z), which natsid throttles by itself: {status, headers, text, body}. */
 export function requestFrom(localAddress, url, method, path, body) {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': 'application/json' };
     const asked = http.request(url + path, { method, localAddress, headers, agent: false, timeout: 20_000 }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (data) => { text += data; });
-      response.on('error', reject).on('end', () => resolve({ status: response.statusCode, text, body: parsed(response.headers['content-type'], text) }));
+      response.on('error', reject).on('end', () => resolve({
+        status: response.statusCode, headers: new Headers(response.headers), text, body: parsed(response.headers['content-type'], text),
+      }));
     });
     asked.on('timeout', () => asked.destroy(new Error(`${method} ${path} was not answered`)));
     asked.on('error', reject).end(JSON.stringify(body));
