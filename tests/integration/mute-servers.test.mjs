@@ -7,7 +7,7 @@ import { onStage } from './lib/stage.mjs';
 
 const ACCOUNTS = 600; // some times what is looked up at once
 const LIMIT = 10_000; // so long a change waits for one that may be a cache
-const SLACK = 5000; // the debounce, and a busy machine
+const SLACK = 20_000; // the debounce, and a busy machine
 
 const withMemory = (text) => text.replace(/^resolver: \{[^}]*\}/m, 'resolver: MEMORY');
 const SILENT = /shows no account's JWT.* server=s2$/gm;
@@ -43,8 +43,9 @@ function onMute(title, which, mute, define) {
 /** natsid tells of a few accounts only, and of the server once. */
 function assertFewLines(stage) {
   const log = stage.daemon.log();
-  assert.ok(count(log, /account not proven/g) <= 20, log);
-  assert.ok(count(log, SILENT) <= 1, log);
+  assert.ok(count(log, /account not proven/g) <= 3, log);
+  assert.doesNotMatch(log, /further accounts are not proven/);
+  assert.equal(count(log, SILENT), 1, log);
 }
 
 const resolverOf = async (stage, name) => (
@@ -54,13 +55,13 @@ for (const which of ['newest', 'oldest']) {
   onMute('a cache joins', which, withCache, (stage, test) => {
     test('natsid learns what it is, though nothing changes', async () => {
       await until('it is known', async () => (await resolverOf(stage, 's2')) === 'cache', { deadline: LIMIT + SLACK });
-      await until('it is waited for no longer', () => count(stage.daemon.log(), SILENT) === count(stage.daemon.log(), SHOWN));
+      await until('it is waited for no longer', () => count(stage.daemon.log(), SHOWN) === 1, { deadline: LIMIT + SLACK });
       assertFewLines(stage);
     });
 
     test('a change does not wait for it', async () => {
       await stage.change(stage.account, { description: 'an ordinary change' });
-      await arrives(stage, 'an ordinary change', 5000);
+      await arrives(stage, 'an ordinary change', LIMIT);
     });
   });
 
