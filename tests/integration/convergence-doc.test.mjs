@@ -67,11 +67,17 @@ describe('docs/convergence.md', () => {
     const conditions = [...blocks(text, 'sh').join('').matchAll(/\buntil (.*?)(?:; do |$)/gm)].map((match) => match[1]);
     assert.ok(conditions.length >= 5);
     // Neither natsid nor a file is there.
-    const script = `cd '${directory}'; curl() { :; }; api() { :; }; CLI() { :; }; ${shorthands}\nset -- ANY\n`;
-    for (const condition of conditions) {
-      const { ended } = launch('bash', ['-c', `${script} if ${condition}; then exit 42; fi`]);
-      assert.notEqual((await ended).code, 42, condition);
+    const nobody = `cd '${directory}'; curl() { :; }; api() { :; }; CLI() { :; }; ${shorthands}\nset -- ANY\n`;
+    async function judge(script, condition) {
+      const { ended, output } = launch('bash', ['-c', `${script} if ${condition}; then exit 42; fi`]);
+      const { code } = await ended;
+      return { code, broken: output.stderr.split('\n').filter((line) => line !== '' && !line.endsWith('No such file or directory')) };
     }
+    for (const condition of conditions) assert.deepEqual(await judge(nobody, condition), { code: 0, broken: [] }, condition);
+    // With an answer they end, and what is no condition is seen to be none.
+    const answered = `${nobody} api() { echo '{"publish_status":"held"}'; }; `;
+    assert.deepEqual(await judge(answered, conditions.find((one) => one.startsWith('is held'))), { code: 42, broken: [] });
+    for (const condition of ['nothing of the sort', '[ "" =']) assert.notDeepEqual((await judge(nobody, condition)).broken, [], condition);
   });
 
   const said = (word) => {
