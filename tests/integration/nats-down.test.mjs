@@ -4,7 +4,8 @@ import { until } from './lib/processes.mjs';
 import { onStage } from './lib/stage.mjs';
 
 onStage('while NATS is down', {}, (stage, test) => {
-  const [deadline, writes] = [5000, 20];
+  // Who waits for a server that hangs waits longer: natsid gives it up after some 13 seconds.
+  const [deadline, writes] = [10_000, 20];
   let round = 0;
   let account, role, users;
 
