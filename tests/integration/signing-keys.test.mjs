@@ -73,8 +73,10 @@ for (const which of ['newest', 'oldest']) {
       assert.match((await plain(2)).retire_at, /^20/);
       await stage.api('POST', `${path}/keep`);
       assert.equal((await plain(2)).retire_at, '');
-      await stage.api('POST', `${path}/retire`, { at: new Date(Date.now() + 3000).toISOString() });
-      await until('the set is gone', async () => (await keys()).length === 2);
+      const at = new Date(Date.now() + 10_000);
+      await stage.api('POST', `${path}/retire`, { at: at.toISOString() });
+      await until('the set is gone', async () => (await keys()).length === 2, { deadline: 30_000 });
+      assert.ok(Date.now() >= at.getTime(), 'not before');
       await fresh.event('disconnect');
       fresh = await stage.connect(await stage.creds(user));
     });
