@@ -80,7 +80,9 @@ test('with the wrong directory serve says that it made an operator, and why serv
     const { stdout: configuration } = await must(['export', 'nats-conf', '--data', data, '--server-name', which, '--port', `${port}`]);
     const server = new NatsServer({ which, name: which, port, directory, configuration });
     await server.start();
+    t.after(() => server.stop('SIGKILL'));
     const daemon = start(join(directory, `not ${which}`), ['--nats', server.url]);
+    t.after(() => daemon.stop('SIGKILL'));
     const url = await daemon.listening();
     assert.match(daemon.output.stderr, /warn made a new operator; servers of another one will refuse it .*data=.*not /);
     // A server may hang up before it says why: natsid tries again.
