@@ -2,11 +2,14 @@
 #include "support/nats_server.h"
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +17,11 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TIMEOUT_MS = 20 * 1000 };
+enum { START_TIMEOUT_MS = 20 * 1000, PORT_MIN = 15000, PORTS = 15000, PORT_TRIES = 1000 };
 
 /* ---- which binary ----------------------------------------------------------------- */
 
@@ -93,6 +97,38 @@ find_binary(bool oldest, char *out, size_t size)
 	return find_on_path(out, size) || ask_script("--any", out, size);
 }
 
+/* ---- ports ------------------------------------------------------------------------ */
+
+/* The socket stays open, without listening: so nobody else can hold the port, and who
+ * says SO_REUSEADDR when it listens, as servers do, still can. */
+static bool
+hold_port(uint16_t port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int yes = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Only now may others use it, too. */
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0)
+		return true;
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+uint16_t
+nats_server_free_port(void)
+{
+	for (int i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = (uint16_t)(PORT_MIN + rand_below(PORTS));
+		if (hold_port(port))
+			return port;
+	}
+	return 0;
+}
+
 /* ---- start ------------------------------------------------------------------------ */
 
 static bool
@@ -109,10 +145,10 @@ write_file(const char *path, const char *text)
 static void
 run_server(const struct nats_server *server, const char *binary, const char *config_path)
 {
-	char port[16] = "-1";
+	char port[16] = "";
 	char log_path[NATS_SERVER_PATH_MAX] = "";
 
-	if (server->port != 0 && str_fmt(port, sizeof(port), "%d", server->port) != 0)
+	if (str_fmt(port, sizeof(port), "%d", server->port) != 0)
 		_exit(127);
 	if (str_fmt(log_path, sizeof(log_path), "%s/log", server->dir) != 0)
 		_exit(127);
@@ -193,7 +229,11 @@ nats_server_start(struct nats_server *server, uint16_t port, const char *config)
 			mkdtemp(server->dir) == NULL)
 			return false;
 	}
-	server->port = port;
+	server->port = port != 0 ? port : nats_server_free_port();
+	if (server->port == 0) {
+		fprintf(stderr, "no port is free\n");
+		return false;
+	}
 	if (config != NULL &&
 		(str_fmt(config_path, sizeof(config_path), "%s/nats.conf", server->dir) !=
 				0 ||

@@ -17,6 +17,11 @@ struct nats_server {
 	char dir[64]; /* "": one is made; removed by nats_server_release */
 };
 
+/* A port on which nothing listens, or 0: below those that the kernel gives to
+ * connections, so that none takes it while its server is down. No other program gets it
+ * from here before this one ends. */
+uint16_t nats_server_free_port(void);
+
 /* Starts one and waits until it listens; port 0 picks a free one. `config` is the text of
  * a configuration file, or NULL. A server that was killed may be started again: it keeps
  * its port when that is given. False, after saying why on stderr, when there is no

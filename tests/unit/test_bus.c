@@ -248,21 +248,6 @@ open_requests(struct fixture *f)
 	return status.open_requests;
 }
 
-/* A port on which nothing listens: taken, and given back. */
-static uint16_t
-free_port(void)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-	close(fd);
-	return ntohs(addr.sin_port);
-}
-
 /* ---- the other end
  * --------------------------------------------------------------------- */
 
@@ -574,7 +559,7 @@ test_bootstrap_without_server(void **state)
 {
 	struct fixture *f = *state;
 	char url[64] = "";
-	uint16_t port = free_port();
+	uint16_t port = nats_server_free_port();
 	struct bus_status status;
 	struct err err = { 0 };
 
@@ -680,7 +665,7 @@ test_second_url_when_first_is_dead(void **state)
 	struct bus_status status;
 
 	assert_int_equal(str_fmt(dead, sizeof(dead), "nats://sys:s3cret@127.0.0.1:%d",
-				 free_port()),
+				 nats_server_free_port()),
 		0);
 	assert_true(nats_server_start(&f->second, 0, NULL));
 	const char *urls[] = { dead, f->second.url };
@@ -1375,7 +1360,8 @@ test_stop_while_connecting(void **state)
 	struct bus_status status;
 
 	assert_int_equal(
-		str_fmt(url, sizeof(url), "nats://127.0.0.1:%d", free_port()), 0);
+		str_fmt(url, sizeof(url), "nats://127.0.0.1:%d", nats_server_free_port()),
+		0);
 	const char *urls[] = { url };
 	struct bus_params params = params_of(f, urls, 1);
 	params.backoff_min_ms = 60000;

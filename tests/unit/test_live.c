@@ -82,20 +82,6 @@ ok(int rc, const struct err *err)
 
 /* ---- servers ---- */
 
-static uint16_t
-free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t len = sizeof(address);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static void
 start_server(struct stage *s, int index, uint16_t own_route, uint16_t other_route)
 {
@@ -360,7 +346,7 @@ set_up(void **state, bool oldest)
 	struct err err = { 0 };
 	struct stage *s = calloc(1, sizeof(*s));
 	struct rlimit files;
-	uint16_t routes[SERVERS] = { free_port(), free_port() };
+	uint16_t routes[SERVERS] = { nats_server_free_port(), nats_server_free_port() };
 	assert_non_null(s);
 	s->oldest = oldest;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
