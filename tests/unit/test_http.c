@@ -786,7 +786,8 @@ test_slow_body_meets_the_deadline(void **state)
 		read_answer(fd, true, &answer);
 		assert_int_equal(answer.status, 408);
 		assert_true(now_ms() - began >= TIMEOUT_MS);
-		assert_true(now_ms() - began < 10 * TIMEOUT_MS);
+		/* all that it could have waited for instead is longer */
+		assert_true(now_ms() - began < HTTP_HEAD_TIMEOUT_MS);
 		assert_true(is_closed(fd));
 		release(&answer);
 		close(fd);
@@ -1071,11 +1072,10 @@ test_stop_waits_for_requests(void **state)
 	app_free(app);
 }
 
-static void
-test_stop_is_quick(void **state)
+/* How long it took. */
+static int64_t
+stop_after_a_request(void)
 {
-	enum { QUICK_MS = 1000 };
-	(void)state;
 	struct answer answer;
 	struct app *app = app_new((struct http_params){ .threads = 4 });
 	int fd = dial(app);
@@ -1086,7 +1086,21 @@ test_stop_is_quick(void **state)
 	close(fd);
 	int64_t began = now_ms();
 	app_free(app);
-	assert_true(now_ms() - began < QUICK_MS);
+	return now_ms() - began;
+}
+
+/* A server that is left to look up by itself does so every two seconds: all of them
+ * together would take a minute. */
+static void
+test_stop_is_quick(void **state)
+{
+	enum { QUICK_MS = 1000, STOPS = 30 };
+	(void)state;
+	int64_t took = 0;
+	for (int i = 0; i < STOPS; i++) {
+		took += stop_after_a_request();
+	}
+	assert_true(took < STOPS * QUICK_MS);
 }
 
 static void *
