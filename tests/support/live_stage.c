@@ -280,7 +280,7 @@ bus_request(struct bus *bus, const struct bus_request *request, struct err *err)
 	char account[NKEY_TEXT_SIZE];
 	account_of(request->subject, account);
 	(void)bus;
-	assert_int_equal(request->timeout_ms, TIMEOUT_MS);
+	assert_int_equal(request->timeout_ms, s->timeout_ms);
 	assert_int_equal(strlen(request->data), request->len);
 	if (s->down || (alone != NULL && alone->page_fails)) {
 		return err_set(err, ERR_UNAVAILABLE, "not connected");
@@ -321,15 +321,23 @@ bus_cancel(struct bus *bus, uint64_t request)
 
 /* ---- the stage ---- */
 
+void
+stage_set_timeout(struct stage *s, int64_t timeout_ms)
+{
+	struct err err = { 0 };
+	struct live_params params = { .timeout_ms = timeout_ms };
+	live_free(s->live);
+	assert_int_equal(live_new(&params, &s->live, &err), 0);
+	live_set_bus(s->live, NULL);
+	s->timeout_ms = timeout_ms;
+}
+
 int
 stage_set_up(void **state)
 {
-	struct err err = { 0 };
-	struct live_params params = { .timeout_ms = TIMEOUT_MS };
 	struct stage *s = calloc(1, sizeof(*s));
 	assert_non_null(s);
-	assert_int_equal(live_new(&params, &s->live, &err), 0);
-	live_set_bus(s->live, NULL);
+	stage_set_timeout(s, TIMEOUT_MS);
 	struct nkey_public key = { .bytes = { 1, 2, 3 } };
 	nkey_text_encode(NKEY_ACCOUNT, &key, s->account);
 	the_stage = s;

