@@ -2,12 +2,12 @@
 #include "support/fake_bus.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "bus/bus.h"
 #include "jwt/decode.h"
 #include "publish/publisher.h"
+#include "support/publish_stage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,7 +165,7 @@ note_push(struct fake_bus *bus, const char *key)
 	}
 	struct push *push = &bus->pushes[bus->pushed++];
 	str_fmt_cut(push->key, sizeof(push->key), "%s", key);
-	push->at = clock_mono_ms(&clock_system);
+	push->at = stage_now(bus->stage);
 	temp_signal_raise(&bus->update);
 }
 
@@ -365,7 +365,7 @@ note_ping(struct fake_bus *bus)
 {
 	bus->pings++;
 	if (bus->pushed > 0 && bus->pushes[bus->pushed - 1].pinged_at == 0) {
-		bus->pushes[bus->pushed - 1].pinged_at = clock_mono_ms(&clock_system);
+		bus->pushes[bus->pushed - 1].pinged_at = stage_now(bus->stage);
 	}
 }
 

@@ -15,7 +15,7 @@
 enum {
 	SERVERS_MAX = 70,
 	TIMEOUT_MS = 300,
-	NEVER_MS = 60 * 1000, /* a timeout that is not waited out: */
+	NEVER_MS = 20 * 1000, /* a timeout that is not waited out: */
 	SOON_MS = 10 * 1000, /* what does not takes less than this */
 	OPEN_MAX = 256,
 	BODY_MAX = 512

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { QUIET_MS = 20 };
+
 int64_t stage_sweep_pause_ms = 0;
 size_t stage_in_flight_max = 0;
 
@@ -32,9 +34,11 @@ read_mono(void *ctx)
 {
 	struct stage *s = ctx;
 	__atomic_add_fetch(&s->looks, 1, __ATOMIC_RELAXED);
+	if (s->still_at != 0) {
+		__atomic_add_fetch(&s->ahead, 1, __ATOMIC_RELAXED);
+	}
 	temp_signal_raise(&s->step);
-	return clock_mono_ms(&clock_system) +
-		__atomic_load_n(&s->ahead, __ATOMIC_RELAXED);
+	return stage_now(s);
 }
 
 static void
@@ -59,11 +63,12 @@ start_publisher(struct stage *s)
 	assert_int_equal(publisher_start(s->publisher, NULL, &err), 0);
 }
 
-int
-stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
+static void
+set_up(void **state, int64_t still_at, int64_t quiet_ms, int64_t role_pace)
 {
 	struct stage *s = calloc(1, sizeof(*s));
 	assert_non_null(s);
+	s->still_at = still_at;
 	temp_service_init(&s->t);
 	temp_signal_init(&s->step);
 	s->clock = (struct clock){ .wall = read_wall, .mono = read_mono, .ctx = s };
@@ -82,6 +87,19 @@ stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
 	};
 	start_publisher(s);
 	*state = s;
+}
+
+int
+stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace)
+{
+	set_up(state, 0, quiet_ms, role_pace);
+	return 0;
+}
+
+int
+stage_set_up_still(void **state, int64_t role_pace)
+{
+	set_up(state, clock_mono_ms(&clock_system), QUIET_MS, role_pace);
 	return 0;
 }
 
@@ -103,7 +121,7 @@ stage_set_up_slow(void **state, int64_t quiet_ms)
 int
 stage_set_up(void **state)
 {
-	return stage_set_up_slow(state, 20);
+	return stage_set_up_slow(state, QUIET_MS);
 }
 
 int
@@ -147,6 +165,13 @@ void
 stage_pass(struct stage *s, int64_t ms)
 {
 	__atomic_add_fetch(&s->ahead, ms, __ATOMIC_RELAXED);
+}
+
+int64_t
+stage_now(const struct stage *s)
+{
+	int64_t at = s->still_at != 0 ? s->still_at : clock_mono_ms(&clock_system);
+	return at + __atomic_load_n(&s->ahead, __ATOMIC_RELAXED);
 }
 
 void

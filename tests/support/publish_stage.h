@@ -19,7 +19,8 @@ struct stage {
 	struct fake_bus bus;
 	char account[RAND_ID_SIZE]; /* that a call of the bus is about */
 	const char *jwt; /* of it, that another hand has */
-	int64_t ahead; /* ms of the monotonic clock */
+	int64_t still_at; /* where the monotonic clock stands; 0: it goes */
+	int64_t ahead; /* ms of it besides */
 	unsigned looks; /* at the monotonic clock, */
 	struct temp_signal step; /* of which each is news: it is the last thing that the
 				    publisher does before it waits */
@@ -29,6 +30,10 @@ struct stage {
 int stage_set_up_with(void **state, int64_t quiet_ms, int64_t role_pace);
 int stage_set_up_slow(void **state, int64_t quiet_ms);
 int stage_set_up(void **state);
+
+/* With a monotonic clock that goes on by stage_pass, and by a millisecond whenever the
+ * publisher looks at it: however long all that takes. */
+int stage_set_up_still(void **state, int64_t role_pace);
 int stage_tear_down(void **state);
 
 /* natsid ends, and starts again. */
@@ -47,6 +52,9 @@ void stage_pass(struct stage *s, int64_t ms);
 
 /* And the publisher looks at it, instead of waiting as long as it meant to. */
 void stage_wake(struct stage *s);
+
+/* What the publisher would see. */
+int64_t stage_now(const struct stage *s);
 
 /* How often it looked. */
 unsigned stage_looks(const struct stage *s);
