@@ -119,3 +119,7 @@ CREATE TABLE burials (
 	removed_at INTEGER NOT NULL DEFAULT 0 -- ms; all servers said that they removed it; 0: not yet
 ) STRICT;
 CREATE INDEX accounts_deleted ON accounts (deleted) WHERE deleted > 0;
+
+-- A database that was restored from a backup does not know which JWTs left since.
+ALTER TABLE users ADD COLUMN unknown_set INTEGER NOT NULL DEFAULT 0; -- newest key set that may have signed one that
+	-- left and is not known of; 0: all are known. Goes with issued_until, when all that left is taken back

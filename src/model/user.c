@@ -169,6 +169,7 @@ static const struct field fields[] = {
 	USER_STATE(exp),
 	USER_STATE(issued_until),
 	USER_STATE(issued_set),
+	USER_STATE(unknown_set),
 	USER_STATE(superseded),
 	{ .name = "jwt",
 		.type = FIELD_TEXT,
@@ -262,4 +263,17 @@ int64_t
 user_until(int64_t exp)
 {
 	return exp == 0 ? USER_FOREVER : exp;
+}
+
+int64_t
+user_may_hold_until(const struct user *user)
+{
+	return user->unknown_set != 0 ? USER_FOREVER : user->issued_until;
+}
+
+int64_t
+user_may_hold_set(const struct user *user)
+{
+	return user->issued_set > user->unknown_set ? user->issued_set
+						    : user->unknown_set;
 }

@@ -41,6 +41,8 @@ struct user {
 	int64_t issued_at; /* ms: when the first did; 0: none */
 	int64_t issued_until; /* unix seconds: the last exp; USER_FOREVER: never */
 	int64_t issued_set; /* the newest key set that signed one */
+	int64_t unknown_set; /* the newest that may have signed one that the database, as
+				it was restored, does not know of; 0: it knows all */
 	int64_t superseded; /* unix seconds: iat of the newest one that says another name
 			       or other tags than the row; 0: none */
 	char *email; /* "" for devices */
@@ -74,5 +76,9 @@ int64_t user_exp(const struct user *user, int64_t iat, int64_t lifetime);
 
 /* The end of a JWT with this exp: USER_FOREVER when it has none. */
 int64_t user_until(int64_t exp);
+
+/* What may have left: its last end, and the newest key set that signed any of it. */
+int64_t user_may_hold_until(const struct user *user);
+int64_t user_may_hold_set(const struct user *user);
 
 #endif

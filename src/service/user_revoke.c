@@ -15,13 +15,14 @@ refuse(struct store_tx *tx, struct work *work, enum store_revocation_cause cause
 	struct store_conn *conn = store_tx_conn(tx);
 	bool needed = false;
 	int64_t bytes = 0;
+	int64_t until = user_may_hold_until(user);
 	struct store_revocation_entry entry = {
 		.account = work->plan.old_account,
 		.public_key = user->public_key,
 		.cause = cause,
 		.at = at,
-		.expires = user->issued_until == USER_FOREVER ? 0 : user->issued_until,
-		.key_set = user->issued_set,
+		.expires = until == USER_FOREVER ? 0 : until,
+		.key_set = user_may_hold_set(user),
 	};
 	if (store_revocation_may_live(conn, entry.account, user, &needed, err) != 0) {
 		return -1;

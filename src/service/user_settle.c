@@ -165,7 +165,7 @@ narrows(const struct work *work, const struct user_sources *sources, int64_t exp
 	if ((before->overrides && !after->overrides) || is_bound_anew(before, after) ||
 		changes_feeds(work, &sources->role) ||
 		(work_changes(work, "jwt_expires_at") &&
-			before->issued_until > user_until(exp))) {
+			user_may_hold_until(before) > user_until(exp))) {
 		*out = true;
 		return 0;
 	}
@@ -221,6 +221,7 @@ settle_update(struct work *work, const struct user_sources *sources, struct err 
 		user->issued_at = 0;
 		user->issued_until = 0;
 		user->issued_set = 0;
+		user->unknown_set = 0;
 		user->superseded = 0;
 	} else if (user->issued_at != 0 &&
 		(work_changes(work, "nats_username") || work_changes(work, "tags"))) {

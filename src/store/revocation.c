@@ -283,7 +283,7 @@ store_revocation_may_live(struct store_conn *conn, int64_t account,
 	int64_t oldest_set = 0;
 	int64_t now = clock_wall_s(conn->store->clock);
 	*out = false;
-	if (user->issued_at == 0 || user->issued_until < now - CLOCK_SKEW_S) {
+	if (user->issued_at == 0 || user_may_hold_until(user) < now - CLOCK_SKEW_S) {
 		return 0;
 	}
 	if (ask(conn, STORE_STMT_REVOCATION_OLDEST_SET,
@@ -291,6 +291,6 @@ store_revocation_may_live(struct store_conn *conn, int64_t account,
 		    NULL, &oldest_set, err) != 0) {
 		return -1;
 	}
-	*out = user->issued_set >= oldest_set;
+	*out = user_may_hold_set(user) >= oldest_set;
 	return 0;
 }

@@ -312,7 +312,8 @@ store_role_each_override(struct store_conn *conn, const struct store_role_users 
 /* A JWT of the user u may still be good, as store_revocation_may_live says of one user.
  * ?2: now; the clock of a server may be behind by a minute. */
 #define LIVES(u) \
-	u ".issued_at <> 0 AND " u ".issued_until >= ?2 - 60 AND " u ".issued_set >= " \
+	u ".issued_at <> 0 AND (" u ".issued_until >= ?2 - 60 OR " u \
+	  ".unknown_set <> 0) AND max(" u ".issued_set, " u ".unknown_set) >= " \
 	  "(SELECT coalesce(min(k.key_set), 0) FROM signing_keys k WHERE k.account = " u \
 	  ".account)"
 
@@ -321,7 +322,8 @@ store_role_each_override(struct store_conn *conn, const struct store_role_users 
 #define PUT_NARROW(at, which) \
 	"INSERT INTO revocations (account, public_key, cause, at, expires, key_set, " \
 	"created) SELECT u.account, u.public_key, 'narrow', " at \
-	", iif(u.issued_until >= 253402300799, 0, u.issued_until), u.issued_set, ?3 " \
+	", iif(u.issued_until >= 253402300799 OR u.unknown_set <> 0, 0, " \
+	"u.issued_until), max(u.issued_set, u.unknown_set), ?3 " \
 	"FROM users u WHERE u.role = ?1 AND (?4 = 0 OR u.account = ?4) AND " which \
 	" AND " LIVES("u") " ON CONFLICT (account, public_key, cause) DO UPDATE SET " \
 			   "at = max(at, excluded.at), " \
@@ -376,6 +378,14 @@ report_users(struct store_tx *tx, struct store_stmt *stmt, struct err *err)
 }
 
 #define IF_LIVES(then, otherwise) "iif(" LIVES("users") ", " then ", " otherwise ")"
+#define FORGET(column) ", " column " = " IF_LIVES("0", column)
+#define FORGET_ISSUED \
+	FORGET("issued_at") \
+	FORGET("issued_until") \
+	FORGET("issued_set") \
+	FORGET("unknown_set") \
+	FORGET("superseded")
+#define NARROWED_IAT IF_LIVES(NARROWED_AT " + 1", "iat")
 
 /* The version of those that were never issued grows too: a JWT that is made from the old
  * role right now must not leave. */
@@ -386,22 +396,8 @@ reset_overrides(struct store_tx *tx, int64_t role, int64_t account, int64_t now_
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_ROLE_RESET_OVERRIDES,
 		    "UPDATE users SET version = version + 1, "
-		    "iat = " IF_LIVES(NARROWED_AT " + 1",
-			    "iat") ", "
-				   "issued_at = " IF_LIVES("0",
-					   "issued_at") ", "
-							"issued_until = " IF_LIVES("0",
-								"issued_until") ", "
-										"issued_"
-										"set "
-										"="
-										" " IF_LIVES(
-											"0",
-											"issued_set") ", "
-												      "superseded = " IF_LIVES(
-													      "0",
-													      "superseded") " "
-															    "WHERE role = ?1 AND overrides = 1 AND (?3 = 0 OR account = ?3) RETURNING seq, id",
+		    "iat = " NARROWED_IAT FORGET_ISSUED " WHERE role = ?1 AND "
+		    "overrides = 1 AND (?3 = 0 OR account = ?3) RETURNING seq, id",
 		    err) != 0) {
 		return -1;
 	}

@@ -30,7 +30,7 @@ export const kinds = [
   ...lists(['tags'], 64, (i) => `tag-${i}`),
   ...claims(['time_windows'], { nullable: true }),
   ...misspelt([...plain, ...Object.keys(limits), ...switches, ...triggers, ...published, ...subscribed, ...others].filter((name) => name !== 'email')),
-  ...unknown(['overrides', 'password_hash', 'token_key', 'iat', 'exp', 'issued_until', 'issued_set', 'superseded', 'permissions', 'src', 'oldPassword_']),
+  ...unknown(['overrides', 'password_hash', 'token_key', 'iat', 'exp', 'issued_until', 'issued_set', 'unknown_set', 'superseded', 'permissions', 'src', 'oldPassword_']),
   ['a field in camel case', { natsUsername: 'x' }, 'natsUsername', code.unknown, /did you mean "nats_username"/],
   ['another spelling of a field', { jwt_expire_at: '' }, 'jwt_expire_at', code.unknown, /did you mean "jwt_expires_at"/],
   ...badValues('nats_username', [['', /Cannot be blank/]], code.required),
