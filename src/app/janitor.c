@@ -155,6 +155,9 @@ static void
 look(struct janitor *janitor)
 {
 	int64_t now = clock_mono_ms(&clock_system);
+	if (janitor->params.heartbeat != NULL) {
+		heartbeat_look(janitor->params.heartbeat);
+	}
 	retire(janitor, now);
 	bury(janitor, now);
 }

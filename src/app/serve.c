@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "app/data_dir.h"
+#include "app/heartbeat.h"
 #include "app/janitor.h"
 #include "app/nats_auth.h"
 #include "app/nats_options.h"
@@ -25,6 +26,7 @@
 /* Everything that runs, in the order in which it starts. */
 struct daemon {
 	struct data_dir dir;
+	struct heartbeat *heartbeat;
 	struct nats_auth *auth;
 	struct nats_system nats;
 	struct api *api;
@@ -90,6 +92,7 @@ static void
 on_commit(void *ctx, const struct store_change *changes, size_t n)
 {
 	struct daemon *daemon = ctx;
+	heartbeat_on_commit(daemon->heartbeat);
 	publisher_on_commit(daemon->nats.publisher, changes, n);
 	service_on_commit(daemon->dir.service);
 }
@@ -149,6 +152,7 @@ start_janitor(struct daemon *daemon, const struct options *options, struct err *
 {
 	struct janitor_params params = {
 		.service = daemon->dir.service,
+		.heartbeat = daemon->heartbeat,
 		.count = nats_system_count_keys,
 		.count_ctx = &daemon->nats,
 		.hands = { .remove = nats_system_remove,
@@ -278,6 +282,16 @@ set_log_level(const char *level, struct err *err)
 			  "--log-level \"%s\": use debug, info, warn or error", level);
 }
 
+/* Its last beat is a commit, and who would hear of that is gone. */
+static void
+stop_heartbeat(struct daemon *daemon)
+{
+	if (daemon->heartbeat != NULL) {
+		store_on_commit(daemon->dir.store, NULL, NULL);
+		heartbeat_stop(daemon->heartbeat);
+	}
+}
+
 /* In the reverse order of the start: no request without a store, no answer without a
  * publisher. */
 static void
@@ -296,6 +310,7 @@ daemon_stop(struct daemon *daemon)
 	publisher_free(daemon->nats.publisher);
 	live_free(daemon->nats.live);
 	nats_auth_free(daemon->auth);
+	stop_heartbeat(daemon);
 	data_dir_close(&daemon->dir);
 }
 
@@ -368,6 +383,7 @@ command_serve(const struct options *options)
 	}
 	enum exit_code code = EXIT_OK;
 	if (ensure_operator(&daemon, options->values[OPTION_OPERATOR], &err) != 0 ||
+		heartbeat_start(&daemon.dir, &daemon.heartbeat, &err) != 0 ||
 		start_nats(&daemon, options, &nats, &err) != 0 ||
 		start_janitor(&daemon, options, &err) != 0 ||
 		start_http(&daemon, options->values[OPTION_LISTEN], &err) != 0 ||

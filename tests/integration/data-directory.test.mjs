@@ -68,7 +68,7 @@ test('serve initialises a missing or an empty directory by itself', async (t) =>
       if (file !== 'nats') assert.equal(await mode(join(data, file)), '600', file);
     }
     assert.equal((await daemon.stop()).code, 0);
-    assert.deepEqual(Object.keys(await contents(data)).sort(), ['master.key', 'natsid.db']);
+    assert.deepEqual(Object.keys(await contents(data)).sort(), ['heartbeat', 'master.key', 'natsid.db']);
   }
 });
 

@@ -288,7 +288,7 @@ test('no sealed seed is left over for a user that was deleted', () => {
 
 test('the data directory and all in it are the owner\'s alone', async () => {
   assert.equal((await stat(data)).mode & 0o777, 0o700);
-  for (const name of ['natsid.db', 'natsid.db-wal', 'natsid.db-shm', 'master.key', 'lock']) {
+  for (const name of ['natsid.db', 'natsid.db-wal', 'natsid.db-shm', 'master.key', 'lock', 'heartbeat']) {
     assert.equal(modes[name]?.toString(8), '600', name);
   }
 });

@@ -19,7 +19,7 @@ async function endsCleanly(daemon, data, signal = 'SIGTERM') {
   ]);
   assert.deepEqual(ended, { code: 0, signal: null }, daemon.output.stderr);
   assert.match(daemon.output.stderr, new RegExp(`stopping signal=${signal}[^]*stopped`));
-  assert.deepEqual(Object.keys(await contents(data)).filter((name) => name !== 'nats'), ['master.key', 'natsid.db']);
+  assert.deepEqual(Object.keys(await contents(data)).filter((name) => name !== 'nats'), ['heartbeat', 'master.key', 'natsid.db']);
   await checkDatabase(data);
   return performance.now() - start;
 }
