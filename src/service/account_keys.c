@@ -5,6 +5,7 @@
 #include "store/account.h"
 #include "store/budget.h"
 #include "store/publish.h"
+#include "store/restored.h"
 #include "store/revocation.h"
 
 #include <stdlib.h>
@@ -533,23 +534,8 @@ remove_scoped(struct store_tx *tx, const struct account_keys *keys, struct err *
 	return rc;
 }
 
-/* Which users got creds of a newer set since the backup is not known. Any may have: else
- * what revokes them later would believe that no key is left that signed for them. */
-static int
-assume_newest(struct store_tx *tx, const struct account_keys *keys, struct err *err)
-{
-	int64_t newest = 0;
-	int64_t oldest = keys->key_set;
-	for (size_t i = 0; i < keys->old_len; i++) {
-		int64_t key_set = keys->old[i].key_set;
-		newest = !keys->goes[i] && key_set > newest ? key_set : newest;
-		oldest = key_set < oldest ? key_set : oldest;
-	}
-	return newest > oldest ? store_user_raise_signed(tx, keys->account, newest, err)
-			       : 0;
-}
-
-/* For the same reason no revocation goes while a key stays. */
+/* Which users got creds since the backup is not known, so no revocation goes while a key
+ * stays. */
 static int
 remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
@@ -559,7 +545,7 @@ remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err
 	}
 	return remove_scoped(tx, keys, err) != 0 || remove_sets(tx, keys, err) != 0
 		? -1
-		: assume_newest(tx, keys, err);
+		: store_restored_users_of(tx, keys->account, err);
 }
 
 int

@@ -16,14 +16,28 @@ change(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t *out
 }
 
 /* Every set has a plain key. One that did not sign yet may have begun to. */
+#define SET_UNKNOWN \
+	"UPDATE users SET issued_at = iif(issued_at = 0, ?1, issued_at), " \
+	"unknown_set = coalesce((SELECT max(k.key_set) FROM signing_keys k WHERE " \
+	"k.account = users.account AND k.role IS NULL), 0), version = version + 1"
+
 int
 store_restored_users(struct store_tx *tx, int64_t *out_users, struct err *err)
 {
-	return change(tx, STORE_STMT_RESTORED_USERS,
-		"UPDATE users SET issued_at = iif(issued_at = 0, ?1, issued_at), "
-		"unknown_set = coalesce((SELECT max(k.key_set) FROM signing_keys k WHERE "
-		"k.account = users.account AND k.role IS NULL), 0)",
-		out_users, err);
+	return change(tx, STORE_STMT_RESTORED_USERS, SET_UNKNOWN, out_users, err);
+}
+
+int
+store_restored_users_of(struct store_tx *tx, int64_t account, struct err *err)
+{
+	STORE_STMT_AUTO stmt = { 0 };
+	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_RESTORED_USERS_OF,
+		    SET_UNKNOWN " WHERE account = ?2", err) != 0) {
+		return -1;
+	}
+	store_stmt_bind_int(&stmt, 1, store_tx_now(tx));
+	store_stmt_bind_int(&stmt, 2, account);
+	return store_stmt_run(&stmt, NULL, err);
 }
 
 /* What refuses all of the account dates the user's JWTs later than its row does. */

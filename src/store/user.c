@@ -161,22 +161,6 @@ store_user_count_signed(struct store_conn *conn, int64_t account, int64_t key_se
 }
 
 int
-store_user_raise_signed(
-	struct store_tx *tx, int64_t account, int64_t key_set, struct err *err)
-{
-	STORE_STMT_AUTO stmt = { 0 };
-	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_USER_RAISE_SIGNED,
-		    "UPDATE users SET issued_set = ?2, version = version + 1 "
-		    "WHERE account = ?1 AND issued_at > 0 AND issued_set < ?2",
-		    err) != 0) {
-		return -1;
-	}
-	store_stmt_bind_int(&stmt, 1, account);
-	store_stmt_bind_int(&stmt, 2, key_set);
-	return store_stmt_run(&stmt, NULL, err);
-}
-
-int
 store_user_check_premises(
 	struct store_tx *tx, const struct store_user_premises *premises, struct err *err)
 {

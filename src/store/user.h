@@ -44,10 +44,6 @@ int store_user_mark_issued(struct store_tx *tx, const struct store_user_mark *ma
 int store_user_count_signed(struct store_conn *conn, int64_t account, int64_t key_set,
 	int64_t role, int64_t *out_count, struct err *err) MUST_CHECK;
 
-/* Every user of the account that has a JWT may have one of this set. */
-int store_user_raise_signed(struct store_tx *tx, int64_t account, int64_t key_set,
-	struct err *err) MUST_CHECK;
-
 /* What a write of a user was prepared for. ERR_STALE when something of it is no longer
  * so. */
 struct store_user_premises {

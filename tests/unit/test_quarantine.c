@@ -743,6 +743,21 @@ test_retires_half_a_set(void **state)
 	assert_int_equal(keys(w, "key_set = 2"), 2);
 }
 
+/* A database that is behind does not know who got creds since. */
+static void
+test_doubts_who_has_creds(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	char user[RAND_ID_SIZE];
+	make_people(w, &people);
+	temp_make_user(&w->t, "three", w->id, people.role, user);
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
+	adopt(w);
+	revoke(w, user);
+	assert_int_equal(revocations(w, "cause = 'revoke' AND expires = 0"), 1);
+}
+
 /* What another hand made is not believed. */
 static void
 test_foreign_retires_nothing(void **state)
@@ -1231,6 +1246,7 @@ main(void)
 		TEST(test_renews_activations),
 		TEST(test_retires_scoped_key),
 		TEST(test_retires_half_a_set),
+		TEST(test_doubts_who_has_creds),
 		TEST(test_foreign_retires_nothing),
 		TEST(test_override_takes_nothing),
 		TEST(test_unreadable),
