@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The only file that knows nats.c. */
+ * With link_options.c and link_words.c, all that knows nats.c. */
 #include "bus/link.h"
 
 #include "base/str.h"
+#include "bus/link_options.h"
+#include "bus/link_words.h"
 
 #include <nats/nats.h>
 
@@ -12,9 +14,7 @@
 #include <string.h>
 
 enum {
-	IO_BUFFER_SIZE = 64 * 1024,
 	DELIVERY_THREADS = 2,
-	PINGS_OUT_MAX = 2,
 	/* Of one subscription, until nats.c drops messages. */
 	PENDING_MESSAGES_MAX = 65536,
 	PENDING_BYTES_MAX = 64 * 1024 * 1024,
@@ -99,57 +99,15 @@ handler_leave(struct bus_link *link)
 
 /* ---- words for what nats.c says ------------------------------------------------ */
 
-/* A server's text may hold anything. */
-static void
-copy_shown(char out[static BUS_ERROR_SIZE], const char *text)
-{
-	str_fmt_cut(out, BUS_ERROR_SIZE, "%s", text);
-	for (char *c = out; *c != '\0'; c++) {
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-			*c = '?';
-	}
-}
-
-static enum err_code
-code_of(natsStatus status)
-{
-	/* Most of nats.c's statuses need no code of their own here. */
-	if (status == NATS_CONNECTION_AUTH_FAILED || status == NATS_NOT_PERMITTED)
-		return ERR_UNAUTHENTICATED;
-	if (status == NATS_TIMEOUT)
-		return ERR_TIMEOUT;
-	if (status == NATS_NO_MEMORY)
-		return ERR_NOMEM;
-	if (status == NATS_MAX_PAYLOAD)
-		return ERR_TOO_LARGE;
-	if (status == NATS_INVALID_ARG || status == NATS_INVALID_SUBJECT)
-		return ERR_INVALID;
-	return ERR_UNAVAILABLE;
-}
-
-/* Only right after the call that failed, on its thread: otherwise nats.c's text is
- * stale. */
-static const char *
-nats_words(natsStatus status)
-{
-	natsStatus last = NATS_OK;
-	const char *text = nats_GetLastError(&last);
-
-	if (text == NULL || last != status)
-		return natsStatus_GetText(status);
-	const char *place_end = strstr(text, "): "); /* "(conn.c:2088): what happened" */
-	return text[0] == '(' && place_end != NULL ? place_end + 3 : text;
-}
-
-/* As above. */
+/* Only right after the call that failed, on its thread. */
 static void
 copy_words(
 	const struct bus_link *link, natsStatus status, char out[static BUS_ERROR_SIZE])
 {
 	/* Nobody promises that nats.c's own words leave the URL's password out. */
-	copy_shown(out,
+	link_words_copy(out,
 		link->params.url->has_userinfo ? natsStatus_GetText(status)
-					       : nats_words(status));
+					       : link_words_of(status));
 }
 
 /* As above. */
@@ -160,7 +118,7 @@ status_err(
 	char shown[BUS_ERROR_SIZE] = "";
 
 	copy_words(link, status, shown);
-	return err_set(err, code_of(status), "%s: %s", what, shown);
+	return err_set(err, link_words_code(status), "%s: %s", what, shown);
 }
 
 /* ---- nats.c's calls to us ------------------------------------------------------ */
@@ -245,9 +203,9 @@ on_async_error(natsConnection *nc, natsSubscription *sub, natsStatus status, voi
 	(void)sub;
 	if (text == NULL || text[0] == '\0' || last != status)
 		text = natsStatus_GetText(status);
-	copy_shown(shown, text);
+	link_words_copy(shown, text);
 	if (status == NATS_CONNECTION_AUTH_FAILED) /* the server hangs up next */
-		copy_shown(link->refusal, text);
+		link_words_copy(link->refusal, text);
 	if (!handler_enter(link, false))
 		return;
 	link->params.handler->on_trouble(link->params.ctx, link->params.epoch, shown);
@@ -272,7 +230,7 @@ on_closed(natsConnection *nc, void *ctx)
 		text = "connection closed by the server";
 	else if (status != NATS_ERR || text == NULL || text[0] == '\0')
 		text = natsStatus_GetText(status);
-	copy_shown(shown, text);
+	link_words_copy(shown, text);
 	pthread_mutex_lock(&link->lock);
 	link->lost = true;
 	memcpy(link->lost_text, shown, sizeof(link->lost_text));
@@ -347,109 +305,16 @@ bus_link_library_open(struct err *err)
 }
 
 static natsStatus
-set_options(struct bus_link *link, natsOptions *opts)
+set_callbacks(struct bus_link *link, natsOptions *opts)
 {
-	const struct bus_params *bus = link->params.bus;
-	natsStatus s = natsOptions_SetURL(opts, link->params.url->full);
+	natsStatus s = natsOptions_SetClosedCB(opts, on_closed, link);
 
-	if (s == NATS_OK)
-		s = natsOptions_SetName(opts, bus->name);
-	if (s == NATS_OK)
-		s = natsOptions_SetAllowReconnect(opts, false);
-	if (s == NATS_OK)
-		s = natsOptions_SetRetryOnFailedConnect(opts, false, NULL, NULL);
-	if (s == NATS_OK)
-		s = natsOptions_SetIgnoreDiscoveredServers(opts, true);
-	if (s == NATS_OK)
-		s = natsOptions_SetTimeout(opts, bus->connect_timeout_ms);
-	if (s == NATS_OK)
-		s = natsOptions_SetPingInterval(opts, bus->ping_interval_ms);
-	if (s == NATS_OK)
-		s = natsOptions_SetMaxPingsOut(opts, PINGS_OUT_MAX);
-	if (s == NATS_OK)
-		s = natsOptions_SetWriteDeadline(opts, bus->write_deadline_ms);
-	if (s == NATS_OK)
-		s = natsOptions_SetIOBufSize(opts, IO_BUFFER_SIZE);
-	if (s == NATS_OK)
-		s = natsOptions_SetFailRequestsOnDisconnect(opts, true);
-	if (s == NATS_OK)
-		s = natsOptions_UseGlobalMessageDelivery(opts, true);
-	if (s == NATS_OK) /* nats.c's own inboxes come from rand() */
-		s = natsOptions_SetCustomInboxPrefix(opts, link->params.inbox);
-	if (s == NATS_OK)
-		s = natsOptions_SetClosedCB(opts, on_closed, link);
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(opts, on_async_error, link);
-	if (s == NATS_OK && bus->user_jwt != NULL)
+	if (s == NATS_OK && link->params.bus->user_jwt != NULL)
 		s = natsOptions_SetUserCredentialsCallbacks(
 			opts, on_jwt_wanted, link, on_nonce, link);
-	if (s == NATS_OK) /* what it hears of others must not be its own */
-		s = natsOptions_SetNoEcho(opts, true);
 	return s;
-}
-
-/* Who names a CA or a certificate never talks in the clear: the server's first line,
- * which says whether it speaks TLS, could be anybody's. */
-static bool
-wants_tls(const struct bus_link *link)
-{
-	const struct bus_params *bus = link->params.bus;
-
-	return link->params.url->tls || bus->ca_file != NULL || bus->cert_file != NULL;
-}
-
-/* A server may require TLS whatever the URL says: then its certificate must fit, too. */
-static natsStatus
-set_tls(struct bus_link *link, natsOptions *opts)
-{
-	const struct bus_params *bus = link->params.bus;
-	natsStatus s = natsOptions_SetExpectedHostname(opts, link->params.url->host);
-
-	if (s == NATS_OK && bus->ca_file != NULL)
-		s = natsOptions_LoadCATrustedCertificates(opts, bus->ca_file);
-	if (s == NATS_OK && bus->cert_file != NULL)
-		s = natsOptions_LoadCertificatesChain(
-			opts, bus->cert_file, bus->key_file);
-	if (s == NATS_OK && wants_tls(link))
-		s = natsOptions_SetSecure(opts, true);
-	return s;
-}
-
-static int
-file_err(natsStatus status, const char *what, struct err *err)
-{
-	char shown[BUS_ERROR_SIZE] = "";
-
-	if (status == NATS_OK)
-		return 0;
-	copy_shown(shown, nats_words(status));
-	return err_set(err, status == NATS_NO_MEMORY ? ERR_NOMEM : ERR_INVALID, "%s: %s",
-		what, shown);
-}
-
-int
-bus_link_check_ca(const char *ca_file, struct err *err)
-{
-	natsOptions *opts = NULL;
-	natsStatus s = natsOptions_Create(&opts);
-
-	if (s == NATS_OK)
-		s = natsOptions_LoadCATrustedCertificates(opts, ca_file);
-	natsOptions_Destroy(opts);
-	return file_err(s, "no certificates in PEM form can be read from it", err);
-}
-
-int
-bus_link_check_pair(const char *cert_file, const char *key_file, struct err *err)
-{
-	natsOptions *opts = NULL;
-	natsStatus s = natsOptions_Create(&opts);
-
-	if (s == NATS_OK)
-		s = natsOptions_LoadCertificatesChain(opts, cert_file, key_file);
-	natsOptions_Destroy(opts);
-	return file_err(
-		s, "they are not a certificate and its private key in PEM form", err);
 }
 
 static int
@@ -460,16 +325,17 @@ connect_err(const struct bus_link *link, natsStatus status, struct err *err)
 		return -1;
 	}
 	/* With TLS 1.3 that is all that is heard of a certificate that is refused. */
-	if (strstr(nats_words(status), "got ''") != NULL)
+	if (strstr(link_words_of(status), "got ''") != NULL)
 		return err_set(err, ERR_UNAVAILABLE,
 			"cannot connect: the server hung up%s",
-			wants_tls(link) ? "; perhaps it wants another client certificate"
-					: "");
+			link_options_want_tls(&link->params)
+				? "; perhaps it wants another client certificate"
+				: "");
 	/* A login is made for each connect: it is neither revoked nor too old. */
 	if (status == NATS_CONNECTION_AUTH_FAILED && link->params.bus->user_jwt != NULL) {
 		char shown[BUS_ERROR_SIZE] = "";
 		copy_words(link, status, shown);
-		return err_set(err, code_of(status),
+		return err_set(err, link_words_code(status),
 			"cannot connect: %.60s; perhaps the server trusts another "
 			"operator than that of this data directory (--data)",
 			shown);
@@ -485,9 +351,9 @@ connect_link(struct bus_link *link, struct err *err)
 	int rc = -1;
 
 	if (s == NATS_OK)
-		s = set_options(link, opts);
+		s = link_options_set(&link->params, opts);
 	if (s == NATS_OK)
-		s = set_tls(link, opts);
+		s = set_callbacks(link, opts);
 	if (s != NATS_OK) {
 		status_err(link, s, "cannot set up a connection", err);
 		goto out;
