@@ -154,12 +154,13 @@ heartbeat_look(struct heartbeat *heartbeat)
 /* ---- the start ---- */
 
 /* Which of two that differ is the older one does not matter, and cannot be told where
- * backups were restored more than once. */
+ * backups were restored more than once. No file has followed where nothing came before
+ * the last beat: that was the first one, and natsid was killed after it. */
 enum heartbeat_history
 heartbeat_judge(const struct store_heartbeat *database, const char *file)
 {
-	if (file == NULL) {
-		return database->last[0] == '\0' ? HEARTBEAT_NEW : HEARTBEAT_RESTORED;
+	if (file == NULL || (file[0] == '\0' && database->last[0] != '\0')) {
+		return database->before[0] == '\0' ? HEARTBEAT_NEW : HEARTBEAT_RESTORED;
 	}
 	return file[0] != '\0' &&
 			(str_equal(file, database->last) ||
@@ -189,6 +190,9 @@ mark_restored(const struct heartbeat *heartbeat, const struct store_heartbeat *d
 	char file_at[CLOCK_TEXT_MAX];
 	if (service_restored(heartbeat->dir->service, &restored, err) != 0) {
 		return err_prefix(err, "a backup was restored");
+	}
+	if (restored.users == 0) {
+		return 0; /* there was nothing to forget */
 	}
 	time_of(database->last, database_at);
 	time_of(file, file_at);

@@ -155,9 +155,6 @@ static void
 look(struct janitor *janitor)
 {
 	int64_t now = clock_mono_ms(&clock_system);
-	if (janitor->params.heartbeat != NULL) {
-		heartbeat_look(janitor->params.heartbeat);
-	}
 	retire(janitor, now);
 	bury(janitor, now);
 }

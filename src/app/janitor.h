@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A thread that carries out what was planned for later: signing keys that retire, and
- * deleted accounts that leave the servers. And it keeps the heartbeat going. */
+ * deleted accounts that leave the servers. */
 #ifndef APP_JANITOR_H
 #define APP_JANITOR_H
 
-#include "app/heartbeat.h"
 #include "base/err.h"
 #include "service/account_key_plans.h"
 #include "service/tombstone.h"
@@ -14,7 +13,6 @@ struct janitor;
 /* Looks at once, and then again and again until it is stopped. */
 struct janitor_params {
 	struct service *service; /* borrowed */
-	struct heartbeat *heartbeat; /* borrowed; NULL: none */
 	int64_t interval_ms; /* 0 means [1000] between two looks at dates */
 	int64_t count_ms; /* 0 means [10000] between two counts, which ask all servers */
 	count_connections_fn count; /* NULL: no NATS */

@@ -152,7 +152,6 @@ start_janitor(struct daemon *daemon, const struct options *options, struct err *
 {
 	struct janitor_params params = {
 		.service = daemon->dir.service,
-		.heartbeat = daemon->heartbeat,
 		.count = nats_system_count_keys,
 		.count_ctx = &daemon->nats,
 		.hands = { .remove = nats_system_remove,
@@ -342,6 +341,19 @@ exit_code_of(const struct err *err)
 	return EXIT_FAILED;
 }
 
+/* The main thread has nothing else to do, and waits for nobody. */
+static int
+wait_for_signal(struct daemon *daemon, const sigset_t *signals)
+{
+	static const struct timespec a_second = { .tv_sec = 1 };
+	int number = -1;
+	while (number < 0) {
+		number = sigtimedwait(signals, NULL, &a_second);
+		heartbeat_look(daemon->heartbeat);
+	}
+	return number;
+}
+
 enum exit_code
 command_serve(const struct options *options)
 {
@@ -391,10 +403,7 @@ command_serve(const struct options *options)
 		command_failed(&err);
 		code = exit_code_of(&err);
 	} else {
-		int waited = 0;
-		do {
-			waited = sigwait(&signals, &signal_number);
-		} while (waited != 0);
+		signal_number = wait_for_signal(&daemon, &signals);
 		log_info("stopping",
 			LOG_STR("signal",
 				signal_number == SIGINT ? "SIGINT" : "SIGTERM"));

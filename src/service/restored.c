@@ -71,7 +71,7 @@ mark(struct store_tx *tx, void *ctx, struct err *err)
 		store_restored_links(tx, &restored->links, err) != 0) {
 		return -1;
 	}
-	return audit(tx, err);
+	return restored->users > 0 ? audit(tx, err) : 0;
 }
 
 int

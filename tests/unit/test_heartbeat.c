@@ -29,9 +29,15 @@ struct stage {
 static int
 set_up(void **state)
 {
+	char account[RAND_ID_SIZE];
+	char role[RAND_ID_SIZE];
+	char user[RAND_ID_SIZE];
 	struct stage *s = calloc(1, sizeof(*s));
 	assert_non_null(s);
 	temp_service_init(&s->t);
+	temp_make_account(&s->t, "acme", account);
+	temp_make_role(&s->t, "sensor", role);
+	temp_make_user(&s->t, "one", account, role, user);
 	s->dir = (struct data_dir){ .path = s->t.temp.dir,
 		.lock_fd = -1,
 		.store = s->t.temp.store,
@@ -147,12 +153,13 @@ test_judge(void **state)
 		/* ahead of it, far behind it, of another copy */
 		{ { "b 2", "a 1" }, "c 3", HEARTBEAT_RESTORED },
 		{ { "b 2", "a 1" }, "b 3", HEARTBEAT_RESTORED },
-		/* removed; the first beat of all, too */
+		/* removed; killed after the first beat of all */
 		{ { "b 2", "a 1" }, NULL, HEARTBEAT_RESTORED },
-		{ { "a 1", "" }, NULL, HEARTBEAT_RESTORED },
+		{ { "a 1", "" }, NULL, HEARTBEAT_NEW },
 		/* damaged */
 		{ { "b 2", "a 1" }, "", HEARTBEAT_RESTORED },
-		{ { "a 1", "" }, "", HEARTBEAT_RESTORED },
+		{ { "a 1", "" }, "", HEARTBEAT_NEW },
+		{ { "a 1", "" }, "b 2", HEARTBEAT_RESTORED },
 		{ { "b 2", "a 1" }, "b 2 ", HEARTBEAT_RESTORED },
 		/* a backup from before it was served */
 		{ { "", "" }, "a 1", HEARTBEAT_RESTORED },
@@ -220,6 +227,16 @@ test_restored(void **state)
 	check_start(s, true);
 	temp_store_exec(&s->t.temp, "DELETE FROM settings WHERE key LIKE 'heartbeat%'");
 	check_start(s, true);
+}
+
+/* Made in the place of a lost one, beside what that left. */
+static void
+test_empty(void **state)
+{
+	struct stage *s = *state;
+	write_file(s, "ahead 7");
+	temp_store_exec(&s->t.temp, "DELETE FROM users");
+	check_start(s, false);
 }
 
 static void
@@ -317,6 +334,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_restored, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_empty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unreadable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_restored_twice, set_up, tear_down),
