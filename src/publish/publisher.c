@@ -294,6 +294,7 @@ recover(struct publisher *p)
 {
 	struct bus_status status;
 	publish_restart_active(p);
+	publish_want_look_all(p); /* some may have told of other hands */
 	p->round = ROUND_REST;
 	bus_status(p->bus, &status);
 	p->up = false;

@@ -313,7 +313,9 @@ take_roster(struct publisher *p)
 	for (size_t i = 0; i < answered; i++) {
 		(void)publish_heard(p, p->round_roster.servers[i].id); /* or it is new */
 	}
-	if (!complete) {
+	if (complete) {
+		p->overflow_until = 0;
+	} else {
 		keep_silent(p);
 	}
 	p->silent = p->round_roster.len > answered;
