@@ -534,8 +534,8 @@ remove_scoped(struct store_tx *tx, const struct account_keys *keys, struct err *
 	return rc;
 }
 
-/* Which users got creds since the backup is not known, so no revocation goes while a key
- * stays. */
+/* Which users got creds since the backup is not known, nor who of the suspended was
+ * active again; so no revocation goes while a key stays. */
 static int
 remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err *err)
 {
@@ -545,7 +545,7 @@ remove_restored(struct store_tx *tx, const struct account_keys *keys, struct err
 	}
 	return remove_scoped(tx, keys, err) != 0 || remove_sets(tx, keys, err) != 0
 		? -1
-		: store_restored_users_of(tx, keys->account, err);
+		: store_restored_account(tx, keys->account, err);
 }
 
 int

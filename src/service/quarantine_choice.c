@@ -58,7 +58,7 @@ revokes_key(const struct jwt_revocation *entry, struct nkey_public *out)
 /* Entries of what is no user refuse nobody. */
 static int
 adopt_entry(struct store_tx *tx, struct choosing *choosing,
-	const struct jwt_revocation *entry, int64_t *latest, struct err *err)
+	const struct jwt_revocation *entry, struct err *err)
 {
 	struct nkey_public key;
 	bool all = str_equal(entry->key, "*");
@@ -67,19 +67,21 @@ adopt_entry(struct store_tx *tx, struct choosing *choosing,
 		return 0;
 	}
 	choosing->choice.revocations++;
-	*latest = at > *latest ? at : *latest;
 	return store_revocation_adopt(
 		tx, choosing->look.account.head.seq, all ? NULL : &key, at, err);
 }
 
 /* There is always room for one entry, and it refuses at least as much. */
 static int
-make_room(struct store_tx *tx, struct choosing *choosing, int64_t latest, struct err *err)
+make_room(struct store_tx *tx, struct choosing *choosing, struct err *err)
 {
 	int64_t seq = choosing->look.account.head.seq;
 	int64_t bytes = 0;
+	int64_t latest = 0;
 	struct err full = { 0 };
-	if (store_budget_account(store_tx_conn(tx), seq, &bytes, err) != 0) {
+	struct store_conn *conn = store_tx_conn(tx);
+	if (store_budget_account(conn, seq, &bytes, err) != 0 ||
+		store_revocation_latest(conn, seq, &latest, err) != 0) {
 		return -1;
 	}
 	if (latest == 0 || budget_check(bytes, BUDGET_SUSPENSIONS, &full) == 0) {
@@ -93,13 +95,12 @@ static int
 adopt_revocations(struct store_tx *tx, struct choosing *choosing, struct err *err)
 {
 	const struct jwt_account *seen = &choosing->seen.claims.as.account;
-	int64_t latest = 0;
 	for (size_t i = 0; i < seen->revocations_len; i++) {
-		if (adopt_entry(tx, choosing, &seen->revocations[i], &latest, err) != 0) {
+		if (adopt_entry(tx, choosing, &seen->revocations[i], err) != 0) {
 			return -1;
 		}
 	}
-	return make_room(tx, choosing, latest, err);
+	return make_room(tx, choosing, err);
 }
 
 static int

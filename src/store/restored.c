@@ -27,12 +27,29 @@ store_restored_users(struct store_tx *tx, int64_t *out_users, struct err *err)
 	return change(tx, STORE_STMT_RESTORED_USERS, SET_UNKNOWN, out_users, err);
 }
 
+/* What refuses all of the account dates the user's JWTs later than its row does. */
+#define REFUSE_SUSPENDED(where) \
+	"INSERT INTO revocations (account, public_key, cause, at, key_set, created) " \
+	"SELECT u.account, u.public_key, 'suspend', max(?1 / 1000, u.iat, " \
+	"coalesce((SELECT r.at + 1 FROM revocations r WHERE r.account = u.account AND " \
+	"r.public_key = x'' AND r.cause = 'all'), 0)), u.unknown_set, ?1 " \
+	"FROM users u WHERE u.active = 0" where \
+	" ON CONFLICT (account, public_key, cause) DO UPDATE SET " \
+	"at = max(at, excluded.at), expires = 0, key_set = excluded.key_set"
+
 int
-store_restored_users_of(struct store_tx *tx, int64_t account, struct err *err)
+store_restored_suspend(struct store_tx *tx, int64_t *out_users, struct err *err)
+{
+	return change(
+		tx, STORE_STMT_RESTORED_SUSPEND, REFUSE_SUSPENDED(""), out_users, err);
+}
+
+static int
+change_one(struct store_tx *tx, enum store_stmt_id id, const char *sql, int64_t account,
+	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
-	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_RESTORED_USERS_OF,
-		    SET_UNKNOWN " WHERE account = ?2", err) != 0) {
+	if (store_stmt_open(&stmt, store_tx_conn(tx), id, sql, err) != 0) {
 		return -1;
 	}
 	store_stmt_bind_int(&stmt, 1, store_tx_now(tx));
@@ -40,19 +57,14 @@ store_restored_users_of(struct store_tx *tx, int64_t account, struct err *err)
 	return store_stmt_run(&stmt, NULL, err);
 }
 
-/* What refuses all of the account dates the user's JWTs later than its row does. */
 int
-store_restored_suspend(struct store_tx *tx, int64_t *out_users, struct err *err)
+store_restored_account(struct store_tx *tx, int64_t account, struct err *err)
 {
-	return change(tx, STORE_STMT_RESTORED_SUSPEND,
-		"INSERT INTO revocations (account, public_key, cause, at, key_set, "
-		"created) SELECT u.account, u.public_key, 'suspend', "
-		"max(?1 / 1000, u.iat, coalesce((SELECT r.at + 1 FROM revocations r "
-		"WHERE r.account = u.account AND r.public_key = x'' AND "
-		"r.cause = 'all'), 0)), u.unknown_set, ?1 FROM users u WHERE "
-		"u.active = 0 ON CONFLICT (account, public_key, cause) DO UPDATE SET "
-		"at = max(at, excluded.at), expires = 0, key_set = excluded.key_set",
-		out_users, err);
+	return change_one(tx, STORE_STMT_RESTORED_USERS_OF,
+		       SET_UNKNOWN " WHERE account = ?2", account, err) != 0
+		? -1
+		: change_one(tx, STORE_STMT_RESTORED_SUSPEND_OF,
+			  REFUSE_SUSPENDED(" AND u.account = ?2"), account, err);
 }
 
 static int

@@ -10,14 +10,14 @@
 int
 store_restored_users(struct store_tx *tx, int64_t *out_users, struct err *err) MUST_CHECK;
 
-/* The same of the users of one account. */
-int
-store_restored_users_of(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
-
 /* Refuses who is suspended, up to now and for good: it may have been activated, and given
  * creds. After store_restored_users. */
 int store_restored_suspend(
 	struct store_tx *tx, int64_t *out_users, struct err *err) MUST_CHECK;
+
+/* Both, of the users of one account. */
+int
+store_restored_account(struct store_tx *tx, int64_t account, struct err *err) MUST_CHECK;
 
 /* An account of which users are refused as they are suspended. */
 struct store_restored_account {

@@ -277,6 +277,15 @@ store_revocation_key_at(struct store_conn *conn, int64_t account,
 }
 
 int
+store_revocation_latest(
+	struct store_conn *conn, int64_t account, int64_t *out_at, struct err *err)
+{
+	return ask(conn, STORE_STMT_REVOCATION_LATEST,
+		"SELECT max(at) FROM revocations WHERE account = ?1", account, NULL,
+		out_at, err);
+}
+
+int
 store_revocation_may_live(struct store_conn *conn, int64_t account,
 	const struct user *user, bool *out, struct err *err)
 {

@@ -82,6 +82,10 @@ int store_revocation_key_at(struct store_conn *conn, int64_t account,
 	const struct nkey_public *public_key, int64_t *out_at,
 	struct err *err) MUST_CHECK;
 
+/* The latest time up to which any JWT of the account is refused; 0: none is. */
+int store_revocation_latest(struct store_conn *conn, int64_t account, int64_t *out_at,
+	struct err *err) MUST_CHECK;
+
 /* Could a JWT that left for this user in this account still be taken? If not, there is
  * nothing to revoke. */
 int store_revocation_may_live(struct store_conn *conn, int64_t account,

@@ -758,6 +758,25 @@ test_doubts_who_has_creds(void **state)
 	assert_int_equal(revocations(w, "cause = 'revoke' AND expires = 0"), 1);
 }
 
+/* Nor who was let in again, and given creds. */
+static void
+test_doubts_who_is_suspended(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	struct user row = { .active = false };
+	char text[64];
+	make_people(w, &people);
+	temp_change_ok(&w->t, &user_collection, people.ids[0], &row, "active");
+	w->t.temp.clock.wall += 60 * 1000;
+	put_seen(w, &(struct seen){ .generation = 40, .iat = now_s(w) });
+	struct quarantine_choice choice = adopt(w);
+	assert_int_equal(choice.revoked_up_to, 0);
+	str_fmt_cut(text, sizeof(text), "cause = 'suspend' AND at >= %" PRId64, now_s(w));
+	assert_int_equal(revocations(w, text), 1);
+	assert_int_equal(revocations(w, "1"), 1);
+}
+
 /* What another hand made is not believed. */
 static void
 test_foreign_retires_nothing(void **state)
@@ -1247,6 +1266,7 @@ main(void)
 		TEST(test_retires_scoped_key),
 		TEST(test_retires_half_a_set),
 		TEST(test_doubts_who_has_creds),
+		TEST(test_doubts_who_is_suspended),
 		TEST(test_foreign_retires_nothing),
 		TEST(test_override_takes_nothing),
 		TEST(test_unreadable),
