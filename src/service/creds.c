@@ -76,6 +76,13 @@ check_in_force(const struct store_user_issue *row, struct err *err)
 			"The account of the user is suspended: activate it to get "
 			"creds.");
 	}
+	/* What is refused here is dated before what a user gets anew: it was taken over
+	 * from a server, and a renewal would go behind it. */
+	if (row->refused_at >= user_iat(&row->user, row->all_at)) {
+		return err_set(err, ERR_CONFLICT,
+			"A JWT that was adopted from a server revokes the user: "
+			"regenerate gives it creds that work.");
+	}
 	return 0;
 }
 

@@ -66,9 +66,13 @@ adopt_entry(struct store_tx *tx, struct choosing *choosing,
 	if (!all && !revokes_key(entry, &key)) {
 		return 0;
 	}
-	choosing->choice.revocations++;
-	return store_revocation_adopt(
-		tx, choosing->look.account.head.seq, all ? NULL : &key, at, err);
+	int64_t taken = 0;
+	if (store_revocation_adopt(tx, choosing->look.account.head.seq, all ? NULL : &key,
+		    at, &taken, err) != 0) {
+		return -1;
+	}
+	choosing->choice.revocations += (size_t)taken;
+	return 0;
 }
 
 /* There is always room for one entry, and it refuses at least as much. */
@@ -87,8 +91,9 @@ make_room(struct store_tx *tx, struct choosing *choosing, struct err *err)
 	if (latest == 0 || budget_check(bytes, BUDGET_SUSPENSIONS, &full) == 0) {
 		return 0;
 	}
+	int64_t taken = 0;
 	choosing->choice.revoked_up_to = latest;
-	return store_revocation_adopt(tx, seq, NULL, latest, err);
+	return store_revocation_adopt(tx, seq, NULL, latest, &taken, err);
 }
 
 static int

@@ -23,8 +23,9 @@ make_room(struct store_tx *tx, const struct store_restored_account *account,
 	if (budget_check(bytes, BUDGET_SUSPENSIONS, &full) == 0) {
 		return 0;
 	}
+	int64_t taken = 0;
 	restored->accounts_refused++;
-	return store_revocation_adopt(tx, account->seq, NULL, account->at, err);
+	return store_revocation_adopt(tx, account->seq, NULL, account->at, &taken, err);
 }
 
 static int

@@ -178,7 +178,8 @@ store_revocation_put_all(
 }
 
 static int
-adopt_all(struct store_tx *tx, int64_t account, int64_t at, struct err *err)
+adopt_all(struct store_tx *tx, int64_t account, int64_t at, int64_t *out_taken,
+	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_REVOCATION_ADOPT_ALL,
@@ -192,17 +193,19 @@ adopt_all(struct store_tx *tx, int64_t account, int64_t at, struct err *err)
 	store_stmt_bind_int(&stmt, 1, account);
 	store_stmt_bind_int(&stmt, 2, at);
 	store_stmt_bind_int(&stmt, 3, store_tx_now(tx));
-	return store_stmt_run(&stmt, NULL, err) != 0 ? -1
-						     : drop_covered(tx, account, err);
+	return store_stmt_run(&stmt, out_taken, err) != 0
+		? -1
+		: drop_covered(tx, account, err);
 }
 
 int
 store_revocation_adopt(struct store_tx *tx, int64_t account,
-	const struct nkey_public *public_key, int64_t at, struct err *err)
+	const struct nkey_public *public_key, int64_t at, int64_t *out_taken,
+	struct err *err)
 {
 	STORE_STMT_AUTO stmt = { 0 };
 	if (public_key == NULL) {
-		return adopt_all(tx, account, at, err);
+		return adopt_all(tx, account, at, out_taken, err);
 	}
 	if (store_stmt_open(&stmt, store_tx_conn(tx), STORE_STMT_REVOCATION_ADOPT,
 		    "INSERT INTO revocations (account, public_key, cause, at, created) "
@@ -218,7 +221,7 @@ store_revocation_adopt(struct store_tx *tx, int64_t account,
 	store_stmt_bind_key(&stmt, 2, public_key);
 	store_stmt_bind_int(&stmt, 3, at);
 	store_stmt_bind_int(&stmt, 4, store_tx_now(tx));
-	return store_stmt_run(&stmt, NULL, err);
+	return store_stmt_run(&stmt, out_taken, err);
 }
 
 int

@@ -60,9 +60,11 @@ int store_revocation_put_all(
 
 /* Takes over what a JWT of the account refused: a key, or all users (NULL). Nothing is
  * known of the JWTs that it is about, so the entry has no end and is of no key set. One
- * of our own that refuses as much for as long stands for it. */
+ * of our own that refuses as much for as long stands for it: then *out_taken is 0, and
+ * else 1. */
 int store_revocation_adopt(struct store_tx *tx, int64_t account,
-	const struct nkey_public *public_key, int64_t at, struct err *err) MUST_CHECK;
+	const struct nkey_public *public_key, int64_t at, int64_t *out_taken,
+	struct err *err) MUST_CHECK;
 
 /* Deletes the entries of the account for JWTs that no key may have signed any more: those
  * of sets older than this, the oldest that is left. */

@@ -31,6 +31,8 @@ open_issue(struct store_stmt *stmt, struct store_conn *conn, struct err *err)
 		"(SELECT default_lifetime FROM roles WHERE seq = t.role), "
 		"coalesce((SELECT at FROM revocations WHERE account = t.account AND "
 		"public_key = x'' AND cause = 'all'), 0), "
+		"coalesce((SELECT max(at) FROM revocations WHERE account = t.account AND "
+		"public_key = t.public_key), 0), "
 		"" STORE_VAULT_SEED_COLUMNS("s") ", " STORE_VAULT_SEED_COLUMNS("u")
 			ISSUE_FROM);
 	int rc = buf_finish(&sql, err);
@@ -45,7 +47,7 @@ static int
 read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct err *err)
 {
 	int at = store_row_columns(&user_collection);
-	int signing = at + 6;
+	int signing = at + 7;
 	int own = signing + STORE_VAULT_SEED_COLUMN_COUNT;
 	if (store_stmt_is_null(stmt, signing)) {
 		return err_set(
@@ -56,6 +58,7 @@ read_issue(const struct store_stmt *stmt, struct store_user_issue *out, struct e
 	out->key_set = store_stmt_int(stmt, at + 3);
 	out->role_lifetime = store_stmt_int(stmt, at + 4);
 	out->all_at = store_stmt_int(stmt, at + 5);
+	out->refused_at = store_stmt_int(stmt, at + 6);
 	out->has_user_seed = !store_stmt_is_null(stmt, own);
 	if (store_stmt_blob(stmt, at + 2, out->account_key.bytes,
 		    sizeof(out->account_key.bytes), err) != 0 ||

@@ -18,6 +18,7 @@ struct store_user_issue {
 	int64_t key_set; /* that signs in the account */
 	int64_t role_lifetime; /* seconds, as the role says; 0: it does not */
 	int64_t all_at; /* unix seconds: the revocation of all users of the account */
+	int64_t refused_at; /* the same of the user */
 	/* of the scoped key of (account, role), with overrides of the plain one */
 	struct store_vault_seed signing_seed;
 	bool has_user_seed; /* not for a key that was brought along */

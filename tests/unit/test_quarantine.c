@@ -338,13 +338,14 @@ test_unites(void **state)
 	int64_t at = now_s(w) - 10;
 	for (int round = 0; round < 3; round++) {
 		static const int64_t later[] = { 0, -5, 5 };
+		static const size_t taken[] = { 2, 0, 2 };
 		put_seen(w,
 			&(struct seen){ .generation = 40 + round,
 				.iat = now_s(w),
 				.revoked = w->users,
 				.revoked_len = 2,
 				.revoked_at = at + later[round] });
-		adopt(w);
+		assert_int_equal(adopt(w).revocations, taken[round]);
 	}
 	assert_int_equal(revocations(w, "1"), 2);
 	char latest[64];
@@ -756,6 +757,59 @@ test_doubts_who_has_creds(void **state)
 	adopt(w);
 	revoke(w, user);
 	assert_int_equal(revocations(w, "cause = 'revoke' AND expires = 0"), 1);
+}
+
+static struct nkey_public
+key_of(struct world *w, const char *user)
+{
+	struct err err = { 0 };
+	struct user row = { 0 };
+	struct store_conn *conn = NULL;
+	assert_int_equal(store_read_begin(w->t.temp.store, &conn, &err), 0);
+	assert_int_equal(store_record_get(conn, &user_collection, user, &row, &err), 0);
+	store_read_end(w->t.temp.store, conn);
+	struct nkey_public key = row.public_key;
+	record_release(&user_collection, &row);
+	return key;
+}
+
+static void
+check_no_creds(struct world *w, const char *user, bool renewal)
+{
+	struct err err = { 0 };
+	struct user_creds creds = { 0 };
+	int64_t iat = temp_ask(&w->t, "SELECT iat FROM users WHERE id = '%s'", user);
+	int rc = renewal ? service_user_renew(w->t.service, user, iat, &creds, &err)
+			 : service_user_creds(w->t.service, &temp_superuser_actor, user,
+				   &creds, &err);
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_non_null(strstr(err.msg, "regenerate"));
+}
+
+/* What the user had is refused; what it would get anew would not be. */
+static void
+test_hands_out_no_refused_creds(void **state)
+{
+	struct world *w = *state;
+	struct people people;
+	struct user row = { .regenerate = true };
+	make_people(w, &people);
+	struct nkey_public key = key_of(w, people.ids[0]);
+	w->t.temp.clock.wall += 60 * 1000;
+	put_seen(w,
+		&(struct seen){ .generation = 40,
+			.iat = now_s(w),
+			.revoked = &key,
+			.revoked_len = 1,
+			.revoked_at = now_s(w) });
+	adopt(w);
+	w->t.temp.clock.wall += 60 * 1000;
+	check_no_creds(w, people.ids[0], false);
+	check_no_creds(w, people.ids[0], true);
+	(void)temp_issue(&w->t, people.ids[1]);
+	temp_change_ok(&w->t, &user_collection, people.ids[0], &row, "regenerate");
+	assert_true(temp_issue(&w->t, people.ids[0]) > now_s(w) - 60);
 }
 
 /* Nor who was let in again, and given creds. */
@@ -1267,6 +1321,7 @@ main(void)
 		TEST(test_retires_half_a_set),
 		TEST(test_doubts_who_has_creds),
 		TEST(test_doubts_who_is_suspended),
+		TEST(test_hands_out_no_refused_creds),
 		TEST(test_foreign_retires_nothing),
 		TEST(test_override_takes_nothing),
 		TEST(test_unreadable),
