@@ -90,10 +90,13 @@ judge_trust(struct publisher *p)
 {
 	char why[PUBLISHER_BLOCKED_SIZE] = "";
 	if (p->roster.len == 0) {
-		str_fmt_cut(why, sizeof(why),
-			"no server answers in the system account: start those that have "
-			"another system_account with the configuration that natsid "
-			"exports");
+		str_fmt_cut(why, sizeof(why), "%s",
+			p->unserved
+				? "no server answers in the system account: start those "
+				  "that have another system_account with the "
+				  "configuration that natsid exports"
+				: "the server that natsid is connected to does not "
+				  "answer, and the others are asked through it");
 	}
 	for (size_t i = 0; i < p->roster.len && why[0] == '\0'; i++) {
 		const struct member *member = &p->members[i];
@@ -385,6 +388,7 @@ on_ping_answer(struct publisher *p, const struct note *note)
 {
 	struct err err = { 0 };
 	if (note->no_responders) {
+		p->unserved = true;
 		finish_ping(p);
 		return;
 	}
@@ -403,6 +407,7 @@ publish_begin_round(struct publisher *p)
 	p->round_roster = (struct roster){ 0 };
 	p->round_named = (struct roster_names){ 0 };
 	p->round_began = publish_now_ms(p);
+	p->unserved = false;
 	p->round_known = p->roster;
 	if (p->roster.len == 0 && publish_recall(p, &p->round_known, &err) != 0) {
 		/* the round lasts a moment longer */

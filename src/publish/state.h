@@ -111,6 +111,7 @@ struct publisher {
 	int64_t heard[ROSTER_MAX];
 	int64_t roster_at;
 	bool silent; /* one of the roster did not answer the last round */
+	bool unserved; /* nobody in our system account would answer it */
 	int64_t overflow_until; /* monotonic ms: one without room may be there */
 	int64_t remembered_at;
 	enum round round;

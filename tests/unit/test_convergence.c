@@ -79,8 +79,7 @@ test_standing(void **state)
 		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
 }
 
-/* Connected, and nobody is there to work for, as in another account than the servers'
- * system account. */
+/* Connected to a server that hangs: whom it leads to cannot be asked. */
 static void
 test_nobody_answers(void **state)
 {
@@ -92,9 +91,9 @@ test_nobody_answers(void **state)
 	stage_say(s, BUS_EVENT_UP);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
-		"'no server answers%'");
+		"'the server that natsid is connected to does not answer%'");
 	publisher_status(s->publisher, &status);
-	assert_non_null(strstr(status.blocked, "no server answers"));
+	assert_non_null(strstr(status.blocked, "does not answer"));
 	stage_set_server(s, 0, true);
 	ASSERT_SOON(
 		s, "SELECT count(*) FROM standing WHERE connected = 1 AND words = ''");
