@@ -233,7 +233,7 @@ service_quarantine_words(const struct store_quarantine *found,
 {
 	str_fmt_cut(out, out_size,
 		"%s holds a JWT of this account that %s. Look: natsid account "
-		"quarantine; then choose: natsid account adopt|override %s",
+		"quarantine; then choose: natsid account adopt %s (or override)",
 		found->server[0] != '\0' ? found->server : "A server",
 		found->cause == STORE_QUARANTINE_NEWER
 			? "is newer than this database (a restored backup, or another "

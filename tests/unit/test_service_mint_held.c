@@ -104,7 +104,7 @@ test_quarantine(void **state)
 	assert_string_equal(out.reason,
 		"n1 holds a JWT of this account that is newer than this database (a "
 		"restored backup, or another hand). Look: natsid account quarantine; "
-		"then choose: natsid account adopt|override one");
+		"then choose: natsid account adopt one (or override)");
 	assert_int_equal(temp_publish_value(t, "minted_generation", seq), 1);
 
 	/* a name that a shell would take apart */
@@ -114,7 +114,9 @@ test_quarantine(void **state)
 	out = temp_mint(t, seq, true);
 	assert_true(str_starts_with(out.reason,
 		"A server holds a JWT of this account that another hand signed. "));
-	assert_string_equal(out.reason + strlen(out.reason) - strlen(account), account);
+	char command[64];
+	str_fmt_cut(command, sizeof(command), "natsid account adopt %s (or", account);
+	assert_non_null(strstr(out.reason, command));
 
 	struct lift lift = { .account = seq, .generation = 40, .iat = 1 };
 	assert_int_equal(store_write(t->temp.store, lift_it, &lift, &err), 0);
