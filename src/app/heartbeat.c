@@ -195,12 +195,16 @@ mark_restored(const struct heartbeat *heartbeat, const struct store_heartbeat *d
 		return 0; /* there was nothing to forget */
 	}
 	time_of(database->last, database_at);
-	time_of(file, file_at);
+	time_of(file != NULL ? file : "", file_at);
 	log_warn(
 		"a backup was restored: who got creds since it was made is not known, so "
 		"all users are taken to have some, suspended ones are refused anew, "
 		"and links to creds are ended",
 		LOG_STR("database_of", database_at), LOG_STR("served_until", file_at),
+		LOG_STR("heartbeat",
+			file == NULL                 ? "missing"
+				: file_at[0] == '\0' ? "damaged"
+						     : "another"),
 		LOG_INT("users", restored.users),
 		LOG_INT("suspended", restored.suspended),
 		LOG_INT("accounts_refused", restored.accounts_refused),
@@ -233,7 +237,7 @@ find_history(struct heartbeat *heartbeat, struct err *err)
 	}
 	switch (heartbeat_judge(&database, found ? file : NULL)) {
 	case HEARTBEAT_RESTORED:
-		return mark_restored(heartbeat, &database, file, err);
+		return mark_restored(heartbeat, &database, found ? file : NULL, err);
 	case HEARTBEAT_SAME:
 		memcpy(heartbeat->beat, database.last, sizeof(heartbeat->beat));
 		heartbeat->behind = !str_equal(file, database.last);
