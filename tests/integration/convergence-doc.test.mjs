@@ -103,7 +103,7 @@ describe('docs/convergence.md', () => {
     assert.match(said('/api/v1/drift'), /^\["(different|missing)",true,true\]$/m);
 
     const restored = said('CLI account quarantine');
-    assert.match(restored, /holds a JWT of this account that is newer than this database .*natsid account adopt\|override acme/);
+    assert.match(restored, /holds a JWT of this account that is newer than this database .*natsid account adopt acme \(or override\)/);
     assert.match(restored, /revocations only on the server: 1 /);
     const foreign = said('foreign() {');
     for (const name of ['nats-1', 'nats-2', 'nats-3']) assert.match(foreign, new RegExp(`^trial +${name} +present .* [01]$`, 'm'));
