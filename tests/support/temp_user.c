@@ -63,6 +63,23 @@ temp_user_change(struct temp_user *u, struct user *row, const char *fields)
 }
 
 void
+temp_user_set_active(struct temp_user *u, bool active)
+{
+	struct user row = temp_user_row();
+	row.active = active;
+	temp_user_change(u, &row, "active");
+}
+
+void
+temp_user_pull(struct temp_user *u, const char *trigger)
+{
+	struct user row = temp_user_row();
+	row.regenerate = true;
+	row.revoke = true;
+	temp_user_change(u, &row, trigger);
+}
+
+void
 temp_user_change_role(struct temp_user *u, struct role *row, const char *fields)
 {
 	temp_change_ok(&u->t, &role_collection, u->role, row, fields);

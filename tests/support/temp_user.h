@@ -27,6 +27,10 @@ struct role temp_user_role_row(void);
 void temp_user_change(struct temp_user *u, struct user *row, const char *fields);
 void temp_user_change_role(struct temp_user *u, struct role *row, const char *fields);
 
+/* Two such changes; trigger: regenerate or revoke. */
+void temp_user_set_active(struct temp_user *u, bool active);
+void temp_user_pull(struct temp_user *u, const char *trigger);
+
 /* The same change of the user is refused, by a violation of `field` ("": by the message
  * alone) that holds `says`; and nothing of the user, of keys or of revocations changes.
  */

@@ -695,13 +695,12 @@ sign_as_other_operator(struct stage *s)
 	temp_store_exec(&s->t.temp, sql);
 }
 
-/* It is asked whom it trusts as any other, and nothing is pushed to it before. */
 static void
-test_untrusting_twin(void **state)
+meet_untrusting_twin(struct stage *s, char account[static RAND_ID_SIZE])
 {
-	struct stage *s = *state;
-	char account[RAND_ID_SIZE];
-	stage_converge(s, 1, 1, &account);
+	char accounts[1][RAND_ID_SIZE];
+	stage_converge(s, 1, 1, accounts);
+	memcpy(account, accounts[0], RAND_ID_SIZE);
 	stage_set_flag(s, &s->bus.servers[1].twin, true);
 	stage_set_flag(s, &s->bus.servers[1].distrusts, true);
 	stage_set_server(s, 1, true);
@@ -709,6 +708,15 @@ test_untrusting_twin(void **state)
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
 		"'another server called s0 does not trust%'");
+}
+
+/* It is asked whom it trusts as any other, and nothing is pushed to it before. */
+static void
+test_untrusting_twin(void **state)
+{
+	struct stage *s = *state;
+	char account[RAND_ID_SIZE];
+	meet_untrusting_twin(s, account);
 	stage_set_connections(s, account, 5);
 	unsigned before = stage_pings(s);
 	assert_true(stage_eventually(s, stage_has_pinged, &before));
@@ -729,14 +737,7 @@ test_twin_and_new_key(void **state)
 {
 	struct stage *s = *state;
 	char account[RAND_ID_SIZE];
-	stage_converge(s, 1, 1, &account);
-	stage_set_flag(s, &s->bus.servers[1].twin, true);
-	stage_set_flag(s, &s->bus.servers[1].distrusts, true);
-	stage_set_server(s, 1, true);
-	stage_announce(s, 1);
-	ASSERT_SOON(s,
-		"SELECT count(*) FROM standing WHERE connected = 1 AND words LIKE "
-		"'another server called s0 does not trust%'");
+	meet_untrusting_twin(s, account);
 	sign_as_other_operator(s);
 	ASSERT_SOON(s,
 		"SELECT count(*) FROM standing WHERE words LIKE 'two servers are both "

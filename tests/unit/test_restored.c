@@ -33,23 +33,6 @@ restore(struct temp_user *u)
 	return restored;
 }
 
-static void
-set_active(struct temp_user *u, bool active)
-{
-	struct user row = temp_user_row();
-	row.active = active;
-	temp_user_change(u, &row, "active");
-}
-
-static void
-pull(struct temp_user *u, const char *trigger)
-{
-	struct user row = temp_user_row();
-	row.regenerate = true;
-	row.revoke = true;
-	temp_user_change(u, &row, trigger);
-}
-
 /* Its creds end after ten minutes. */
 static void
 make_short_lived(struct temp_user *u)
@@ -57,7 +40,7 @@ make_short_lived(struct temp_user *u)
 	struct role row = temp_user_role_row();
 	row.default_lifetime = 600;
 	temp_user_change_role(u, &row, "default_lifetime");
-	pull(u, "regenerate");
+	temp_user_pull(u, "regenerate");
 	temp_user_advance(u, 1);
 	assert_int_equal(temp_user_value(u, "exp"), temp_user_now(u) + 600);
 }
@@ -82,19 +65,19 @@ entry(const struct temp_user *u, const char *column)
 static void
 suspend(struct temp_user *u)
 {
-	set_active(u, false);
+	temp_user_set_active(u, false);
 }
 
 static void
 revoke(struct temp_user *u)
 {
-	pull(u, "revoke");
+	temp_user_pull(u, "revoke");
 }
 
 static void
 regenerate(struct temp_user *u)
 {
-	pull(u, "regenerate");
+	temp_user_pull(u, "regenerate");
 }
 
 static void
@@ -168,7 +151,7 @@ test_creds_after(void **state)
 	temp_user_advance(u, A_DAY_S);
 	suspend(u);
 	assert_int_equal(entry(u, "expires"), 0);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	assert_int_equal(temp_ask(&u->t, "SELECT count(*) FROM revocations", NULL), 0);
 	suspend(u);
 	assert_int_equal(entry(u, "expires"), 0);
@@ -186,7 +169,7 @@ test_ends_with_what_left(void **state)
 	assert_int_equal(temp_user_value(u, "issued_at"), 0);
 	suspend(u);
 	assert_int_equal(temp_user_revoked(u, "suspend"), 0);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	temp_issue(&u->t, u->id);
 	temp_user_advance(u, A_DAY_S);
 	suspend(u); /* what left has ended */
@@ -273,7 +256,7 @@ test_suspended(void **state)
 	assert_int_equal(entry(u, "expires"), 0);
 	assert_int_equal(temp_generation(&u->t, u->account), generation + 1);
 	assert_int_equal(temp_urgent_generation(&u->t, u->account), generation + 1);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	assert_int_equal(temp_ask(&u->t, "SELECT count(*) FROM revocations", NULL), 0);
 }
 

@@ -22,23 +22,6 @@ issue(struct temp_user *u)
 }
 
 static void
-set_active(struct temp_user *u, bool active)
-{
-	struct user row = temp_user_row();
-	row.active = active;
-	temp_user_change(u, &row, "active");
-}
-
-static void
-pull(struct temp_user *u, const char *trigger)
-{
-	struct user row = temp_user_row();
-	row.regenerate = true;
-	row.revoke = true;
-	temp_user_change(u, &row, trigger);
-}
-
-static void
 change_account(struct temp_user *u, struct account *row, const char *fields)
 {
 	temp_change_ok(&u->t, &account_collection, u->account, row, fields);
@@ -62,12 +45,12 @@ test_regenerate(void **state)
 	struct temp_user *u = *state;
 	char key[NKEY_TEXT_SIZE];
 	char again[NKEY_TEXT_SIZE];
-	pull(u, "regenerate"); /* nothing left yet */
+	temp_user_pull(u, "regenerate"); /* nothing left yet */
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
 	int64_t iat = issue(u);
 	key_of(u, key);
 	int64_t generation = temp_generation(&u->t, u->account);
-	pull(u, "regenerate");
+	temp_user_pull(u, "regenerate");
 	assert_int_equal(temp_user_revoked(u, "regenerate"), iat);
 	assert_int_equal(temp_user_value(u, "issued_at"), 0);
 	assert_int_equal(temp_user_value(u, "issued_until"), 0);
@@ -78,7 +61,7 @@ test_regenerate(void **state)
 	key_of(u, again);
 	assert_string_equal(key, again);
 	/* each time it is asked for */
-	pull(u, "regenerate");
+	temp_user_pull(u, "regenerate");
 	assert_int_equal(temp_user_revoked(u, "regenerate"), iat + 1);
 	assert_int_equal(temp_ask(&u->t,
 				 "SELECT fields = '[\"regenerate\"]' FROM audit ORDER BY "
@@ -96,7 +79,7 @@ test_revoke(void **state)
 	int64_t seeds = temp_ask(&u->t, "SELECT count(*) FROM vault", NULL);
 	int64_t iat = issue(u);
 	key_of(u, key);
-	pull(u, "revoke");
+	temp_user_pull(u, "revoke");
 	assert_int_equal(temp_user_revoked_any(u, "revoke"), iat);
 	assert_int_equal(temp_user_revoked(u, "%"), 0); /* of the new key */
 	assert_int_equal(temp_ask(&u->t, "SELECT count(*) FROM vault", NULL), seeds);
@@ -111,7 +94,7 @@ test_revoke(void **state)
 		1);
 	/* both at once: the stronger one, once */
 	int64_t entries = temp_ask(&u->t, "SELECT count(*) FROM revocations", NULL);
-	pull(u, "revoke,regenerate");
+	temp_user_pull(u, "revoke,regenerate");
 	assert_int_equal(
 		temp_ask(&u->t, "SELECT count(*) FROM revocations", NULL), entries + 1);
 	assert_int_equal(temp_user_revoked_any(u, "regenerate"), 0);
@@ -241,7 +224,7 @@ test_suspended_stay_out(void **state)
 		int64_t iat = issue(u);
 		int64_t seq = temp_account_seq(&u->t, u->account);
 		read_key_hex(u, hex);
-		set_active(u, false);
+		temp_user_set_active(u, false);
 		temp_user_advance(u, 10);
 		with_companion(field->name, fields, sizeof(fields));
 		temp_user_change(u, &row, fields);
@@ -251,7 +234,7 @@ test_suspended_stay_out(void **state)
 			fail_msg("%s lets a suspended user in", field->name);
 		}
 		/* and when it comes back, what it gets is good */
-		set_active(u, true);
+		temp_user_set_active(u, true);
 		int64_t again = issue(u);
 		assert_true(again > temp_user_revoked(u, "%"));
 		temp_user_tear_down(&own);
@@ -272,7 +255,7 @@ test_suspension_with_triggers(void **state)
 	assert_int_equal(temp_user_value(u, "active"), 0);
 	assert_int_equal(temp_user_revoked_any(u, "revoke"), iat);
 	temp_user_has_no_creds(u, ERR_CONFLICT, "suspended");
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	int64_t second = issue(u);
 	assert_int_equal(temp_user_revoked(u, "%"), 0);
 
@@ -294,7 +277,7 @@ test_suspension_with_triggers(void **state)
 	 * back.
 	 */
 	int64_t third = issue(u);
-	set_active(u, false);
+	temp_user_set_active(u, false);
 	assert_int_equal(temp_user_revoked(u, "suspend"), third);
 	row = temp_user_row();
 	row.active = true;
@@ -305,8 +288,8 @@ test_suspension_with_triggers(void **state)
 	assert_true(issue(u) > temp_user_revoked(u, "%"));
 
 	/* One of the old key is not forgotten in the account. */
-	set_active(u, false);
-	pull(u, "revoke");
+	temp_user_set_active(u, false);
+	temp_user_pull(u, "revoke");
 	assert_int_equal(temp_user_revoked_any(u, "suspend"), 0);
 }
 
@@ -563,15 +546,15 @@ test_ended_needs_none(void **state)
 	row.jwt_expires_at = end * 1000;
 	temp_user_change(u, &row, "jwt_expires_at");
 	(void)issue(u);
-	set_active(u, false);
+	temp_user_set_active(u, false);
 	assert_int_equal(temp_ask(&u->t, "SELECT expires FROM revocations", NULL), end);
 	assert_int_equal(temp_ask(&u->t, "SELECT key_set FROM revocations", NULL), 1);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	temp_user_advance(u, 200);
 	int64_t generation = temp_generation(&u->t, u->account);
-	set_active(u, false);
-	pull(u, "regenerate");
-	pull(u, "revoke");
+	temp_user_set_active(u, false);
+	temp_user_pull(u, "regenerate");
+	temp_user_pull(u, "revoke");
 	temp_delete_ok(&u->t, &user_collection, u->id);
 	assert_int_equal(revocations(u), 0);
 	assert_int_equal(temp_generation(&u->t, u->account), generation);
@@ -584,14 +567,14 @@ test_retired_keys_need_none(void **state)
 	struct account row = { .rotate_keys = true };
 	int64_t iat = issue(u);
 	change_account(u, &row, "rotate_keys");
-	set_active(u, false);
-	set_active(u, true);
-	pull(u, "regenerate");
+	temp_user_set_active(u, false);
+	temp_user_set_active(u, true);
+	temp_user_pull(u, "regenerate");
 	assert_int_equal(revocations(u), 0);
 	/* what is signed by the keys of now does */
 	assert_true(issue(u) > iat);
 	assert_int_equal(temp_user_value(u, "issued_set"), 2);
-	set_active(u, false);
+	temp_user_set_active(u, false);
 	assert_int_equal(revocations(u), 1);
 	assert_int_equal(temp_ask(&u->t, "SELECT key_set FROM revocations", NULL), 2);
 }
@@ -604,9 +587,9 @@ test_older_keys_count(void **state)
 	struct account row = { .add_signing_key = true };
 	(void)issue(u);
 	change_account(u, &row, "add_signing_key");
-	set_active(u, false);
+	temp_user_set_active(u, false);
 	assert_int_equal(revocations(u), 1);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	/* the next read is signed by the new ones, and noted */
 	int64_t version = temp_user_value(u, "version");
 	(void)issue(u);
@@ -642,11 +625,11 @@ test_revoke_all(void **state)
 	int64_t third = issue(u);
 	assert_int_equal(third, again + 1);
 	/* whatever comes after refuses what came after it */
-	set_active(u, false);
+	temp_user_set_active(u, false);
 	assert_true(temp_user_revoked(u, "suspend") >= third);
-	set_active(u, true);
+	temp_user_set_active(u, true);
 	assert_int_equal(issue(u), third);
-	pull(u, "regenerate");
+	temp_user_pull(u, "regenerate");
 	assert_true(temp_user_revoked(u, "regenerate") >= third);
 	assert_true(issue(u) > temp_user_revoked(u, "%"));
 	int64_t fourth = issue(u);
